@@ -1,0 +1,26 @@
+"""Strong, trustworthy LSTMs: dropout on the non-recurrent connections, end to end on four tasks.
+
+The functions here are the commands of the command line; they are imported when they are first used, so
+that ``import lstmdrop`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lstmdrop.commands.bench import bench
+    from lstmdrop.commands.evaluate import evaluate
+    from lstmdrop.commands.info import info
+    from lstmdrop.commands.predict import predict
+    from lstmdrop.commands.report import report
+    from lstmdrop.commands.train import train
+
+__all__ = ["bench", "evaluate", "info", "predict", "report", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'lstmdrop' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lstmdrop.commands.{name}"), name)

@@ -1,0 +1,5 @@
+"""The command line: parses, delegates to `lstmdrop.commands`, shows what comes back."""
+
+from lstmdrop.cli.app import main
+
+__all__ = ["main"]

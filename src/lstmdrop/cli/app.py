@@ -1,0 +1,61 @@
+"""The verbs of the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Optional
+
+import typer
+
+from lstmdrop.cli import bench, data, evaluate, info, predict, report, train
+from lstmdrop.errors import LstmdropError
+
+app = typer.Typer(
+    name="lstmdrop",
+    help="Strong, trustworthy LSTMs: train, score, use and compare them.",
+    epilog="Start with: lstmdrop train lm --data demo --size tiny",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help opens in half the time
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.command)
+app.command("eval")(evaluate.command)
+app.add_typer(predict.app, name="predict")
+app.command("report")(report.command)
+app.add_typer(data.app, name="data")
+app.command("bench")(bench.command)
+app.command("info")(info.command)
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, in any verb.")] = False,
+) -> None:
+    """Strong, trustworthy LSTMs: train, score, use and compare them."""
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Run the command line; errors that a user can cause become one or two plain lines and an exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if given == ["--version"]:
+        from importlib.metadata import version
+
+        print(version("lstmdrop"))  # noqa: T201
+        return
+    try:
+        app([argument for argument in given if argument != "--debug"])
+    except LstmdropError as error:
+        _fail(error, str(error), error.exit_code, debug)
+    except OSError as error:
+        _fail(error, f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug)
+
+
+def _fail(error: Exception, message: str, exit_code: int, debug: bool) -> None:
+    if debug:
+        raise error
+    typer.echo(f"lstmdrop: {message}", err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,104 @@
+"""``lstmdrop predict``: a group whose commands are the installed tasks, with the options that each offers."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any, Optional, get_args
+
+import typer
+from typer.core import TyperGroup
+
+from lstmdrop.cli import options
+from lstmdrop.config import Section, resolve
+from lstmdrop.discovery import installed_tasks, load_plugin
+
+
+class TaskGroup(TyperGroup):
+    """Finds its commands among the installed tasks; a task is loaded only when it is named."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The installed tasks."""
+        return installed_tasks()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of one task, made from its prediction options."""
+        plugin = load_plugin(cmd_name)
+        single = typer.Typer(rich_markup_mode=None, add_completion=False)
+        single.command(cmd_name, help=f"Use a trained model. {plugin.summary.capitalize()}.")(
+            _make_command(cmd_name, plugin.prediction)
+        )
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=TaskGroup, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Use a trained model: sample, translate, transcribe, caption."""
+
+
+def _make_command(task: str, prediction: type[Section]) -> Any:
+    """A function with the common options and one for each field of ``prediction``."""
+
+    def command(
+        inputs: Annotated[
+            Optional[list[str]], typer.Argument(help="Files; without any, standard input.", metavar="[INPUT]...")
+        ] = None,
+        runs: options.Runs = None,
+        device: options.Device = "auto",
+        data_dir: options.DataDir = None,
+        as_json: options.Json = False,
+        **settings: Any,
+    ) -> None:
+        from lstmdrop.commands.predict import predict
+
+        given = {name: value for name, value in settings.items() if value not in (None, [], ())}
+        chosen = resolve(prediction, [given])
+        lines = _lines(inputs or [])
+        for output in predict(task, runs=runs or (), inputs=lines, options=chosen, device=device, data_dir=data_dir):
+            typer.echo(json.dumps(output, ensure_ascii=False) if as_json else output["text"])
+
+    signature = inspect.signature(command, eval_str=True)
+    common = [parameter for parameter in signature.parameters.values() if parameter.name != "settings"]
+    parameters = [*common, *_setting_parameters(prediction)]
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _setting_parameters(prediction: type[Section]) -> Iterator[inspect.Parameter]:
+    for name, field in prediction.model_fields.items():
+        yield inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default if isinstance(field.default, bool) else None,
+            annotation=Annotated[_option_type(field.annotation), _option(name, field)],
+        )
+
+
+def _option(name: str, field: Any) -> Any:
+    default = "" if field.default in (None, "", (), False) else f" [default: {field.default}]"
+    flag = f"--{name.replace('_', '-')}"
+    return typer.Option(flag, help=f"{(field.description or '').capitalize()}{default}", show_default=False)
+
+
+def _option_type(annotation: Any) -> Any:
+    """What Typer is told: a flag, a list for a repeated option, else the plain type, optional."""
+    if annotation is bool:
+        return bool
+    members = [member for member in get_args(annotation) if member not in (type(None), Ellipsis)]
+    if getattr(annotation, "__origin__", None) is tuple:
+        return Optional[list[members[0]]]  # type: ignore[valid-type]
+    return Optional[members[0] if members else annotation]
+
+
+def _lines(inputs: list[str]) -> Iterator[str]:
+    """The inputs themselves, or the lines of standard input as they come."""
+    if inputs:
+        yield from inputs
+    else:
+        yield from (line.rstrip("\n") for line in sys.stdin)

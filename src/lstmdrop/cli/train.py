@@ -1,0 +1,54 @@
+"""``lstmdrop train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lstmdrop.cli import options
+
+
+def command(
+    task: options.Task,
+    size: Annotated[Optional[str], typer.Option(help="A preset of the task: tiny, small, medium, large ...")] = None,
+    data: options.Data = None,
+    regularizer: Annotated[
+        Optional[str],
+        typer.Option(help="none, zaremba, naive, variational, recurrent, zoneout or weight-drop.", metavar="RULE"),
+    ] = None,
+    out: Annotated[Optional[Path], typer.Option(help="The run's directory.", metavar="DIR")] = None,
+    seed: options.Seed = None,
+    device: options.Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    preset: Annotated[Optional[Path], typer.Option(help="Settings from a TOML or config.json file.", metavar="FILE")] = None,
+    overrides: Annotated[
+        Optional[list[str]], typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
+    ] = None,
+    data_dir: options.DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show parameters, memory and steps; train nothing.")] = False,
+) -> None:
+    """Train a model, score it as it goes and at the end, and write a run directory."""
+    if dry_run:
+        from lstmdrop.commands.plan import plan
+
+        planned = plan(
+            task, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
+            overrides=overrides or (), device=device, data_dir=data_dir,
+        )  # fmt: skip
+        typer.echo("\n".join(f"{name:<22}{value}" for name, value in planned.items()))
+        return
+    from lstmdrop.cli.training_view import TrainingView
+    from lstmdrop.commands.train import train
+
+    with TrainingView() as view:
+        try:
+            train(
+                task, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
+                overrides=overrides or (), out=out, device=device, resume=resume, data_dir=data_dir,
+                listener=view.show,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            view.say("interrupted; --resume goes on from here")
+            raise typer.Exit(130) from None

@@ -1,0 +1,1 @@
+"""What the toolkit can do, as plain functions: the Python API that the command line calls."""

@@ -1,0 +1,39 @@
+"""Facts about this installation, for bug reports."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from lstmdrop.commands.device import choose_device
+from lstmdrop.commands.provenance import device_name, git_commit
+from lstmdrop.data.registry import cache_dir
+from lstmdrop.discovery import installed_tasks
+
+PARTS = ("numpy", "safetensors", "sentencepiece", "pydantic", "typer", "rich", "matplotlib")
+
+
+def info() -> dict[str, str]:
+    """Names and values: versions, devices, optional parts, data and cache folders."""
+    return {
+        "lstmdrop": f"{version('lstmdrop')} (commit {git_commit() or 'unknown'})",
+        "tasks": ", ".join(installed_tasks()),
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} cores",
+        "torch": torch.__version__,
+        "device": device_name(choose_device("auto")),
+        **{part: _version(part) for part in PARTS},
+        "data": os.environ.get("LSTMDROP_DATA", "LSTMDROP_DATA is not set"),
+        "cache": str(cache_dir()),
+    }
+
+
+def _version(part: str) -> str:
+    try:
+        return version(part)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,42 @@
+"""Stopping between two steps when the user or the system asks for it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Mapping
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Inside the block SIGINT and SIGTERM wait for `raise_if_requested`; a second one does not wait.
+
+    While ``at_once`` is true (nothing is being changed) neither does the first.
+    """
+
+    def __init__(self) -> None:
+        self.at_once = False
+        self.requested = False
+        self._handlers: Mapping[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+            self._handlers = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def raise_if_requested(self) -> None:
+        """Raise `KeyboardInterrupt` if a signal has come."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested or self.at_once:
+            raise KeyboardInterrupt
+        self.requested = True

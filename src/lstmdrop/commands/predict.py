@@ -1,0 +1,35 @@
+"""Use a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lstmdrop.commands.evaluate import load_tasks, open_runs
+from lstmdrop.config import Section, resolve
+from lstmdrop.discovery import load_plugin
+
+
+def predict(
+    task: str,
+    *,
+    runs: Sequence[Path] = (),
+    inputs: Iterable[str] = (),
+    options: Section | None = None,
+    device: str = "auto",
+    data_dir: Path | None = None,
+    **settings: Any,
+) -> Iterator[Mapping[str, Any]]:
+    """Outputs one by one, each a JSON-ready mapping whose plain form stands under ``text``.
+
+    ``settings`` are the fields of the task's prediction options, for example ``prompt`` and ``temperature``.
+
+    Raises:
+        ConfigError: a setting is unknown or out of range.
+        DataError: a run or its checkpoint is missing or damaged.
+    """
+    plugin = load_plugin(task)
+    chosen = options or resolve(plugin.prediction, [settings])
+    models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
+    yield from plugin.predict(models, inputs, chosen)

@@ -1,0 +1,180 @@
+"""Train a model, evaluate it as it goes, score it at the end, write a run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lstmdrop.commands.device import choose_device
+from lstmdrop.commands.interruption import Interruption
+from lstmdrop.commands.provenance import provenance
+from lstmdrop.commands.settings import resolve_config
+from lstmdrop.config import TaskConfig, differences, resolve
+from lstmdrop.discovery import load_plugin
+from lstmdrop.errors import ConfigError, DataError
+from lstmdrop.plugin import TaskPlugin
+from lstmdrop.run import DEFAULT_ROOT, Run, default_name
+from lstmdrop.task import Split, Task
+from lstmdrop.training.checkpoint import Checkpoint
+from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
+from lstmdrop.training.trainer import Trainer
+
+SCORED_SPLITS: tuple[Split, ...] = ("valid", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Training is about to begin, or to go on."""
+
+    config: TaskConfig
+    directory: Path
+    summary: Mapping[str, str]
+    num_parameters: int
+    steps_per_epoch: int
+    step: int
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The result has been written."""
+
+    directory: Path
+    result: Mapping[str, Any]
+
+
+Listener = Callable[[Event | Started | Finished], None]
+
+
+def train(
+    task: str,
+    *,
+    size: str | None = None,
+    data: str | None = None,
+    regularizer: str | None = None,
+    seed: int | None = None,
+    preset: Path | None = None,
+    overrides: Sequence[str] = (),
+    out: Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    data_dir: Path | None = None,
+    listener: Listener = lambda event: None,
+) -> Run:
+    """Train and score a model; returns its finished run.
+
+    With ``resume`` an interrupted run goes on from its last checkpoint, to the weights that it would have
+    had; a finished one is returned as it is. ``listener`` hears of every event.
+
+    Raises:
+        LstmdropError: the configuration, the data or the run directory is wrong; see `lstmdrop.errors`.
+        KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint has been written.
+    """
+    plugin = load_plugin(task)
+    config = resolve_config(plugin, size, data, regularizer, seed, preset, overrides)
+    directory = out or DEFAULT_ROOT / default_name(config.model_dump())
+    run = _open_or_create(plugin, config, directory, resume)
+    if run.is_finished():
+        listener(Finished(run.directory, run.result()))
+        return run
+    built = plugin.build(config, run.assets, choose_device(device), data_dir)
+    trainer = Trainer(built, config)
+    notes = _restore(run, trainer) if resume else []
+    listener(_started(run, built, trainer, config, notes))
+    _fit(run, trainer, listener)
+    run.finish(_result(run, built, trainer, config))
+    listener(Finished(run.directory, run.result()))
+    return run
+
+
+def _open_or_create(plugin: TaskPlugin, config: TaskConfig, directory: Path, resume: bool) -> Run:
+    run = Run(directory)
+    if not resume or not run.exists():
+        return Run.create(directory, config.model_dump(mode="json"))
+    changed = differences(resolve(plugin.config, [run.config()]), config)
+    if changed:
+        listed = "\n".join(f"  {line}" for line in changed)
+        raise ConfigError(f"{directory} was started with another configuration and cannot go on with this one:\n{listed}")
+    return run
+
+
+def _restore(run: Run, trainer: Trainer[Any]) -> list[str]:
+    checkpoint, notes = run.load_last()
+    if checkpoint is not None:
+        trainer.load_state_dict(checkpoint)
+        if notes:
+            notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
+    run.rewind_log(trainer.progress.step)
+    return notes
+
+
+def _fit(run: Run, trainer: Trainer[Any], listener: Listener) -> None:
+    saved_seconds = trainer.progress.seconds
+    with Interruption() as interruption:
+        try:
+            for event in trainer.run():
+                interruption.at_once = isinstance(event, Validating)
+                if isinstance(event, Logged | Evaluated):
+                    run.record(_log_entry(event))
+                listener(event)
+                due = trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
+                if isinstance(event, Evaluated) or (isinstance(event, Stepped) and due):
+                    _save(run, trainer, event)
+                    saved_seconds = trainer.progress.seconds
+                interruption.raise_if_requested()
+        except KeyboardInterrupt:
+            run.save_last(trainer.state_dict())
+            raise
+
+
+def _save(run: Run, trainer: Trainer[Any], event: Event) -> None:
+    if isinstance(event, Evaluated) and event.is_best:  # before the state that says that it is the best
+        weights = trainer.task.model.state_dict()
+        run.save_best(Checkpoint(weights, {"step": event.step, "epoch": event.epoch, "score": asdict(event.scores[0])}))
+    run.save_last(trainer.state_dict())
+
+
+def _log_entry(event: Logged | Evaluated) -> dict[str, Any]:
+    return {"event": type(event).__name__.lower(), **asdict(event)}
+
+
+def _started(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConfig, notes: list[str]) -> Started:
+    return Started(
+        config=config,
+        directory=run.directory,
+        summary=built.summary(),
+        num_parameters=sum(parameter.numel() for parameter in trainer.parameters),
+        steps_per_epoch=-(-built.num_batches("train") // config.training.accumulate),
+        step=trainer.progress.step,
+        notes=notes,
+    )
+
+
+def _result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConfig) -> dict[str, Any]:
+    try:
+        built.model.load_state_dict(run.load_best().tensors)
+    except DataError as error:
+        raise DataError(f"{error}; the test split cannot be scored") from None
+    built.model.eval()
+    scores = []
+    for split in SCORED_SPLITS:
+        outputs = run.directory if split == "test" else None
+        scores += [{"split": split, **asdict(score)} for score in built.evaluate(split, outputs=outputs)]
+    progress = trainer.progress
+    return {
+        "task": config.task,
+        "data": config.data.name,
+        "size": config.size,
+        "regularizer": config.regularizer.rule,
+        "seed": config.seed,
+        "scores": scores,
+        "num_parameters": sum(parameter.numel() for parameter in trainer.parameters),
+        "train_seconds": round(progress.seconds, 3),
+        "tokens_per_second": round(progress.items / progress.seconds, 1) if progress.seconds else 0.0,
+        "epochs": progress.epoch - 1,
+        **provenance(trainer.device),
+        "config_sha256": config.sha256(),
+        "data_sha256": built.data_sha256(),
+    }

@@ -1,0 +1,1 @@
+"""Datasets, texts, vocabularies, tokenisers and memory-mapped token stores."""

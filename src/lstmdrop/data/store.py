@@ -1,0 +1,83 @@
+"""Token ids of a whole text, on disk and mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmdrop.data.atomic import atomic_folder
+from lstmdrop.data.text import content_sha256, read_blocks
+from lstmdrop.data.tokenizer import Tokenizer
+from lstmdrop.data.tokenizers.block import EncodedBlock
+from lstmdrop.errors import DataError
+
+Ids = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
+
+TOKENS = "tokens.bin"
+COUNTS = "counts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStore:
+    """The ids of a text in its order, one ``<eos>`` at each line end."""
+
+    tokens: Ids
+    """Shape ``(num_tokens,)``, read-only, mapped: only the pages that are used take memory."""
+    num_tokens: int
+    num_unknown: int
+    """Ids of ``<unk>`` for which the text had another token than a literal ``<unk>``."""
+    num_lines: int
+    sha256: str
+    """Hash of the text's bytes."""
+
+
+def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:
+    """Map the token ids of ``text``, encoding them into ``cache`` if no earlier call has.
+
+    An entry belongs to the text's content and the tokeniser's fingerprint. Processes may build the same entry at
+    the same time; none sees it half-made.
+
+    Raises:
+        DataError: the text is missing, empty or not UTF-8, or the entry is damaged.
+    """
+    sha256 = content_sha256(text)
+    folder = cache / hashlib.sha256(f"{sha256} {tokenizer.fingerprint}".encode()).hexdigest()[:32]
+    if not folder.is_dir():
+        with atomic_folder(folder) as unfinished:
+            _write(text, tokenizer, unfinished, sha256)
+    return _open(folder)
+
+
+def _write(text: Path, tokenizer: Tokenizer, folder: Path, sha256: str) -> None:
+    dtype = np.dtype(np.uint16 if len(tokenizer.vocabulary) <= 1 << 16 else np.int32)
+    num_tokens = num_unknown = num_lines = 0
+    with (folder / TOKENS).open("wb") as handle:
+        for lines, (ids, unknown) in _encoded_blocks(text, tokenizer):
+            ids.astype(dtype).tofile(handle)
+            num_tokens, num_unknown, num_lines = num_tokens + len(ids), num_unknown + unknown, num_lines + lines
+    counts = {"num_tokens": num_tokens, "num_unknown": num_unknown, "num_lines": num_lines, "sha256": sha256}
+    (folder / COUNTS).write_text(json.dumps({"dtype": dtype.name, **counts}, indent=2) + "\n", encoding="utf-8")
+
+
+def _encoded_blocks(text: Path, tokenizer: Tokenizer) -> Iterator[tuple[int, EncodedBlock]]:
+    for block in read_blocks(text, tokenizer.cut):
+        yield block.count("\n"), tokenizer.encode_block(block)
+
+
+def _open(folder: Path) -> TokenStore:
+    try:
+        counts = json.loads((folder / COUNTS).read_bytes())
+        dtype = np.dtype(counts.pop("dtype"))
+        tokens = np.memmap(folder / TOKENS, dtype, "r")
+        store = TokenStore(tokens, **counts)
+        if len(tokens) != store.num_tokens:
+            raise ValueError(f"{len(tokens)} tokens in place of {store.num_tokens}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder}: this cached text is damaged ({error}); delete the folder and run again") from None
+    return store

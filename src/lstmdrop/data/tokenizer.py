@@ -1,0 +1,104 @@
+"""Cutting text into tokens: what a tokeniser does, how one is trained, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from lstmdrop.data.tokenizers.block import EncodedBlock
+from lstmdrop.data.tokenizers.characters import CharacterTokenizer
+from lstmdrop.data.tokenizers.folder import DESCRIPTION, VOCABULARY
+from lstmdrop.data.tokenizers.subwords import SubwordTokenizer
+from lstmdrop.data.tokenizers.words import WordTokenizer
+from lstmdrop.data.vocabulary import Vocabulary
+from lstmdrop.errors import DataError
+
+TokenizerKind = Literal["word", "character", "bpe", "unigram"]
+
+
+class Tokenizer(Protocol):
+    """Turns lines of text into token ids and back."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens in the order of their ids."""
+        ...
+
+    @property
+    def eos(self) -> int:
+        """The id that ends a line."""
+        ...
+
+    @property
+    def unk(self) -> int:
+        """The id of what the vocabulary lacks."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that determines the ids."""
+        ...
+
+    def encode(self, line: str) -> list[int]:
+        """The ids of one line, without ``<eos>``."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        r"""Readable text; ``<eos>`` becomes ``"\n"``."""
+        ...
+
+    def cut(self, text: str) -> int:
+        """After how many characters ``text`` may be cut so that its parts encode to the ids of the whole; 0 if never."""
+        ...
+
+    def encode_block(self, text: str) -> EncodedBlock:
+        r"""The ids of many lines at once, each ``"\n"`` an ``<eos>``; what `cut` cuts off may be encoded apart."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write all that `load_tokenizer` needs into a folder."""
+        ...
+
+
+def train_tokenizer(
+    kind: TokenizerKind, train_text: Path, *, min_count: int = 1, max_size: int | None = None
+) -> Tokenizer:
+    """Make a tokeniser from the training text alone.
+
+    ``max_size`` bounds the vocabulary; ``bpe`` and ``unigram`` aim at it, and at 8,000 or what a small text
+    supports where it is None. They have no use for ``min_count``. The same text gives the same tokeniser.
+
+    Raises:
+        DataError: the text is missing, empty, blank or not UTF-8.
+        ConfigError: ``max_size`` leaves no room for the text's characters.
+        ValueError: ``min_count`` or ``max_size`` is out of range.
+    """
+    if kind == "word":
+        return WordTokenizer.train(train_text, min_count=min_count, max_size=max_size)
+    if kind == "character":
+        return CharacterTokenizer.train(train_text, min_count=min_count, max_size=max_size)
+    return SubwordTokenizer.train(train_text, kind, max_size=max_size)
+
+
+def load_tokenizer(directory: Path) -> Tokenizer:
+    """Read what `Tokenizer.save` wrote.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    path = directory / DESCRIPTION
+    try:
+        kind = json.loads(path.read_bytes())["kind"]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file, so {directory} holds no tokeniser") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: the tokeniser's description is damaged ({error})") from None
+    if kind == "word":
+        return WordTokenizer(Vocabulary.load(directory / VOCABULARY))
+    if kind == "character":
+        return CharacterTokenizer(Vocabulary.load(directory / VOCABULARY))
+    if kind in ("bpe", "unigram"):
+        return SubwordTokenizer.load(directory, kind)
+    raise DataError(f"{path}: no tokeniser is of the kind {kind!r}; choose word, character, bpe or unigram")

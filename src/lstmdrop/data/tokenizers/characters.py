@@ -1,0 +1,78 @@
+"""Characters: every Unicode code point is a token, the space among them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmdrop.data.text import read_blocks
+from lstmdrop.data.tokenizers.block import EncodedBlock
+from lstmdrop.data.tokenizers.folder import VOCABULARY, write_description
+from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary, count_vocabulary
+from lstmdrop.errors import DataError
+
+NUM_CODE_POINTS = 0x110000
+
+
+class CharacterTokenizer:
+    """Cuts between all characters; one that the vocabulary lacks becomes ``<unk>``."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.eos = vocabulary.eos
+        self.unk = vocabulary.unk
+        self.fingerprint = hashlib.sha256(f"character {vocabulary.sha256}".encode()).hexdigest()
+
+    @classmethod
+    def train(cls, text: Path, *, min_count: int = 1, max_size: int | None = None) -> CharacterTokenizer:
+        """Count the characters of a text; see `count_vocabulary` for what is kept.
+
+        Raises:
+            DataError: the text is missing, empty, blank or not UTF-8.
+        """
+        counts: Counter[str] = Counter()
+        for block in read_blocks(text):
+            counts.update(block)
+        counts[EOS] = counts.pop("\n")
+        if not any(not token.isspace() for token in counts.keys() - {EOS}):
+            raise DataError(f"{text}: there is no character in this text, only blank lines")
+        return cls(count_vocabulary(counts, min_count=min_count, max_size=max_size))
+
+    def encode(self, line: str) -> list[int]:
+        """The ids of the line's characters."""
+        return [self.vocabulary.ids.get(character, self.unk) for character in line]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        r"""The characters joined; ``<eos>`` becomes ``"\n"``."""
+        return "".join("\n" if number == self.eos else self.vocabulary.token_of(number) for number in ids)
+
+    def cut(self, text: str) -> int:
+        """Anywhere."""
+        return len(text)
+
+    def encode_block(self, text: str) -> EncodedBlock:
+        """The ids of many lines at once."""
+        ids = self._id_of_code_point[np.frombuffer(text.encode("utf-32-le"), np.uint32)]
+        unknown = ids < 0
+        ids[unknown] = self.unk
+        return EncodedBlock(ids, int(unknown.sum()))
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabulary and what kind of tokeniser it belongs to."""
+        self.vocabulary.save(directory / VOCABULARY)
+        write_description(directory, "character", self.fingerprint)
+
+    @cached_property
+    def _id_of_code_point(self) -> npt.NDArray[np.int32]:
+        table = np.full(NUM_CODE_POINTS, -1, np.int32)
+        for token, number in self.vocabulary.ids.items():
+            if token not in (EOS, UNK):
+                table[ord(token)] = number
+        table[ord("\n")] = self.eos
+        return table

@@ -1,0 +1,110 @@
+"""Training SentencePiece models: the same text gives the same model, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal
+
+import sentencepiece
+
+from lstmdrop.data.text import read_blocks
+from lstmdrop.data.vocabulary import EOS, UNK
+from lstmdrop.errors import ConfigError, DataError
+
+DEFAULT_SIZE = 8000
+WORDS_PER_PIECE = 20
+"""Words of text that should stand behind each piece, so that a small text gets a small vocabulary."""
+ROOM = 100
+"""Pieces beside the single characters that even the smallest vocabulary gets."""
+NUM_SPECIALS = 2
+USUAL_COVERAGE = 0.9995
+MAX_SENTENCE = 1000
+"""Characters of a sentence; longer lines are cut, since SentencePiece skips what is over 4192 bytes."""
+MAX_SENTENCES = 200_000
+"""Sentences drawn from a large text, so that training holds 200 MB of ASCII at most."""
+SEED = 1
+
+OPTIONS = {
+    "input_sentence_size": MAX_SENTENCES,
+    "normalization_rule_name": "identity",
+    "hard_vocab_limit": False,
+    # The sums of several threads come in an order that is not always the same.
+    "num_threads": 1,
+    "bos_id": -1,
+    "pad_id": -1,
+    "eos_id": 0,
+    "unk_id": 1,
+    "eos_piece": EOS,
+    "unk_piece": UNK,
+    "unk_surface": UNK,
+    "minloglevel": 2,
+}
+
+
+def train_model(text: Path, kind: Literal["bpe", "unigram"], max_size: int | None) -> bytes:
+    """SentencePiece's model of a text, its pieces within words.
+
+    Raises:
+        DataError: the text is missing, empty, blank or not UTF-8, or SentencePiece cannot learn from it.
+        ConfigError: ``max_size`` leaves no room for the text's characters.
+    """
+    counts = _character_counts(text)
+    size = max_size or _default_size(counts)
+    model = io.BytesIO()
+    sentencepiece.set_random_generator_seed(SEED)
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=_sentences(text),
+            model_writer=model,
+            model_type=kind,
+            vocab_size=size,
+            character_coverage=_coverage(counts, size),
+            **OPTIONS,
+        )
+    except RuntimeError as error:
+        raise DataError(f"{text}: SentencePiece cannot learn pieces from this text ({error})") from None
+    return model.getvalue()
+
+
+def _character_counts(text: Path) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for sentence in _sentences(text):
+        counts.update(sentence + " ")
+    if not counts.keys() - {" "}:
+        raise DataError(f"{text}: there is no word in this text, only blank lines")
+    return counts
+
+
+def _default_size(counts: Counter[str]) -> int:
+    return max(len(counts) + ROOM, min(DEFAULT_SIZE, counts[" "] // WORDS_PER_PIECE))
+
+
+def _coverage(counts: Counter[str], size: int) -> float:
+    """All characters where they take at most half of the pieces; else SentencePiece's usual share of the text."""
+    if 2 * len(counts) <= size:
+        return 1.0
+    covered = accumulate(count for _, count in counts.most_common())
+    needed = sum(so_far < USUAL_COVERAGE * counts.total() for so_far in covered) + 1 + NUM_SPECIALS
+    if needed > size:
+        raise ConfigError(f"a vocabulary of {size} cannot hold the text's characters; it needs {needed + ROOM} or more")
+    return USUAL_COVERAGE
+
+
+def _sentences(text: Path) -> Iterator[str]:
+    for block in read_blocks(text, _cut):
+        for line in block.split("\n"):
+            start = 0
+            while len(line) - start > MAX_SENTENCE:
+                end = start + _cut(line[start : start + MAX_SENTENCE])
+                yield line[start:end]
+                start = end
+            if start < len(line):
+                yield line[start:]
+
+
+def _cut(text: str) -> int:
+    return max(text.rfind(" "), text.rfind("\n")) + 1 or len(text)

@@ -1,0 +1,1 @@
+"""Decoding: one batched engine each for every task that needs it."""

@@ -1,0 +1,65 @@
+"""Which tasks are installed; load one; find a preset."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+from lstmdrop.config import read_preset
+from lstmdrop.errors import ConfigError, UsageError
+from lstmdrop.plugin import TaskPlugin
+
+NAMESPACE = "lstmdrop_tasks"
+
+
+def installed_tasks() -> list[str]:
+    """Names of the installed tasks, without importing any: every package in the namespace is one."""
+    namespace = importlib.import_module(NAMESPACE)
+    return sorted(module.name for module in pkgutil.iter_modules(namespace.__path__) if module.ispkg)
+
+
+def load_plugin(name: str) -> TaskPlugin:
+    """The plugin of a task.
+
+    Raises:
+        UsageError: no such task is installed, or its folder has no ``PLUGIN``.
+    """
+    tasks = installed_tasks()
+    if name not in tasks:
+        raise UsageError(f"no task {name!r}{nearest(name, tasks)}; installed: {', '.join(tasks)}")
+    plugin = getattr(importlib.import_module(f"{NAMESPACE}.{name}"), "PLUGIN", None)
+    if not isinstance(plugin, TaskPlugin):
+        raise UsageError(f"task {name!r}: its package defines no PLUGIN")
+    return plugin
+
+
+def sizes(plugin: TaskPlugin) -> list[str]:
+    """The names of a task's presets."""
+    return sorted(path.stem for path in plugin.presets.glob("*.toml"))
+
+
+def find_preset(plugin: TaskPlugin, size: str) -> dict[str, Any]:
+    """The settings of a size.
+
+    Raises:
+        ConfigError: the task has no preset of that name.
+    """
+    path = plugin.presets / f"{size}.toml"
+    if size not in sizes(plugin):
+        known = sizes(plugin)
+        raise ConfigError(f"task {plugin.name} has no size {size!r}{nearest(size, known)}; sizes: {', '.join(known)}")
+    return read_preset(path)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """``, did you mean 'x'?`` where something known is close to ``name``, else nothing."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def preset_folder(package_file: str) -> Path:
+    """The presets beside a task's code, for its ``PLUGIN``."""
+    return Path(package_file).parent / "presets"

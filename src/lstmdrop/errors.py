@@ -1,0 +1,39 @@
+"""The errors a user can cause: each carries the exit code that the command line gives it."""
+
+from __future__ import annotations
+
+
+class LstmdropError(Exception):
+    """Something went wrong that one or two plain lines can explain; the message is those lines."""
+
+    exit_code = 1
+
+
+class UsageError(LstmdropError):
+    """The command was asked for something it does not offer."""
+
+    exit_code = 2
+
+
+class ConfigError(LstmdropError):
+    """A configuration key or value is wrong."""
+
+    exit_code = 3
+
+
+class DataError(LstmdropError):
+    """Data or a checkpoint is missing or damaged."""
+
+    exit_code = 4
+
+
+class MissingPartError(LstmdropError):
+    """An optional part is not installed; the message gives the line that installs it."""
+
+    exit_code = 5
+
+
+class BoundMissedError(LstmdropError):
+    """A score missed the bound given with ``--fail-under``."""
+
+    exit_code = 6

@@ -1,0 +1,1 @@
+"""Metrics: one file each, thin over the standard metric libraries."""

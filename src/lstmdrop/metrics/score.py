@@ -1,0 +1,23 @@
+"""A score and how it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number on one split, with the signature that says how it was made (as sacreBLEU's does).
+
+    ``signature`` is a ``|``-joined list of ``key:value`` pairs, for example
+    ``tokens:82429|vocabulary:10000|stream:single|carried:yes|sha256:1f0c9a8b7d2e``.
+    """
+
+    name: str
+    value: float
+    higher_is_better: bool
+    signature: str
+
+    def is_better_than(self, other: Score) -> bool:
+        """Whether this score beats ``other``; a tie does not."""
+        return self.value > other.value if self.higher_is_better else self.value < other.value

@@ -1,0 +1,1 @@
+"""The regularised LSTM, the dropout rules and the layers around it."""

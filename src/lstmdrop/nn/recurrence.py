@@ -1,0 +1,90 @@
+"""One LSTM layer over time: on the device's fused kernel, or on an explicit scan that noise can reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class LSTMState(NamedTuple):
+    """What an LSTM remembers: ``(layers, batch, hidden)`` each; one layer alone drops the first axis."""
+
+    hidden: Tensor
+    cell: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What a rule does to the recurrent path of one layer, drawn before the scan starts.
+
+    Masks have shape ``(time or 1, batch, hidden)``. ``hidden`` multiplies what the gates read of h[t-1];
+    ``candidate`` multiplies the candidate update g[t]. ``zone_hidden`` and ``zone_cell`` say how much of
+    h[t-1] and c[t-1] stays in place of the new value: 0 or 1 in training, the rate itself in evaluation.
+    """
+
+    hidden: Tensor | None = None
+    candidate: Tensor | None = None
+    zone_hidden: Tensor | None = None
+    zone_cell: Tensor | None = None
+
+
+SILENT = Noise()
+
+
+def fused(
+    layer: nn.LSTM,
+    inputs: Float[Tensor, "time batch features"],
+    state: LSTMState,
+    recurrent_weight: Float[Tensor, "gates hidden"],
+) -> tuple[Tensor, LSTMState]:
+    """Run the layer on cuDNN, oneDNN or the native kernel; ``recurrent_weight`` replaces the layer's own."""
+    weights = [layer.weight_ih_l0, recurrent_weight, layer.bias_ih_l0, layer.bias_hh_l0]
+    start = (state.hidden[None].contiguous(), state.cell[None].contiguous())
+    outputs, hidden, cell = torch._VF.lstm(  # type: ignore[attr-defined]
+        inputs, start, weights, True, 1, 0.0, layer.training, False, False
+    )
+    return outputs, LSTMState(hidden[0], cell[0])
+
+
+def scan(
+    layer: nn.LSTM,
+    inputs: Float[Tensor, "time batch features"],
+    state: LSTMState,
+    noise: Noise,
+) -> tuple[Tensor, LSTMState]:
+    """Run the layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once."""
+    products = F.linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
+    hidden_masks = _steps(noise.hidden, len(inputs))
+    candidate_masks = _steps(noise.candidate, len(inputs))
+    zone_hidden = _steps(noise.zone_hidden, len(inputs))
+    zone_cell = _steps(noise.zone_cell, len(inputs))
+    h, c = state
+    outputs = []
+    for t, product in enumerate(products.unbind()):
+        gates = product + F.linear(_masked(h, hidden_masks[t]), layer.weight_hh_l0)
+        i, f, g, o = gates.chunk(4, dim=-1)
+        candidate = _masked(g.tanh(), candidate_masks[t])
+        new_c = f.sigmoid() * c + i.sigmoid() * candidate
+        new_h = o.sigmoid() * new_c.tanh()
+        h, c = _zoned(h, new_h, zone_hidden[t]), _zoned(c, new_c, zone_cell[t])
+        outputs.append(h)
+    return torch.stack(outputs), LSTMState(h, c)
+
+
+def _steps(mask: Tensor | None, num_steps: int) -> tuple[Tensor | None, ...]:
+    if mask is None:
+        return (None,) * num_steps
+    return tuple(mask.expand(num_steps, *mask.shape[1:]).unbind())
+
+
+def _masked(value: Tensor, mask: Tensor | None) -> Tensor:
+    return value if mask is None else value * mask
+
+
+def _zoned(old: Tensor, new: Tensor, zone: Tensor | None) -> Tensor:
+    return new if zone is None else torch.lerp(new, old, zone.to(new.dtype))

@@ -1,0 +1,134 @@
+"""The dropout rules: where an LSTM is noisy in training.
+
+Each rule is a function of two rates: ``dropout`` for the non-recurrent connections, ``recurrent`` for the
+path through time. It returns a `Regularizer`, three small functions that the LSTM calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from lstmdrop.nn.masks import draw_mask, drop_each_step, drop_locked
+from lstmdrop.nn.recurrence import SILENT, Noise
+
+RuleName = Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"]
+RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
+
+Shape = tuple[int, int, int]
+
+
+def _silent(shape: Shape, like: Tensor) -> Noise:
+    return SILENT
+
+
+def _unchanged(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Regularizer:
+    """What a rule does.
+
+    In training ``between`` acts on the input of every layer and on the top output, ``noise`` on the
+    recurrent path (for a ``(time, batch, hidden)`` shape) and ``weight`` on the recurrent weights.
+    In evaluation only ``expectation`` acts, and it is silent for every rule but zoneout.
+    """
+
+    between: Callable[[Tensor], Tensor] = _unchanged
+    noise: Callable[[Shape, Tensor], Noise] = _silent
+    weight: Callable[[Tensor], Tensor] = _unchanged
+    expectation: Callable[[Shape, Tensor], Noise] = _silent
+
+
+def none(dropout: float, recurrent: float) -> Regularizer:
+    """No noise at all: the plain LSTM."""
+    return Regularizer()
+
+
+def zaremba(dropout: float, recurrent: float) -> Regularizer:
+    """Fresh masks at every step on the non-recurrent connections only (Zaremba et al. 2014)."""
+    return Regularizer(between=partial(drop_each_step, rate=dropout))
+
+
+def naive(dropout: float, recurrent: float) -> Regularizer:
+    """Zaremba's masks, and fresh ones on h[t-1] too: the paper's counter-example."""
+
+    def noise(shape: Shape, like: Tensor) -> Noise:
+        return Noise(hidden=draw_mask(shape, recurrent, like))
+
+    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=noise)
+
+
+def variational(dropout: float, recurrent: float) -> Regularizer:
+    """One mask per sequence on every connection, the recurrent ones too (Gal & Ghahramani 2016)."""
+
+    def noise(shape: Shape, like: Tensor) -> Noise:
+        _, batch, hidden = shape
+        return Noise(hidden=draw_mask((1, batch, hidden), recurrent, like))
+
+    return Regularizer(between=partial(drop_locked, rate=dropout), noise=noise)
+
+
+def recurrent(dropout: float, recurrent: float) -> Regularizer:
+    """Zaremba's masks, and fresh ones on the candidate update g[t] (Semeniuta et al. 2016, equation 15)."""
+
+    def noise(shape: Shape, like: Tensor) -> Noise:
+        return Noise(candidate=draw_mask(shape, recurrent, like))
+
+    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=noise)
+
+
+def zoneout(dropout: float, recurrent: float) -> Regularizer:
+    """Zaremba's masks; units of h and c keep their previous value at random (Krueger et al. 2017, eq. 6)."""
+
+    def keep(shape: Shape, like: Tensor) -> Tensor:
+        return like.new_empty(shape).bernoulli_(recurrent)
+
+    def noise(shape: Shape, like: Tensor) -> Noise:
+        return Noise(zone_hidden=keep(shape, like), zone_cell=keep(shape, like))
+
+    def expectation(shape: Shape, like: Tensor) -> Noise:
+        rate = like.new_full((1, 1, 1), recurrent)
+        return Noise(zone_hidden=rate, zone_cell=rate)
+
+    return Regularizer(
+        between=partial(drop_each_step, rate=dropout), noise=noise, expectation=expectation
+    )
+
+
+def weight_drop(dropout: float, recurrent: float) -> Regularizer:
+    """DropConnect on the recurrent weights, one mask per sequence elsewhere (Merity et al. 2018)."""
+    return Regularizer(
+        between=partial(drop_locked, rate=dropout), weight=partial(F.dropout, p=recurrent)
+    )
+
+
+RULES: dict[str, Callable[[float, float], Regularizer]] = {
+    "none": none,
+    "zaremba": zaremba,
+    "naive": naive,
+    "variational": variational,
+    "recurrent": recurrent,
+    "zoneout": zoneout,
+    "weight-drop": weight_drop,
+}
+
+
+def make_regularizer(rule: str, dropout: float = 0.0, recurrent: float | None = None) -> Regularizer:
+    """The named rule at its rates; without ``recurrent`` the path through time gets ``dropout`` too.
+
+    Raises:
+        ValueError: the rule is unknown, or a rate is outside [0, 1).
+    """
+    rates = (dropout, dropout if recurrent is None else recurrent)
+    if rule not in RULE_NAMES:
+        raise ValueError(f"unknown rule {rule!r}: one of {', '.join(RULE_NAMES)}")
+    if not all(0 <= rate < 1 for rate in rates):
+        raise ValueError(f"dropout rates lie in [0, 1), not {rates}")
+    return RULES[rule](*rates)

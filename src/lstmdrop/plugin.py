@@ -1,0 +1,60 @@
+"""What a task tells the toolkit about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lstmdrop.config import Section, TaskConfig
+from lstmdrop.data.registry import Dataset
+
+if TYPE_CHECKING:
+    import torch
+
+    from lstmdrop.metrics.score import Score
+    from lstmdrop.task import Split, Task
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlugin:
+    """A task as the toolkit sees it; loading one imports no torch."""
+
+    name: str
+    summary: str
+    config: type[TaskConfig]
+    presets: Path
+    """The folder of TOML files that ``--size`` names."""
+    datasets: Sequence[Dataset]
+    build: Build
+    evaluate: Evaluate
+    prediction: type[Section]
+    """What can be asked of ``predict``: the fields become command-line options."""
+    predict: Predict
+
+
+class Build(Protocol):
+    """Makes a task from its configuration."""
+
+    def __call__(self, config: Any, assets: Path, device: torch.device, data_dir: Path | None) -> Task[Any]:
+        """Vocabularies are made into ``assets`` the first time and read from there after."""
+        ...
+
+
+class Evaluate(Protocol):
+    """Scores several models as one."""
+
+    def __call__(self, tasks: Iterable[Task[Any]], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+        """The ensemble's scores; ``tasks`` are built one by one as they are asked for."""
+        ...
+
+
+class Predict(Protocol):
+    """Uses trained models."""
+
+    def __call__(
+        self, tasks: Sequence[Task[Any]], inputs: Iterable[str], options: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        """One JSON-ready object a line of output, its plain form under ``text``."""
+        ...

@@ -1,0 +1,236 @@
+"""What finished runs reached, read from their directories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import NotRequired, TypedDict
+
+from lstmdrop.errors import DataError
+from lstmdrop.metrics.score import Score
+
+
+@dataclass(frozen=True, slots=True)
+class SplitScore:
+    """A score and the split it was made on."""
+
+    split: str
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One finished run; None stands for what its directory does not say."""
+
+    directory: Path
+    task: str
+    data: str
+    size: str
+    regularizer: str
+    seed: int
+    scores: tuple[SplitScore, ...]
+    num_models: int = 1
+    """Above 1 where the probabilities of so many models were averaged."""
+    dropout: float | None = None
+    """p on the non-recurrent connections; None under the rule ``none``, whatever its configuration says."""
+    recurrent_dropout: float | None = None
+    num_parameters: int | None = None
+    train_seconds: float | None = None
+    tokens_per_second: float | None = None
+    epochs: int | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Versions, device and hashes, as ``result.json`` gives them."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """The configuration by dotted key (``training.epochs``)."""
+
+    def score(self, split: str, name: str) -> Score | None:
+        """The score of that name on that split, None if the run has none."""
+        found = (entry.score for entry in self.scores if entry.split == split and entry.score.name == name)
+        return next(found, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Perplexity after each epoch, the training one with dropout on."""
+
+    name: str
+    epochs: tuple[int, ...]
+    training: tuple[float, ...]
+    validation: tuple[float, ...]
+
+
+class _ScoreRow(TypedDict):
+    split: str
+    name: str
+    value: float
+    higher_is_better: bool
+    signature: str
+
+
+class _Result(TypedDict):
+    task: str
+    data: str
+    size: str
+    regularizer: str
+    seed: int
+    scores: list[_ScoreRow]
+    num_models: NotRequired[int]
+    num_parameters: NotRequired[int | None]
+    train_seconds: NotRequired[float | None]
+    tokens_per_second: NotRequired[float | None]
+    epochs: NotRequired[int | None]
+    version: NotRequired[object]
+    git: NotRequired[object]
+    torch: NotRequired[object]
+    device: NotRequired[object]
+    config_sha256: NotRequired[object]
+    data_sha256: NotRequired[object]
+
+
+T = TypeVar("T")
+_RESULT = TypeAdapter(_Result)
+_OBJECT = TypeAdapter(dict[str, Any])
+_PROVENANCE = ("version", "git", "torch", "device", "config_sha256", "data_sha256")
+
+
+def read_summaries(directories: Iterable[Path]) -> tuple[tuple[RunSummary, ...], tuple[str, ...]]:
+    """The finished runs in ``directories``, and one line about each that cannot be shown.
+
+    A directory is a run or a folder that is searched, however deep. A run that is reached twice counts once.
+    """
+    runs, problems = _find(directories)
+    summaries: list[RunSummary] = []
+    for run in runs:
+        try:
+            summaries.append(_read(run))
+        except DataError as error:
+            problems.append(str(error))
+    return tuple(summaries), tuple(problems)
+
+
+def read_curves(directory: Path) -> Curves:
+    """Perplexity on the training and validation splits, epoch by epoch, from the log of a run.
+
+    Raises:
+        DataError: there is no log, a line of it is damaged, or no epoch has a validation perplexity.
+    """
+    path = directory / "log.jsonl"
+    points: dict[int, tuple[float, float]] = {}
+    for number, event in _events(path):
+        try:
+            points |= _point(event)
+        except (KeyError, TypeError, ValueError):
+            raise DataError(f"{path}, line {number}: not an event that a run logs") from None
+    if not points:
+        raise DataError(f"{path}: no epoch with a validation perplexity yet")
+    training, validation = (tuple(values) for values in zip(*points.values(), strict=True))
+    return Curves(directory.resolve().name, tuple(points), training, validation)
+
+
+def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    runs: dict[Path, Path] = {}
+    problems: list[str] = []
+    for directory in directories:
+        found = {path.parent for name in ("result.json", "config.json") for path in directory.rglob(name)}
+        for run in sorted(found):
+            runs.setdefault(run.resolve(), run)
+        if not found:
+            problems.append(f"{directory}: {'no run in it' if directory.is_dir() else 'no such directory'}")
+    return list(runs.values()), problems
+
+
+def _read(directory: Path) -> RunSummary:
+    if not (directory / "result.json").exists():
+        raise DataError(f"{directory}: not finished, it has no result.json")
+    result = _parse(directory / "result.json", _RESULT)
+    settings = _settings(directory / "config.json")
+    is_dropped = result["regularizer"] != "none"
+    return RunSummary(
+        directory=directory,
+        task=result["task"],
+        data=result["data"],
+        size=result["size"],
+        regularizer=result["regularizer"],
+        seed=result["seed"],
+        scores=tuple(_split_score(row) for row in result["scores"]),
+        num_models=result.get("num_models", 1),
+        dropout=_number(settings.get("regularizer.dropout")) if is_dropped else None,
+        recurrent_dropout=_number(settings.get("regularizer.recurrent_dropout")) if is_dropped else None,
+        num_parameters=result.get("num_parameters"),
+        train_seconds=result.get("train_seconds"),
+        tokens_per_second=result.get("tokens_per_second"),
+        epochs=result.get("epochs"),
+        provenance=_provenance(result),
+        settings=settings,
+    )
+
+
+def _settings(path: Path) -> dict[str, object]:
+    return dict(_flatten(_parse(path, _OBJECT))) if path.exists() else {}
+
+
+def _parse(path: Path, adapter: TypeAdapter[T]) -> T:
+    try:
+        return adapter.validate_json(path.read_bytes(), strict=True)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise DataError(f"{path}: {key}{': ' if key else ''}{problem['msg'].lower()}") from None
+
+
+def _split_score(row: _ScoreRow) -> SplitScore:
+    return SplitScore(
+        row["split"], Score(row["name"], row["value"], row["higher_is_better"], row["signature"])
+    )
+
+
+def _provenance(result: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(result[name]) for name in _PROVENANCE if result.get(name) is not None}
+
+
+def _flatten(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield number, _OBJECT.validate_json(line)
+        except ValidationError:
+            if number == len(lines) and not text.endswith("\n"):
+                return  # the run is writing this line, or was killed while it did
+            raise DataError(f"{path}, line {number}: not an event that a run logs") from None
+
+
+def _point(event: Mapping[str, Any]) -> dict[int, tuple[float, float]]:
+    if event["event"] != "evaluated" or event["split"] != "valid":
+        return {}
+    values = [float(score["value"]) for score in event["scores"] if score["name"] == "perplexity"]
+    return {int(event["epoch"]): (_perplexity(float(event["training_loss"])), values[0])} if values else {}
+
+
+def _perplexity(loss: float) -> float:
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf

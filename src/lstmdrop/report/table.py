@@ -1,0 +1,273 @@
+"""Tables of results, before they are formatted."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lstmdrop.metrics.score import Score
+from lstmdrop.report.paper import TABLE_1, PaperColumn, PaperRow, PaperTable
+from lstmdrop.report.summary import RunSummary
+
+Cell = str | int | float | None
+"""A number keeps its value; None where there is nothing to say."""
+
+NOT_RUN = "not run"
+_NEUTRAL = ("seed", "training.log_every", "training.save_minutes")  # settings that change no result
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and how its numbers are written."""
+
+    name: str
+    decimals: int | None = 2
+    """Of numbers that are not whole; None for as many as needed, six digits at most."""
+    is_signed: bool = False
+    is_text: bool = False
+    is_heading: bool = False
+    """Rows that agree in all such columns are one block, which these cells head."""
+    rank: int = 0
+    """Where space is short the highest rank goes first; 0 never goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark under a table; ``code`` is a signature or a shell command, to be kept verbatim."""
+
+    text: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Typed cells under a title."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[Note, ...] = ()
+
+
+_Group = tuple[str, str, str, str]  # task, data, size, metric
+_Line = tuple[int, bool, str, float | None, float | None]  # num_models, is dropped, rule, both dropout rates
+_RULE_COLUMNS = (
+    *(Column(name, is_text=True, is_heading=True) for name in ("task", "data", "size", "metric")),
+    Column("rule", is_text=True),
+    Column("p", decimals=None),
+    Column("recurrent p", decimals=None, rank=3),
+    Column("models", rank=4),
+    Column("seeds"),
+)
+_RUN_COLUMNS = (
+    Column("what", is_text=True),
+    Column("value", decimals=None),
+    Column("better", is_text=True, rank=1),
+    Column("signature", is_text=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pooled:
+    """A score over seeds; the deviation is the sample's, None for one seed."""
+
+    mean: float
+    deviation: float | None
+
+
+def paper_table(summaries: Iterable[RunSummary], paper: PaperTable = TABLE_1) -> Table:
+    """The paper's values beside ours; several seeds of one recipe count as their mean.
+
+    A row that nothing matches says so, and its note gives the command.
+    """
+    runs = list(summaries)
+    matched = [(row, [run for run in runs if row.target.matches(run)]) for row in paper.rows]
+    scores = {(column.split, column.metric) for column in paper.columns}
+    remarks = ("diff: ours minus the paper's; ours is the mean where several seeds were run.", *paper.notes)
+    return Table(
+        title=paper.title,
+        columns=(Column("model", is_text=True), *_paper_columns(paper), Column("seeds", rank=2)),
+        rows=tuple(_paper_cells(row, found, paper.columns) for row, found in matched),
+        notes=(
+            *(Note(remark) for remark in remarks),
+            *_signature_notes([run for _, found in matched for run in found], scores),
+            *(note for row, found in matched for note in _row_notes(row, found)),
+        ),
+    )
+
+
+def rule_table(summaries: Iterable[RunSummary]) -> Table:
+    """What dropout changed: one line per rule and p, for each task, dataset and size.
+
+    The metric is the first that a run scores, which is the one that chose its checkpoint.
+    """
+    groups = _grouped(summaries)
+    runs = [run for group in groups.values() for run in group]
+    scores = {
+        (entry.split, key[-1]) for key, group in groups.items() for run in group for entry in run.scores
+    }
+    splits = sorted({split for split, _ in scores}, key=lambda split: (split == "test", split))
+    return Table(
+        title="What dropout changed",
+        columns=(
+            *_RULE_COLUMNS,
+            *(column for split in splits for column in _split_columns(split, splits[-1])),
+        ),
+        rows=tuple(row for key, group in groups.items() for row in _rule_rows(key, group, splits)),
+        notes=(*_rule_remarks(groups), *_signature_notes(runs, scores), *_mixtures(groups)),
+    )
+
+
+def run_table(summary: RunSummary) -> Table:
+    """One run in full: what it was, and every score with its signature."""
+    names = ("task", "data", "size", "regularizer", "dropout", "recurrent_dropout", "seed", "num_models")
+    costs = ("num_parameters", "epochs", "train_seconds", "tokens_per_second")
+    facts = [(name, getattr(summary, name)) for name in (*names, *costs)]
+    known = [(name, value) for name, value in (*facts, *summary.provenance.items()) if value is not None]
+    scores = [(f"{entry.split} {entry.score.name}", entry.score) for entry in summary.scores]
+    return Table(
+        title=f"Run {summary.directory}",
+        columns=_RUN_COLUMNS,
+        rows=(
+            *((name, score.value, _direction(score), score.signature) for name, score in scores),
+            *((name, value, None, None) for name, value in known),
+        ),
+    )
+
+
+def _paper_columns(paper: PaperTable) -> list[Column]:
+    columns: list[Column] = []
+    for column in paper.columns:
+        is_last = column is paper.columns[-1]
+        columns.append(Column(f"{column.label} paper", rank=0 if is_last else 1))
+        columns.append(Column(f"{column.label} ours", rank=0 if is_last else 1))
+        columns.append(Column(f"{column.label} diff", is_signed=True, rank=0 if is_last else 3))
+    return columns
+
+
+def _paper_cells(
+    row: PaperRow, runs: Sequence[RunSummary], columns: Iterable[PaperColumn]
+) -> tuple[Cell, ...]:
+    cells: list[Cell] = [row.label]
+    for value, column in zip(row.values, columns, strict=True):
+        ours = _pool(runs, column.split, column.metric)
+        cells += [value, ours.mean, ours.mean - value] if ours else [value, None if runs else NOT_RUN, None]
+    return (*cells, len({run.seed for run in runs}))
+
+
+def _row_notes(row: PaperRow, runs: Sequence[RunSummary]) -> Iterable[Note]:
+    if not runs:
+        yield Note(f"{row.label}, not run:", row.command)
+    epochs = sorted({run.epochs for run in runs if run.epochs is not None})
+    if row.target.epochs is not None and epochs not in ([], [row.target.epochs]):
+        yield Note(
+            f"{row.label}: ours ran {', '.join(map(str, epochs))} epochs, the paper's {row.target.epochs}."
+        )
+    yield from _mixture(row.label, runs)
+
+
+def _grouped(summaries: Iterable[RunSummary]) -> dict[_Group, list[RunSummary]]:
+    groups: dict[_Group, list[RunSummary]] = defaultdict(list)
+    for run in summaries:
+        if run.scores:
+            groups[run.task, run.data, run.size, run.scores[0].score.name].append(run)
+    smallest = {key: min(run.num_parameters or 0 for run in group) for key, group in groups.items()}
+    return {key: groups[key] for key in sorted(groups, key=lambda key: (*key[:2], smallest[key], *key[2:]))}
+
+
+def _split_columns(split: str, last: str) -> tuple[Column, ...]:
+    is_last = split == last
+    return (
+        Column(split, rank=0 if is_last else 1),
+        Column(f"{split} sd", rank=2 if is_last else 5),
+        Column(f"{split} diff", is_signed=True, rank=0 if is_last else 6),
+    )
+
+
+def _rule_rows(key: _Group, group: Iterable[RunSummary], splits: Sequence[str]) -> Iterable[tuple[Cell, ...]]:
+    lines = _lines(group)
+    for line, runs in lines.items():
+        num_models, _, rule, dropout, recurrent_dropout = line
+        plain = lines.get((num_models, False, "none", None, None), [])
+        cells: list[Cell] = [
+            *key,
+            rule,
+            dropout,
+            recurrent_dropout,
+            num_models,
+            len({run.seed for run in runs}),
+        ]
+        for split in splits:
+            ours, none = _pool(runs, split, key[-1]), _pool(plain, split, key[-1])
+            change = ours.mean - none.mean if ours and none and rule != "none" else None
+            cells += [ours.mean, ours.deviation, change] if ours else [None, None, None]
+        yield tuple(cells)
+
+
+def _lines(group: Iterable[RunSummary]) -> dict[_Line, list[RunSummary]]:
+    lines: dict[_Line, list[RunSummary]] = defaultdict(list)
+    for run in group:
+        rule = run.regularizer
+        lines[run.num_models, rule != "none", rule, run.dropout, run.recurrent_dropout].append(run)
+    return {key: lines[key] for key in sorted(lines, key=lambda key: (*key[:3], key[3] or 0, key[4] or 0))}
+
+
+def _rule_remarks(groups: Mapping[_Group, Sequence[RunSummary]]) -> Iterable[Note]:
+    yield Note("Means over seeds; sd: their standard deviation; diff: from the mean of none.")
+    for metric, direction in {
+        key[-1]: _direction(group[0].scores[0].score) for key, group in groups.items()
+    }.items():
+        yield Note(f"{metric}: {direction} is better.")
+
+
+def _mixtures(groups: Mapping[_Group, Sequence[RunSummary]]) -> Iterable[Note]:
+    for key, group in groups.items():
+        for line, runs in _lines(group).items():
+            yield from _mixture(f"{', '.join(key)}, {line[2]}", runs)
+
+
+def _pool(runs: Iterable[RunSummary], split: str, metric: str) -> _Pooled | None:
+    """The mean over seeds; a seed that was run twice counts once, with its mean."""
+    by_seed: dict[int, list[float]] = defaultdict(list)
+    for run in runs:
+        if score := run.score(split, metric):
+            by_seed[run.seed].append(score.value)
+    values = [statistics.fmean(values) for values in by_seed.values()]
+    if not values:
+        return None
+    has_deviation = len(values) > 1 and all(map(math.isfinite, values))
+    return _Pooled(statistics.fmean(values), statistics.stdev(values) if has_deviation else None)
+
+
+def _direction(score: Score) -> str:
+    return "higher" if score.higher_is_better else "lower"
+
+
+def _signature_notes(runs: Iterable[RunSummary], scores: Collection[tuple[str, str]]) -> Iterable[Note]:
+    """How the numbers of a table were made; more than one way for one number is worth a warning."""
+    names: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        for entry in run.scores:
+            if (entry.split, entry.score.name) in scores:
+                what = f"{run.task} {run.data} {entry.split} {entry.score.name}"
+                names[what][entry.score.signature].append(run.directory.name)
+    for what, signatures in names.items():
+        for number, (signature, directories) in enumerate(signatures.items(), start=1):
+            which = (
+                f", way {number} of {len(signatures)} ({', '.join(directories)})"
+                if len(signatures) > 1
+                else ""
+            )
+            yield Note(f"{what}{which}:", signature)
+
+
+def _mixture(label: str, runs: Sequence[RunSummary]) -> Iterable[Note]:
+    """A warning where runs that share a line do not share a recipe."""
+    known = [run.settings for run in runs if run.settings]
+    keys = sorted({key for settings in known for key in settings} - set(_NEUTRAL))
+    differing = [key for key in keys if any(settings.get(key) != known[0].get(key) for settings in known)]
+    if differing:
+        yield Note(f"{label}: the runs differ in {', '.join(differing)}; their mean mixes recipes.")

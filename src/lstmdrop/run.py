@@ -1,0 +1,185 @@
+"""A run directory: configuration, log, checkpoints, result."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lstmdrop.data.atomic import atomic_file
+from lstmdrop.errors import ConfigError, DataError, UsageError
+from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+
+DEFAULT_ROOT = Path("runs")
+
+
+class Run:
+    """The files of one run; nothing else in the toolkit knows their names."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.assets = directory / "assets"
+
+    @classmethod
+    def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:
+        """Start a run in an empty or absent directory.
+
+        Raises:
+            UsageError: the directory holds a run already, or other files.
+        """
+        run = cls(directory)
+        if run.exists():
+            raise UsageError(f"{directory} holds a run already: --resume goes on with it, --out chooses another place")
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise UsageError(f"{directory} is not an empty folder: --out chooses another place")
+        run.assets.mkdir(parents=True)
+        run.write_config(config)
+        return run
+
+    @classmethod
+    def open(cls, directory: Path) -> Run:
+        """An existing run.
+
+        Raises:
+            DataError: there is none.
+        """
+        run = cls(directory)
+        if not run.exists():
+            raise DataError(f"{directory} is not a run: it has no config.json")
+        return run
+
+    @classmethod
+    def newest(cls, task: str, root: Path = DEFAULT_ROOT) -> Run:
+        """The run of ``task`` under ``root`` that finished last.
+
+        Raises:
+            DataError: there is none.
+        """
+        runs = [cls(path.parent) for path in root.glob("*/result.json")]
+        finished = [run for run in runs if run.exists() and run.config().get("task") == task]
+        if not finished:
+            raise DataError(f"no finished run of {task} under {root}/: train one with 'lstmdrop train {task}'")
+        return max(finished, key=lambda run: run._path("result.json").stat().st_mtime)
+
+    def exists(self) -> bool:
+        """Whether the directory holds a run."""
+        return self._path("config.json").is_file()
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write the whole resolved configuration."""
+        _write(self._path("config.json"), _pretty(config))
+
+    def config(self) -> dict[str, Any]:
+        """The configuration that the run was started with."""
+        return self._read_json("config.json")
+
+    def result(self) -> dict[str, Any]:
+        """The result of a finished run."""
+        return self._read_json("result.json")
+
+    def is_finished(self) -> bool:
+        """Whether the result has been written."""
+        return self._path("result.json").is_file()
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write the result, whole or not at all."""
+        _write(self._path("result.json"), _pretty(result))
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Append one object to the log."""
+        with self._path("log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(event) + "\n")
+
+    def rewind_log(self, step: int) -> None:
+        """Forget what was logged after ``step``, for a run that resumes from there."""
+        path = self._path("log.jsonl")
+        if path.exists():
+            kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _is_at_most(line, step)]
+            _write(path, "".join(f"{line}\n" for line in kept))
+
+    def save_last(self, checkpoint: Checkpoint) -> None:
+        """Save the state to resume from; the one before it stays beside it, in case this one is damaged."""
+        last = self._path("last.safetensors")
+        if last.exists():
+            _duplicate(last, self._path("previous.safetensors"))
+        write_checkpoint(last, checkpoint)
+        _write(self._path("last.json"), _pretty(checkpoint.values))
+
+    def load_last(self) -> tuple[Checkpoint | None, list[str]]:
+        """The newest undamaged state, None if nothing was saved yet, and a line about each damaged one.
+
+        Raises:
+            DataError: something was saved and none of it can be read.
+        """
+        paths = [self._path("last.safetensors"), self._path("previous.safetensors")]
+        existing = [path for path in paths if path.exists()]
+        problems: list[str] = []
+        for path in existing:
+            try:
+                return read_checkpoint(path), problems
+            except DataError as error:
+                problems.append(str(error))
+        if problems:
+            raise DataError("\n".join(problems))
+        return None, []
+
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """Save the weights with the best validation score so far."""
+        write_checkpoint(self._path("best.safetensors"), checkpoint)
+
+    def load_best(self) -> Checkpoint:
+        """The weights with the best validation score.
+
+        Raises:
+            DataError: there are none, or they are damaged.
+        """
+        return read_checkpoint(self._path("best.safetensors"))
+
+    def _path(self, name: str) -> Path:
+        return self.directory / name
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self._path(name)
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise DataError(f"{path} does not exist: the run has not got so far, or is damaged") from None
+        except (ValueError, TypeError, OSError) as error:
+            raise DataError(f"{path} cannot be read: {error}") from None
+
+
+def default_name(config: Mapping[str, Any]) -> str:
+    """``task-size-data-sSEED``, with the rule where it is not the default; safe as a folder's name."""
+    data = Path(str(config["data"]["name"])).name
+    rule = config["regularizer"]["rule"]
+    parts = [config["task"], config["size"], data, *([] if rule == "zaremba" else [rule]), f"s{config['seed']}"]
+    return "-".join(str(part) for part in parts)
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_file(path) as file:
+        file.write(text.encode())
+
+
+def _pretty(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=2) + "\n"
+
+
+def _is_at_most(line: str, step: int) -> bool:
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (ValueError, KeyError, TypeError):
+        return False  # a line that a crash cut short
+
+
+def _duplicate(source: Path, target: Path) -> None:
+    temporary = target.with_name(f"{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, temporary)
+    temporary.replace(target)

@@ -1,0 +1,75 @@
+"""The contract between the trainer and a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar, get_args, runtime_checkable
+
+from torch import Tensor, nn
+
+from lstmdrop.metrics.score import Score
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+BatchT = TypeVar("BatchT")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A summed loss, so that means can be pooled exactly."""
+
+    total: Tensor
+    """Negative log-likelihood summed over the items, in nats."""
+    count: int
+    """Over so many items (tokens, frames)."""
+    divisor: int
+    """What the gradient divides the total by: the batch size in the paper's recipe, the count for a mean."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """An objective that carries something from batch to batch, such as the LSTM's state."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What the next batch depends on."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from there."""
+        ...
+
+
+class Task(Protocol[BatchT]):
+    """A built task: a model on its device, its data, its loss and its scores."""
+
+    model: nn.Module
+
+    def batches(self, split: Split, *, epoch: int = 0) -> Iterable[BatchT]:
+        """The batches of one pass, in an order that ``epoch`` and the seed alone determine."""
+        ...
+
+    def num_batches(self, split: Split) -> int:
+        """How many batches one pass has."""
+        ...
+
+    def objective(self) -> Callable[[BatchT], Loss]:
+        """A fresh loss function for one pass; it may carry state from batch to batch (see `Stateful`)."""
+        ...
+
+    def evaluate(self, split: Split, *, outputs: Path | None = None) -> Sequence[Score]:
+        """The scores of a split; the first one selects the best checkpoint.
+
+        What was scored (log-probabilities, predictions) is written into the folder ``outputs``, if given.
+        """
+        ...
+
+    def summary(self) -> Mapping[str, str]:
+        """What a user wants to know before training starts, such as the sizes of splits and vocabulary."""
+        ...
+
+    def data_sha256(self) -> str:
+        """Identity of the data that is trained and scored on."""
+        ...

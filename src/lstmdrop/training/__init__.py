@@ -1,0 +1,1 @@
+"""Training: a generator of typed events, its optimisers, schedules and checkpoints."""

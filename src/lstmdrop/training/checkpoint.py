@@ -1,0 +1,67 @@
+"""Checkpoints: tensors and plain JSON in one safetensors file, written so that a crash cannot damage it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from lstmdrop.data.atomic import atomic_file
+from lstmdrop.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Named tensors, and JSON-ready values."""
+
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under ``prefix.``, without it."""
+        start = f"{prefix}."
+        return {name[len(start) :]: value for name, value in self.tensors.items() if name.startswith(start)}
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the file so that ``path`` is the old one or the new one, whole, whenever a crash comes."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
+    metadata = {"values": json.dumps(dict(checkpoint.values)), "sha256": _digest(tensors)}
+    with atomic_file(path) as file:
+        file.write(save(tensors, metadata=metadata))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU and check it against its digest.
+
+    Raises:
+        DataError: the file is missing, cut short or altered.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise DataError(f"checkpoint {path} does not exist") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"checkpoint {path} is damaged: {error}") from None
+    if metadata.get("sha256") != _digest(tensors):
+        raise DataError(f"checkpoint {path} is damaged: its content does not match its checksum")
+    return Checkpoint(tensors, json.loads(metadata["values"]))
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,183 @@
+"""The trainer: a generator of events that its caller logs, saves and stops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Generic
+
+import torch
+
+from lstmdrop.config import TaskConfig
+from lstmdrop.errors import LstmdropError
+from lstmdrop.metrics.score import Score
+from lstmdrop.nn.lstm import RegularizedLSTM
+from lstmdrop.task import BatchT, Loss, Stateful, Task
+from lstmdrop.training.checkpoint import Checkpoint
+from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
+from lstmdrop.training.optimizer import (
+    load_optimizer_tensors,
+    make_optimizer,
+    optimizer_tensors,
+    scale_and_clip,
+)
+from lstmdrop.training.precision import autocast, set_switches
+from lstmdrop.training.progress import Progress
+from lstmdrop.training.random_state import load_random_state, random_state
+from lstmdrop.training.schedule import rate_at
+
+
+class NonFiniteError(LstmdropError):
+    """The loss or its gradient is no longer a number."""
+
+
+class Trainer(Generic[BatchT]):
+    """Fits a task's model; everything that the next step depends on is in `state_dict`."""
+
+    def __init__(self, task: Task[BatchT], config: TaskConfig) -> None:
+        self.task = task
+        self.config = config.training
+        self.parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
+        self.device = self.parameters[0].device
+        self.optimizer = make_optimizer(self.config, self.parameters)
+        self.progress = Progress()
+        self.gradient_norm = torch.zeros((), device=self.device)
+        self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.objective: Callable[[BatchT], Loss] = task.objective()
+        set_switches(self.config)
+        torch.manual_seed(config.seed)
+
+    def run(self) -> Iterator[Event]:
+        """Train to the end, or until the caller stops iterating; at each event the state is consistent.
+
+        Raises:
+            NonFiniteError: the loss or the gradient overflowed; the weights are not to be saved any more.
+        """
+        while self.progress.epoch <= self.config.epochs and not self._out_of_patience():
+            yield from self._train_epoch()
+            yield Validating(self.progress.step, self.progress.epoch)
+            yield self._validate()
+
+    def state_dict(self) -> Checkpoint:
+        """All that the next step depends on.
+
+        Raises:
+            NonFiniteError: the state is not worth keeping.
+        """
+        self._require_finite()
+        groups = {
+            "model": self.task.model.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "random": random_state(self.device),
+            "objective": self.objective.state_dict() if isinstance(self.objective, Stateful) else {},
+            "loss": {"epoch": self.epoch_loss, "logged": self.logged_loss, "norm": self.gradient_norm},
+        }
+        tensors = {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
+        return Checkpoint(tensors, {**self.progress.as_json(), "kernels": self._kernels()})
+
+    def load_state_dict(self, checkpoint: Checkpoint) -> None:
+        """Go on from ``checkpoint``: the next step is the one that an uninterrupted run would have made."""
+        values = dict(checkpoint.values)
+        for name, lstm in self._lstms().items():
+            lstm.kernel = values["kernels"].get(name)
+        self.progress = Progress.from_json(values)
+        self.task.model.load_state_dict(checkpoint.part("model"))
+        load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
+        self.objective = self.task.objective()
+        if isinstance(self.objective, Stateful):
+            self.objective.load_state_dict(checkpoint.part("objective"))
+        losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
+        self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
+        load_random_state(checkpoint.part("random"), self.device)
+
+    def _train_epoch(self) -> Iterator[Event]:
+        progress = self.progress
+        self.task.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(self.config, progress.epoch)
+        batches = iter(self.task.batches("train", epoch=progress.epoch))
+        remaining = islice(batches, progress.position * self.config.accumulate, None)
+        started = time.perf_counter()
+        while group_of_batches := list(islice(remaining, self.config.accumulate)):
+            self._step(group_of_batches)
+            now = time.perf_counter()
+            progress.seconds, started = progress.seconds + now - started, now
+            yield Stepped(progress.step, progress.epoch)
+            if progress.step % self.config.log_every == 0:
+                yield self._log()
+            started = time.perf_counter()
+
+    def _step(self, batches: list[BatchT]) -> None:
+        divisor = 0
+        for batch in batches:
+            with autocast(self.config, self.device):
+                loss = self.objective(batch)
+            loss.total.backward()  # type: ignore[no-untyped-call]
+            divisor += loss.divisor
+            self.epoch_loss += loss.total.detach()
+            self.logged_loss += loss.total.detach()
+            self.progress.count(loss.count)
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        self.gradient_norm = scale_and_clip(gradients, divisor, self.config.clip)
+        self.progress.step += 1
+        self.progress.position += 1
+        if self.device.type == "cpu":  # elsewhere looking would make the host wait for the device
+            self._require_finite()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def _log(self) -> Logged:
+        self._require_finite()
+        progress = self.progress
+        event = Logged(
+            step=progress.step,
+            epoch=progress.epoch,
+            loss=float(self.logged_loss) / progress.logged_items,
+            rate=rate_at(self.config, progress.epoch),
+            gradient_norm=float(self.gradient_norm),
+            tokens_per_second=progress.logged_items / (progress.seconds - progress.logged_seconds),
+            seconds=progress.seconds,
+        )
+        self.logged_loss.zero_()
+        progress.start_log_interval()
+        return event
+
+    def _validate(self) -> Evaluated:
+        self._require_finite()
+        self.task.model.eval()
+        scores = self.task.evaluate("valid")
+        progress = self.progress
+        is_best = progress.best is None or scores[0].is_better_than(progress.best)
+        event = Evaluated(
+            step=progress.step,
+            epoch=progress.epoch,
+            split="valid",
+            scores=scores,
+            training_loss=float(self.epoch_loss) / max(progress.epoch_items, 1),
+            is_best=is_best,
+        )
+        progress.start_epoch(scores[0] if is_best else None)
+        self.epoch_loss.zero_()
+        self.objective = self.task.objective()
+        return event
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.patience
+        return patience is not None and self.progress.epochs_since_best >= patience
+
+    def _require_finite(self) -> None:
+        if not bool(torch.isfinite(self.epoch_loss)) or not bool(torch.isfinite(self.gradient_norm)):
+            raise NonFiniteError(
+                f"step {self.progress.step}: the loss or its gradient is not finite "
+                f"(epoch {self.progress.epoch}, rate {rate_at(self.config, self.progress.epoch):g}); "
+                "the checkpoints hold the last good state. Try a lower training.rate or training.clip."
+            )
+
+    def _lstms(self) -> dict[str, RegularizedLSTM]:
+        modules = self.task.model.named_modules()
+        return {name: module for name, module in modules if isinstance(module, RegularizedLSTM)}
+
+    def _kernels(self) -> dict[str, Any]:
+        return {name: lstm.kernel for name, lstm in self._lstms().items()}

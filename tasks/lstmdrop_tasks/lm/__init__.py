@@ -1,0 +1,52 @@
+"""Language modelling, the paper's first task: word-level text, scored by perplexity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmdrop.discovery import preset_folder
+from lstmdrop.plugin import TaskPlugin
+from lstmdrop_tasks.lm.config import LMConfig, LMPrediction
+from lstmdrop_tasks.lm.corpora import DATASETS
+
+if TYPE_CHECKING:
+    import torch
+
+    from lstmdrop.metrics.score import Score
+    from lstmdrop.task import Split
+    from lstmdrop_tasks.lm.task import LanguageModelling
+
+
+def _build(config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None) -> LanguageModelling:
+    from lstmdrop_tasks.lm.task import build
+
+    return build(config, assets, device, data_dir)
+
+
+def _evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+    from lstmdrop_tasks.lm.task import evaluate
+
+    return evaluate(tasks, split, outputs)
+
+
+def _predict(
+    tasks: Sequence[LanguageModelling], inputs: Iterable[str], options: LMPrediction
+) -> Iterator[Mapping[str, Any]]:
+    from lstmdrop_tasks.lm.predict import predict
+
+    return predict(tasks, inputs, options)
+
+
+PLUGIN = TaskPlugin(
+    name="lm",
+    summary="language modelling: perplexity, sampled text",
+    config=LMConfig,
+    presets=preset_folder(__file__),
+    datasets=DATASETS,
+    build=_build,
+    evaluate=_evaluate,
+    prediction=LMPrediction,
+    predict=_predict,
+)

@@ -1,0 +1,64 @@
+"""The paper's language model: embedding, regularised LSTM, softmax."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from lstmdrop.nn.cross_entropy import linear_cross_entropy, target_log_probs
+from lstmdrop.nn.initialisation import draw_uniform
+from lstmdrop.nn.lstm import RegularizedLSTM
+from lstmdrop.nn.recurrence import LSTMState
+from lstmdrop.nn.rules import Regularizer
+from lstmdrop_tasks.lm.config import LMModelConfig
+
+
+class LanguageModel(nn.Module):
+    """Predicts each token from all before it (Zaremba et al. 2014, section 4.1)."""
+
+    def __init__(
+        self, config: LMModelConfig, vocabulary_size: int, regularizer: Regularizer, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, config.hidden_size)
+        self.lstm = RegularizedLSTM(config.hidden_size, config.hidden_size, config.num_layers, regularizer)
+        self.softmax = nn.Linear(config.hidden_size, vocabulary_size)
+        draw_uniform(self, config.init_bound, generator)
+
+    def features(
+        self, inputs: Int[Tensor, "time batch"], state: LSTMState | None = None
+    ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
+        """What the softmax reads at each step, and the state after the last one."""
+        outputs, state = self.lstm(self.embedding(inputs), state)
+        return outputs, state
+
+    def loss(
+        self, inputs: Int[Tensor, "time batch"], targets: Int[Tensor, "time batch"], state: LSTMState | None = None
+    ) -> tuple[Float[Tensor, ""], LSTMState]:
+        """Negative log-likelihood of the targets, summed over steps and batch, in nats."""
+        features, state = self.features(inputs, state)
+        loss = linear_cross_entropy(
+            features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten()
+        )
+        return loss, state
+
+    @torch.no_grad()
+    def log_probs(
+        self, inputs: Int[Tensor, "time batch"], targets: Int[Tensor, "time batch"], state: LSTMState | None = None
+    ) -> tuple[Float[Tensor, "time batch"], LSTMState]:
+        """Log-probability of each target, in nats."""
+        features, state = self.features(inputs, state)
+        flat = target_log_probs(
+            features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten()
+        )
+        return flat.view_as(targets), state
+
+    @torch.no_grad()
+    def next_logits(
+        self, tokens: Int[Tensor, "time batch"], state: LSTMState | None = None
+    ) -> tuple[Float[Tensor, "batch vocabulary"], LSTMState]:
+        """Unnormalised log-probabilities of what follows ``tokens``."""
+        features, state = self.features(tokens, state)
+        logits: Tensor = self.softmax(features[-1])
+        return logits, state

@@ -1,0 +1,88 @@
+"""Using a language model: sampling text, and scoring it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lstmdrop.data.tokenizer import Tokenizer
+from lstmdrop.decoding.sampling import SamplingOptions, sample
+from lstmdrop.errors import UsageError
+from lstmdrop.nn.recurrence import LSTMState
+from lstmdrop_tasks.lm.config import LMPrediction
+from lstmdrop_tasks.lm.task import LanguageModelling
+
+States = list[LSTMState]
+
+
+def predict(
+    tasks: Sequence[LanguageModelling], inputs: Iterable[str], options: LMPrediction
+) -> Iterator[Mapping[str, Any]]:
+    """Score each line of ``inputs``, or sample continuations of the prompt."""
+    for task in tasks:
+        task.model.eval()
+    if len({task.tokenizer.fingerprint for task in tasks}) > 1:
+        raise UsageError("these runs have different vocabularies and cannot speak as one")
+    return _score(tasks, inputs) if options.score else _sample(tasks, options)
+
+
+def _sample(tasks: Sequence[LanguageModelling], options: LMPrediction) -> Iterator[Mapping[str, Any]]:
+    task = tasks[0]
+    tokenizer = task.tokenizer
+    banned = [_banned_id(tokenizer, token) for token in options.ban]
+    context = [tokenizer.eos, *tokenizer.encode(options.prompt)]
+    prompt = torch.tensor(context, device=task.device)[:, None].expand(-1, options.num_samples)
+    how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned)
+    generator = torch.Generator().manual_seed(options.seed)
+
+    def next_logits(tokens: Tensor, states: States | None) -> tuple[Tensor, States]:
+        return _mixture_logits(tasks, tokens, states)
+
+    drawn = sample(next_logits, prompt, options.length, how, generator)
+    for ids in drawn.T.tolist():
+        continuation = [tokenizer.vocabulary.tokens[token] for token in ids]
+        yield {"text": tokenizer.decode([*context[1:], *ids]).rstrip("\n"), "tokens": continuation}
+
+
+def _mixture_logits(
+    tasks: Sequence[LanguageModelling], tokens: Tensor, states: States | None
+) -> tuple[Tensor, States]:
+    """Log of the mean of the models' probabilities."""
+    members = [
+        task.model.next_logits(tokens, state)
+        for task, state in zip(tasks, states or [None] * len(tasks), strict=True)
+    ]
+    log_probs = torch.stack([logits.log_softmax(-1) for logits, _ in members])
+    return log_probs.logsumexp(0), [state for _, state in members]
+
+
+def _score(tasks: Sequence[LanguageModelling], lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    tokenizer = tasks[0].tokenizer
+    for line in lines:
+        ids = [tokenizer.eos, *tokenizer.encode(line.rstrip("\n")), tokenizer.eos]
+        members = torch.stack([_line_log_probs(task, ids) for task in tasks])
+        log_probs = (members.logsumexp(0) - torch.tensor(len(tasks)).log()).tolist()
+        words = [tokenizer.vocabulary.tokens[token] for token in ids[1:]]
+        pairs = "\t".join(f"{word} {value:.4f}" for word, value in zip(words, log_probs, strict=True))
+        yield {
+            "text": f"{sum(log_probs):.4f}\t{pairs}",
+            "log_prob": sum(log_probs),
+            "tokens": words,
+            "token_log_probs": log_probs,
+        }
+
+
+def _line_log_probs(task: LanguageModelling, ids: list[int]) -> Tensor:
+    tokens = torch.tensor(ids, device=task.device)[:, None]
+    log_probs, _ = task.model.log_probs(tokens[:-1], tokens[1:])
+    return log_probs[:, 0].double().cpu()
+
+
+def _banned_id(tokenizer: Tokenizer, token: str) -> int:
+    try:
+        return tokenizer.vocabulary.tokens.index(token)
+    except ValueError:
+        raise UsageError(f"--ban {token!r}: the vocabulary has no such token") from None

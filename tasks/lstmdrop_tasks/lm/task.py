@@ -1,0 +1,164 @@
+"""Language modelling: next-token prediction on streams of text, scored by perplexity."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lstmdrop.data.batching import Window, num_windows, stream_windows
+from lstmdrop.data.registry import cache_dir
+from lstmdrop.data.store import TokenStore, build_store
+from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from lstmdrop.errors import DataError
+from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, perplexity_score
+from lstmdrop.metrics.score import Score
+from lstmdrop.nn.rules import make_regularizer
+from lstmdrop.task import SPLITS, Split
+from lstmdrop_tasks.lm.config import LMConfig
+from lstmdrop_tasks.lm.corpora import Corpus, find_corpus
+from lstmdrop_tasks.lm.model import LanguageModel
+from lstmdrop_tasks.lm.objective import StreamLoss
+
+SCORING_WINDOW = 512
+"""Steps scored at a time; the state is carried, so that the number changes memory and speed, never a score."""
+
+
+class LanguageModelling:
+    """A language model, its text and its perplexity."""
+
+    def __init__(
+        self, config: LMConfig, model: LanguageModel, tokenizer: Tokenizer, corpus: Corpus, device: torch.device
+    ) -> None:
+        self.config = config
+        self.model = model
+        self.tokenizer = tokenizer
+        self.corpus = corpus
+        self.device = device
+        self._stores: dict[Split, TokenStore] = {}
+
+    def store(self, split: Split) -> TokenStore:
+        """The tokens of a split, made on first use.
+
+        Raises:
+            DataError: the text is missing, damaged or shorter than one window.
+        """
+        if split not in self._stores:
+            text: Path = getattr(self.corpus, split)
+            store = build_store(text, self.tokenizer, cache_dir() / "tokens")
+            self._require_window(store, text, self.config.training.batch_size if split == "train" else 1)
+            self._stores[split] = store
+        return self._stores[split]
+
+    def batches(self, split: Split, *, epoch: int = 0) -> Iterator[Window]:
+        """Windows of parallel streams, always in the text's own order."""
+        training = self.config.training
+        tokens = self.store(split).tokens
+        return stream_windows(tokens, training.batch_size, training.num_steps, self.device, training.accumulate)
+
+    def num_batches(self, split: Split) -> int:
+        """Windows of one pass, the parts of an accumulated batch counted each."""
+        training = self.config.training
+        windows = num_windows(self.store(split).num_tokens, training.batch_size, training.num_steps)
+        return windows * training.accumulate
+
+    def objective(self) -> StreamLoss:
+        """A loss that starts with a zero state."""
+        return StreamLoss(self.model)
+
+    def evaluate(self, split: Split, *, outputs: Path | None = None) -> Sequence[Score]:
+        """Perplexity by the exact protocol: one stream, carried state, every token after the first predicted."""
+        return evaluate([self], split, outputs)
+
+    def log_probs(self, split: Split) -> LogProbs:
+        """Log-probability in nats of every token of the split but the first, which has no context."""
+        self.model.eval()
+        state, parts = None, []
+        for window in stream_windows(self.store(split).tokens, 1, SCORING_WINDOW, self.device):
+            log_probs, state = self.model.log_probs(window.inputs, window.targets, state)
+            parts.append(log_probs[:, 0].float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def summary(self) -> dict[str, str]:
+        """Sizes of vocabulary and splits, and how much of each split is unknown."""
+        rows = {"vocabulary": f"{len(self.tokenizer.vocabulary):,} tokens"}
+        for split in SPLITS:
+            store = self.store(split)
+            unknown = store.num_unknown / store.num_tokens
+            rows[split] = f"{store.num_tokens:,} tokens, {unknown:.2%} unknown"
+        return rows
+
+    def data_sha256(self) -> str:
+        """Hash over the contents of the three splits."""
+        return hashlib.sha256("".join(self.store(split).sha256 for split in SPLITS).encode()).hexdigest()
+
+    def _require_window(self, store: TokenStore, text: Path, num_streams: int) -> None:
+        needed = num_streams * (self.config.training.num_steps + 1)
+        if store.num_tokens < needed:
+            raise DataError(
+                f"{text}: {store.num_tokens} tokens are less than one window of {num_streams} x "
+                f"{self.config.training.num_steps} steps ({needed}); use more text, "
+                "or lower training.batch_size or training.num_steps"
+            )
+
+
+def build(config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None) -> LanguageModelling:
+    """A language model with fresh weights drawn from the seed."""
+    corpus = find_corpus(config.data.name, data_dir)
+    tokenizer = _tokenizer(config, assets, corpus)
+    regularizer = make_regularizer(
+        config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
+    )
+    generator = torch.Generator().manual_seed(config.seed)
+    model = LanguageModel(config.model, len(tokenizer.vocabulary), regularizer, generator).to(device)
+    return LanguageModelling(config, model, tokenizer, corpus, device)
+
+
+def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+    """Perplexity of the models' averaged probabilities; one model is in memory at a time.
+
+    Raises:
+        DataError: the models differ in vocabulary or test text, so that their tokens cannot be compared.
+    """
+    members = _Members(tasks, split)
+    log_probs, num_models = mixture_log_probs(members)
+    vocabulary_size, _, data_sha256 = members.identity
+    if outputs is not None:
+        np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32))
+    score = perplexity_score(
+        log_probs, vocabulary_size=vocabulary_size, data_sha256=data_sha256, num_models=num_models
+    )
+    return [score]
+
+
+class _Members:
+    """The log-probabilities of each task in turn; all must predict the same tokens."""
+
+    def __init__(self, tasks: Iterable[LanguageModelling], split: Split) -> None:
+        self.tasks = tasks
+        self.split: Split = split
+        self.identity: tuple[int, str, str] = (0, "", "")
+
+    def __iter__(self) -> Iterator[LogProbs]:
+        for task in self.tasks:
+            identity = (
+                len(task.tokenizer.vocabulary), task.tokenizer.fingerprint, task.store(self.split).sha256
+            )  # fmt: skip
+            if self.identity[0] and self.identity != identity:
+                raise DataError("these runs differ in vocabulary or test text: their probabilities cannot be averaged")
+            self.identity = identity
+            log_probs = task.log_probs(self.split)
+            del task  # the next model is built only after this one is gone
+            yield log_probs
+
+
+def _tokenizer(config: LMConfig, assets: Path, corpus: Corpus) -> Tokenizer:
+    if any(assets.iterdir()):
+        return load_tokenizer(assets)
+    data = config.data
+    tokenizer = train_tokenizer(data.tokens, corpus.train, min_count=data.min_count, max_size=data.vocabulary_size)
+    tokenizer.save(assets)
+    return tokenizer
