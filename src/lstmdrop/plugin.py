@@ -32,6 +32,17 @@ class TaskPlugin:
     prediction: type[Section]
     """What can be asked of ``predict``: the fields become command-line options."""
     predict: Predict
+    bench: Bench
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Training speed in items (tokens, frames) a second."""
+
+    tokens_per_second: float
+    plain_tokens_per_second: float
+    """Of the plainest PyTorch loop for the same network."""
+    flops_per_token: float
 
 
 class Build(Protocol):
@@ -57,4 +68,12 @@ class Predict(Protocol):
         self, tasks: Sequence[Task[Any]], inputs: Iterable[str], options: Any
     ) -> Iterator[Mapping[str, Any]]:
         """One JSON-ready object a line of output, its plain form under ``text``."""
+        ...
+
+
+class Bench(Protocol):
+    """Times training."""
+
+    def __call__(self, config: Any, device: torch.device, seconds: float) -> Speed:
+        """Ours and the plainest loop by turns, each for about ``seconds``."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -21,4 +22,10 @@ def command(
     from lstmdrop.commands.bench import bench
 
     for row in bench(task, sizes=sizes.split(","), seconds=seconds, device=device):
-        typer.echo(json.dumps(row) if as_json else "  ".join(f"{name} {value}" for name, value in row.items()))
+        if as_json:
+            typer.echo(json.dumps(asdict(row)))
+        else:
+            typer.echo(
+                f"{row.size:<8}{row.tokens_per_second:>10,.0f} tokens/s   plain loop {row.plain_tokens_per_second:>9,.0f}"
+                f"   {row.ratio:.2f} times as fast   {row.share_of_matrix_rate:.0%} of the matrix rate   {row.device}"
+            )

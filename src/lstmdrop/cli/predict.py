@@ -6,14 +6,15 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any, Optional, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args
 
 import typer
 from typer.core import TyperGroup
 
 from lstmdrop.cli import options
-from lstmdrop.config import Section, resolve
-from lstmdrop.discovery import installed_tasks, load_plugin
+
+if TYPE_CHECKING:
+    from lstmdrop.config import Section
 
 
 class TaskGroup(TyperGroup):
@@ -21,10 +22,14 @@ class TaskGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The installed tasks."""
+        from lstmdrop.discovery import installed_tasks
+
         return installed_tasks()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of one task, made from its prediction options."""
+        from lstmdrop.discovery import load_plugin
+
         plugin = load_plugin(cmd_name)
         single = typer.Typer(rich_markup_mode=None, add_completion=False)
         single.command(cmd_name, help=f"Use a trained model. {plugin.summary.capitalize()}.")(
@@ -55,6 +60,7 @@ def _make_command(task: str, prediction: type[Section]) -> Any:
         **settings: Any,
     ) -> None:
         from lstmdrop.commands.predict import predict
+        from lstmdrop.config import resolve
 
         given = {name: value for name, value in settings.items() if value not in (None, [], ())}
         chosen = resolve(prediction, [given])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic
 
@@ -60,6 +60,26 @@ class Trainer(Generic[BatchT]):
             yield Validating(self.progress.step, self.progress.epoch)
             yield self._validate()
 
+    def step(self, batches: Sequence[BatchT]) -> None:
+        """One update of the weights from the summed gradient of ``batches``, which together are one batch."""
+        divisor = 0
+        for batch in batches:
+            with autocast(self.config, self.device):
+                loss = self.objective(batch)
+            loss.total.backward()  # type: ignore[no-untyped-call]
+            divisor += loss.divisor
+            self.epoch_loss += loss.total.detach()
+            self.logged_loss += loss.total.detach()
+            self.progress.count(loss.count)
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        self.gradient_norm = scale_and_clip(gradients, divisor, self.config.clip)
+        self.progress.step += 1
+        self.progress.position += 1
+        if self.device.type == "cpu":  # elsewhere looking would make the host wait for the device
+            self._require_finite()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
     def state_dict(self) -> Checkpoint:
         """All that the next step depends on.
 
@@ -101,32 +121,13 @@ class Trainer(Generic[BatchT]):
         remaining = islice(batches, progress.position * self.config.accumulate, None)
         started = time.perf_counter()
         while group_of_batches := list(islice(remaining, self.config.accumulate)):
-            self._step(group_of_batches)
+            self.step(group_of_batches)
             now = time.perf_counter()
             progress.seconds, started = progress.seconds + now - started, now
             yield Stepped(progress.step, progress.epoch)
             if progress.step % self.config.log_every == 0:
                 yield self._log()
             started = time.perf_counter()
-
-    def _step(self, batches: list[BatchT]) -> None:
-        divisor = 0
-        for batch in batches:
-            with autocast(self.config, self.device):
-                loss = self.objective(batch)
-            loss.total.backward()  # type: ignore[no-untyped-call]
-            divisor += loss.divisor
-            self.epoch_loss += loss.total.detach()
-            self.logged_loss += loss.total.detach()
-            self.progress.count(loss.count)
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        self.gradient_norm = scale_and_clip(gradients, divisor, self.config.clip)
-        self.progress.step += 1
-        self.progress.position += 1
-        if self.device.type == "cpu":  # elsewhere looking would make the host wait for the device
-            self._require_finite()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
 
     def _log(self) -> Logged:
         self._require_finite()

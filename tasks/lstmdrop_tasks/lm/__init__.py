@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmdrop.discovery import preset_folder
-from lstmdrop.plugin import TaskPlugin
+from lstmdrop.plugin import Speed, TaskPlugin
 from lstmdrop_tasks.lm.config import LMConfig, LMPrediction
 from lstmdrop_tasks.lm.corpora import DATASETS
 
@@ -39,6 +39,12 @@ def _predict(
     return predict(tasks, inputs, options)
 
 
+def _bench(config: LMConfig, device: torch.device, seconds: float) -> Speed:
+    from lstmdrop_tasks.lm.bench import bench
+
+    return bench(config, device, seconds)
+
+
 PLUGIN = TaskPlugin(
     name="lm",
     summary="language modelling: perplexity, sampled text",
@@ -49,4 +55,5 @@ PLUGIN = TaskPlugin(
     evaluate=_evaluate,
     prediction=LMPrediction,
     predict=_predict,
+    bench=_bench,
 )

@@ -1,0 +1,51 @@
+"""Training speed on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lstmdrop.commands.device import choose_device
+from lstmdrop.commands.provenance import device_name
+from lstmdrop.commands.settings import resolve_config
+from lstmdrop.discovery import load_plugin
+from lstmdrop.training.stopwatch import matrix_product_rate
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRow:
+    """The speed of one size."""
+
+    size: str
+    device: str
+    tokens_per_second: float
+    plain_tokens_per_second: float
+    """Of the plainest PyTorch loop for the same model."""
+    ratio: float
+    """Ours over the plain loop's; above 1 is faster."""
+    share_of_matrix_rate: float
+    """Arithmetic of the training step over what a large float32 matrix product reaches, 0 to 1."""
+
+
+def bench(
+    task: str, *, sizes: Sequence[str] = ("small",), seconds: float = 20.0, device: str = "auto"
+) -> Iterator[BenchRow]:
+    """Measure each size in turn, ours and the plain loop alternately, about ``seconds`` each.
+
+    Raises:
+        LstmdropError: a size or the device does not exist.
+    """
+    plugin = load_plugin(task)
+    chosen = choose_device(device)
+    configs = [resolve_config(plugin, size) for size in sizes]
+    rate = matrix_product_rate(chosen)
+    for config in configs:
+        speed = plugin.bench(config, chosen, seconds)
+        yield BenchRow(
+            size=config.size,
+            device=device_name(chosen),
+            tokens_per_second=speed.tokens_per_second,
+            plain_tokens_per_second=speed.plain_tokens_per_second,
+            ratio=speed.tokens_per_second / speed.plain_tokens_per_second,
+            share_of_matrix_rate=speed.tokens_per_second * speed.flops_per_token / rate,
+        )

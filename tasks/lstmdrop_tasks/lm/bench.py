@@ -1,0 +1,95 @@
+"""The language model's training step timed beside the plainest PyTorch loop for the same network."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable
+from itertools import cycle
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lstmdrop.data.batching import Window
+from lstmdrop.plugin import Speed
+from lstmdrop.training.stopwatch import median_seconds
+from lstmdrop.training.trainer import Trainer
+from lstmdrop_tasks.lm.config import LMConfig
+from lstmdrop_tasks.lm.task import LanguageModelling, build
+
+VOCABULARY_SIZE = 10_000
+NUM_WINDOWS = 40
+
+
+def bench(config: LMConfig, device: torch.device, seconds: float) -> Speed:
+    """Tokens a second of both, on random words with the paper's vocabulary size."""
+    with tempfile.TemporaryDirectory() as folder:
+        task = _task_on_random_words(config, Path(folder), device)
+        windows = list(task.batches("train"))[:-1]  # the last one is shorter
+        plain = PlainLoop(task, windows)
+        ours, theirs = median_seconds([_our_step(task, windows), plain.step], seconds, device)
+    tokens = windows[0].targets.numel()
+    return Speed(tokens / ours, tokens / theirs, _flops_per_token(config, len(task.tokenizer.vocabulary)))
+
+
+class PlainLoop:
+    """What one would write first: nn.LSTM with its own dropout, nn.Linear, cross_entropy, default flags."""
+
+    def __init__(self, task: LanguageModelling, windows: list[Window]) -> None:
+        config = task.config
+        size, vocabulary_size = config.model.hidden_size, len(task.tokenizer.vocabulary)
+        rate = 0.0 if config.regularizer.rule == "none" else config.regularizer.dropout
+        self.embedding = nn.Embedding(vocabulary_size, size).to(task.device)
+        self.lstm = nn.LSTM(size, size, config.model.num_layers, dropout=rate).to(task.device)
+        self.decoder = nn.Linear(size, vocabulary_size).to(task.device)
+        self.dropout = nn.Dropout(rate)
+        self.parameters = [*self.embedding.parameters(), *self.lstm.parameters(), *self.decoder.parameters()]
+        self.optimizer = torch.optim.SGD(self.parameters, lr=config.training.rate)
+        self.clip = config.training.clip
+        self.windows = cycle(windows)
+        self.state: tuple[Tensor, Tensor] | None = None
+
+    def step(self) -> None:
+        """One update."""
+        torch.set_flush_denormal(False)
+        window = next(self.windows)
+        outputs, state = self.lstm(self.dropout(self.embedding(window.inputs)), self.state)
+        self.state = (state[0].detach(), state[1].detach())
+        logits = self.decoder(self.dropout(outputs))
+        loss = F.cross_entropy(logits.flatten(0, 1), window.targets.flatten()) * len(window.targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        self.optimizer.step()
+
+
+def _our_step(task: LanguageModelling, windows: list[Window]) -> Callable[[], None]:
+    task.model.train()
+    trainer, batches = Trainer(task, task.config), cycle(windows)
+
+    def step() -> None:
+        torch.set_flush_denormal(True)
+        trainer.step([next(batches)])
+
+    return step
+
+
+def _task_on_random_words(config: LMConfig, folder: Path, device: torch.device) -> LanguageModelling:
+    training = config.training
+    num_tokens = training.batch_size * (training.num_steps * NUM_WINDOWS + training.num_steps // 2)
+    words = [f"w{number}" for number in range(VOCABULARY_SIZE - 2)]
+    text = words + random.Random(config.seed).choices(words, k=max(0, num_tokens - len(words)))
+    for split in ("train", "valid", "test"):
+        (folder / f"{split}.txt").write_text(" ".join(text), encoding="utf-8")
+    assets = folder / "assets"
+    assets.mkdir()
+    data = config.data.model_copy(update={"name": str(folder), "min_count": 1})
+    return build(config.model_copy(update={"data": data}), assets, device, None)
+
+
+def _flops_per_token(config: LMConfig, vocabulary_size: int) -> int:
+    """Multiplications and additions of the matrix products: one pass forward, two passes' worth backward."""
+    size, num_layers = config.model.hidden_size, config.model.num_layers
+    return 3 * 2 * (num_layers * 8 * size * size + size * vocabulary_size)
