@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +14,15 @@ from jaxtyping import install_import_hook
 
 install_import_hook(["lstmdrop.nn", "lstmdrop.decoding", "lstmdrop_tasks.lm.model"], "beartype.beartype")
 torch.set_num_threads(1)  # toy tensors: more threads only wait for each other
+
+TOY = (
+    "data.min_count=1", "model.hidden_size=8", "model.init_bound=0.3", "training.optimizer=sgd", "training.rate=0.5",
+    "training.batch_size=4", "training.num_steps=5", "training.epochs=2", "training.log_every=7",
+)  # fmt: skip
+
+SUBJECTS = "the cat|a dog|my neighbour|the old king|nobody|one small bird|her sister".split("|")
+VERBS = "sees|hears|likes|follows|paints|forgets".split("|")
+OBJECTS = "the moon|a river|two stones|the long road|music|an apple|winter|the sea".split("|")
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +37,48 @@ def shared_data() -> Path:
     if not folder:
         pytest.skip("LSTMDROP_DATA is not set: the real data is not here")
     return Path(folder)
+
+
+@pytest.fixture
+def make_corpus(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a folder of three small texts; the number of lines of each, and a seed, can be chosen."""
+
+    def make(name: str = "toy", train: int = 60, valid: int = 12, test: int = 12, seed: int = 0) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        choose = random.Random(seed).choice
+        for split, num_lines in (("train", train), ("valid", valid), ("test", test)):
+            lines = [f"{choose(SUBJECTS)} {choose(VERBS)} {choose(OBJECTS)}" for _ in range(num_lines)]
+            (folder / f"{split}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def toy_corpus(make_corpus: Callable[..., Path]) -> Path:
+    """A text of some 370 words for training, 70 for validation and 70 for the test."""
+    return make_corpus()
+
+
+@pytest.fixture
+def toy_settings() -> list[str]:
+    """Overrides that make a preset of the language model a toy."""
+    return list(TOY)
+
+
+@pytest.fixture
+def build_lm(toy_corpus: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Builds a toy language model from overrides; each call from the same seed and vocabulary."""
+    from lstmdrop.commands.settings import resolve_config
+    from lstmdrop.discovery import load_plugin
+
+    plugin = load_plugin("lm")
+
+    def build(*overrides: str, data: Path = toy_corpus) -> Any:
+        config = resolve_config(plugin, "tiny", str(data), overrides=[*TOY, *overrides])
+        assets = tmp_path / "assets" / data.name
+        assets.mkdir(parents=True, exist_ok=True)
+        return plugin.build(config, assets, torch.device("cpu"), None)
+
+    return build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import sys
@@ -12,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lstmdrop.errors import ConfigError
+from lstmdrop.errors import ConfigError, did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -167,7 +166,7 @@ def _explain(error: ValidationError, config_class: type[Section]) -> str:
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            lines.append(f"there is no setting {key!r}{_nearest(key, setting_names(config_class))}")
+            lines.append(f"there is no setting {key!r}{_suggestion(key, setting_names(config_class))}")
         else:
             lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")
     return "\n".join(lines)
@@ -184,7 +183,7 @@ def setting_names(section: type[Section], prefix: str = "") -> list[str]:
     return names
 
 
-def _nearest(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    close = close or [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
-    return f"; did you mean {close[0]!r}?" if close else f"; the settings are {', '.join(known)}"
+def _suggestion(key: str, known: list[str]) -> str:
+    same_field = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    nearest = did_you_mean(same_field[0] if same_field else key, known)
+    return nearest or f"; the settings are {', '.join(known)}"

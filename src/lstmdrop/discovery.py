@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import read_preset
-from lstmdrop.errors import ConfigError, UsageError
+from lstmdrop.errors import ConfigError, UsageError, did_you_mean
 from lstmdrop.plugin import TaskPlugin
 
 NAMESPACE = "lstmdrop_tasks"
@@ -29,7 +28,7 @@ def load_plugin(name: str) -> TaskPlugin:
     """
     tasks = installed_tasks()
     if name not in tasks:
-        raise UsageError(f"no task {name!r}{nearest(name, tasks)}; installed: {', '.join(tasks)}")
+        raise UsageError(f"no task {name!r}{did_you_mean(name, tasks)}; installed: {', '.join(tasks)}")
     plugin = getattr(importlib.import_module(f"{NAMESPACE}.{name}"), "PLUGIN", None)
     if not isinstance(plugin, TaskPlugin):
         raise UsageError(f"task {name!r}: its package defines no PLUGIN")
@@ -50,14 +49,8 @@ def find_preset(plugin: TaskPlugin, size: str) -> dict[str, Any]:
     path = plugin.presets / f"{size}.toml"
     if size not in sizes(plugin):
         known = sizes(plugin)
-        raise ConfigError(f"task {plugin.name} has no size {size!r}{nearest(size, known)}; sizes: {', '.join(known)}")
+        raise ConfigError(f"{plugin.name} has no size {size!r}{did_you_mean(size, known)}; sizes: {', '.join(known)}")
     return read_preset(path)
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """``, did you mean 'x'?`` where something known is close to ``name``, else nothing."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
 
 
 def preset_folder(package_file: str) -> Path:

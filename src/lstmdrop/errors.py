@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class LstmdropError(Exception):
     """Something went wrong that one or two plain lines can explain; the message is those lines."""
@@ -37,3 +40,9 @@ class BoundMissedError(LstmdropError):
     """A score missed the bound given with ``--fail-under``."""
 
     exit_code = 6
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where something known is close to ``name``, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -56,7 +56,7 @@ class Build(Protocol):
 class Evaluate(Protocol):
     """Scores several models as one."""
 
-    def __call__(self, tasks: Iterable[Task[Any]], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+    def __call__(self, tasks: Iterable[Any], split: Split, outputs: Path | None = None) -> Sequence[Score]:
         """The ensemble's scores; ``tasks`` are built one by one as they are asked for."""
         ...
 
@@ -65,7 +65,7 @@ class Predict(Protocol):
     """Uses trained models."""
 
     def __call__(
-        self, tasks: Sequence[Task[Any]], inputs: Iterable[str], options: Any
+        self, tasks: Sequence[Any], inputs: Iterable[str], options: Any
     ) -> Iterator[Mapping[str, Any]]:
         """One JSON-ready object a line of output, its plain form under ``text``."""
         ...

@@ -45,7 +45,10 @@ class Stateful(Protocol):
 class Task(Protocol[BatchT]):
     """A built task: a model on its device, its data, its loss and its scores."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """The network, on its device."""
+        ...
 
     def batches(self, split: Split, *, epoch: int = 0) -> Iterable[BatchT]:
         """The batches of one pass, in an order that ``epoch`` and the seed alone determine."""

@@ -24,7 +24,7 @@ def list_datasets(data_dir: options.DataDir = None) -> None:
     from lstmdrop.commands.data import list_datasets
 
     for row in list_datasets(data_dir):
-        typer.echo(f"{row.task:<8}{row.name:<16}{row.found or 'not here':<40}{row.summary}")
+        typer.echo(f"{row.task:<8}{row.name:<16}{str(row.folder or 'not here'):<40}{row.summary}")
 
 
 @app.command("prepare")

@@ -24,8 +24,8 @@ class Report:
 def report(directories: Sequence[Path] = (), *, papers: Sequence[PaperTable] = PAPER_TABLES) -> Report:
     """The paper's tables beside our runs, what dropout changed, and a run in full where it is the only one.
 
-    ``directories`` are runs or folders of runs, ``runs/`` where none is given. Nothing is raised for a run that
-    cannot be read: ``problems`` names it.
+    ``directories`` are runs or folders of runs, ``runs/`` where none is given. A run that cannot be read
+    raises nothing: ``problems`` names it.
     """
     summaries, problems = read_summaries(directories or (DEFAULT_DIRECTORY,))
     tables = [paper_table(summaries, paper) for paper in papers]

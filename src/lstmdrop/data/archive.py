@@ -22,7 +22,7 @@ def unpack(archive: Path, folder: Path, *, root: str = "") -> None:
     ``root`` is a leading folder of the members' names that is left out.
 
     Raises:
-        DataError: the archive is missing, damaged or of another kind, or a member would land outside ``folder``.
+        DataError: the archive is missing, damaged or of another kind, or a member would land elsewhere.
     """
     try:
         for name, content in _members(archive):
@@ -40,7 +40,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     elif tarfile.is_tarfile(archive):
         yield from _tar_members(archive)
     else:
-        raise DataError(f"{archive}: neither a zip nor a tar archive, so perhaps damaged; delete it and get it again")
+        raise DataError(f"{archive}: neither a zip nor a tar archive; delete it and get it again")
 
 
 def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -58,12 +58,12 @@ def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 continue
             content = contents.extractfile(member) if member.isfile() else None
             if content is None:
-                raise DataError(f"{archive}: the member {member.name!r} is a link or a device, which is not unpacked")
+                raise DataError(f"{archive}: not unpacked, for {member.name!r} in it is a link or a device")
             yield member.name, content
 
 
 def _safe_path(archive: Path, name: str, root: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise DataError(f"{archive}: the member {name!r} would be written outside the folder; nothing good does that")
+        raise DataError(f"{archive}: not unpacked, for {name!r} in it would land outside the folder")
     return path.relative_to(root) if root and path.is_relative_to(root) else path

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,15 +13,13 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes its name only when the block ends without an error, replacing what was there."""
+    """A file to write; it takes its name, even from another file, when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
+    temporary = _temporary_name(path)
     try:
-        with os.fdopen(descriptor, "wb") as handle:
+        with temporary.open("xb") as handle:
             yield handle
             handle.flush()
-            os.fchmod(handle.fileno(), 0o666 & ~_umask())
             os.fsync(handle.fileno())
         temporary.replace(path)
         _sync(path.parent)
@@ -31,23 +29,28 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill with files that takes its name only when the block ends without an error.
+    """A folder to fill with files; it takes its name only when the block ends without an error.
 
     If another process makes the same folder first, theirs stays and this one is dropped: use it for content
     that its name determines.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = _temporary_name(path)
+    temporary.mkdir()
     try:
         yield temporary
         for file in temporary.iterdir():
             _sync(file)
         _sync(temporary)
-        temporary.chmod(0o777 & ~_umask())
         _claim(temporary, path)
         _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_name(path: Path) -> Path:
+    # Beside its target, for a name can only be changed within one file system.
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def _claim(temporary: Path, path: Path) -> None:
@@ -64,9 +67,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

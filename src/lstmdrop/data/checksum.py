@@ -20,7 +20,7 @@ class FileCheck(NamedTuple):
 
 
 def verify(dataset: Dataset, folder: Path) -> list[FileCheck]:
-    """Compare every file of a dataset with what is known of it; of some, only that it must be there is known."""
+    """Compare every file of a dataset with what is known of it, if only that it must be there."""
     return [FileCheck(file.name, file_status(file, folder / file.name)) for file in dataset.files]
 
 

@@ -39,8 +39,8 @@ def silent(file: str, done: int, total: int | None) -> None:
 def download(file: DatasetFile, folder: Path, progress: Progress = silent) -> Path:
     """Get one file into ``folder`` unless it is there already, and return its path.
 
-    What has come so far is kept as ``NAME.part``, from which a later call goes on. The file takes its name only
-    when its checksums agree. Of two processes that ask for it, one waits for the other.
+    What has come so far is kept as ``NAME.part``, from which a later call goes on. The file takes its name
+    only when its checksums agree. Of two processes that ask for it, one waits for the other.
 
     Raises:
         DataError: no address gave the file; the message says what went wrong with each.

@@ -36,7 +36,7 @@ class Dataset:
     task: str
     licence: str
     files: tuple[DatasetFile, ...]
-    """What lies in the folder once the dataset is there; empty for a dataset that the package itself makes."""
+    """What lies in the folder once the dataset is there; none for one that the package itself makes."""
     archives: tuple[DatasetFile, ...] = ()
     """What is downloaded and unpacked to get those of ``files`` that have no address of their own."""
     archive_root: str = ""
@@ -67,7 +67,9 @@ def locate(name: str, data_dir: Path | None = None) -> Path:
         if folder.is_dir():
             return folder
     looked = ", ".join(str(folder) for folder in candidates)
-    raise DataError(f"the dataset {name!r} is not here (looked for {looked})\nget it with: lstmdrop data prepare {name}")
+    raise DataError(
+        f"the dataset {name!r} is not here (looked for {looked})\nget it: lstmdrop data prepare {name}"
+    )
 
 
 def _places(data_dir: Path | None) -> list[Path]:

@@ -40,8 +40,8 @@ class TokenStore:
 def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:
     """Map the token ids of ``text``, encoding them into ``cache`` if no earlier call has.
 
-    An entry belongs to the text's content and the tokeniser's fingerprint. Processes may build the same entry at
-    the same time; none sees it half-made.
+    An entry belongs to the text's content and the tokeniser's fingerprint. Processes may build the same entry
+    at the same time; none sees it half-made.
 
     Raises:
         DataError: the text is missing, empty or not UTF-8, or the entry is damaged.
@@ -60,9 +60,12 @@ def _write(text: Path, tokenizer: Tokenizer, folder: Path, sha256: str) -> None:
     with (folder / TOKENS).open("wb") as handle:
         for lines, (ids, unknown) in _encoded_blocks(text, tokenizer):
             ids.astype(dtype).tofile(handle)
-            num_tokens, num_unknown, num_lines = num_tokens + len(ids), num_unknown + unknown, num_lines + lines
-    counts = {"num_tokens": num_tokens, "num_unknown": num_unknown, "num_lines": num_lines, "sha256": sha256}
-    (folder / COUNTS).write_text(json.dumps({"dtype": dtype.name, **counts}, indent=2) + "\n", encoding="utf-8")
+            num_tokens += len(ids)
+            num_unknown += unknown
+            num_lines += lines
+    counts = {"num_tokens": num_tokens, "num_unknown": num_unknown, "num_lines": num_lines}
+    description = {"dtype": dtype.name, **counts, "sha256": sha256}
+    (folder / COUNTS).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
 def _encoded_blocks(text: Path, tokenizer: Tokenizer) -> Iterator[tuple[int, EncodedBlock]]:
@@ -79,5 +82,7 @@ def _open(folder: Path) -> TokenStore:
         if len(tokens) != store.num_tokens:
             raise ValueError(f"{len(tokens)} tokens in place of {store.num_tokens}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: this cached text is damaged ({error}); delete the folder and run again") from None
+        raise DataError(
+            f"{folder}: cached tokens are damaged ({error}); delete the folder and run again"
+        ) from None
     return store

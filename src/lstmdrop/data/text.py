@@ -12,14 +12,14 @@ from lstmdrop.errors import DataError
 BLOCK_BYTES = 1 << 20
 """Bytes read at a time: large enough to be fast, small enough that a block's tokens stay in a few MiB."""
 
-BYTE_ORDER_MARK = "\ufeff"
+ENCODING = "utf-8-sig"
+"""UTF-8, a byte order mark at the start left out."""
 
 
 def read_lines(path: Path) -> Iterator[str]:
     r"""Yield the lines of a text, without their ends.
 
-    A line ends at ``"\n"`` or ``"\r\n"`` and nowhere else, so that line numbers agree with those of an editor.
-    A byte order mark at the start of the file is left out.
+    A line ends at ``"\n"`` or ``"\r\n"`` and nowhere else, so that line numbers agree with an editor's.
 
     Raises:
         DataError: the file is missing or empty, or a line is not UTF-8 (the message names ``file:line``).
@@ -28,25 +28,23 @@ def read_lines(path: Path) -> Iterator[str]:
     with path.open("rb") as handle:
         for number, raw in enumerate(handle, 1):
             try:
-                line = raw.decode("utf-8")
+                line = raw.decode(ENCODING if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise _not_utf8(path, number, error) from None
-            if number == 1:
-                line = line.removeprefix(BYTE_ORDER_MARK)
             yield line.removesuffix("\n").removesuffix("\r")
 
 
 def read_blocks(path: Path, cut: Callable[[str], int] = len) -> Iterator[str]:
     r"""Yield a text in blocks of about `BLOCK_BYTES`; joined, they are its lines with ``"\n"`` after each.
 
-    ``cut(text)`` says after how many characters a block may end; what it cuts off begins the next block. A line
-    may span blocks, so that a text of one line takes no more memory than any other.
+    ``cut(text)`` says after how many characters a block may end; what it cuts off begins the next block. A
+    line may span blocks, so that a text of one line takes no more memory than any other.
 
     Raises:
         DataError: as `read_lines`.
     """
     held = ""
-    for text in _decoded_blocks(path):
+    for text in _with_plain_line_ends(_decoded(path)):
         end = cut(text)
         if end == 0:
             held += text
@@ -78,29 +76,34 @@ def require_text(path: Path) -> None:
         raise DataError(f"{path}: the file is empty; a text needs at least one line")
 
 
-def _decoded_blocks(path: Path) -> Iterator[str]:
+def _decoded(path: Path) -> Iterator[str]:
     require_text(path)
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    num_lines, held, start, last = 0, "", True, ""
+    decoder = codecs.getincrementaldecoder(ENCODING)()
+    num_lines = 0
     with path.open("rb") as handle:
-        while raw := handle.read(BLOCK_BYTES):
+        while True:
+            raw = handle.read(BLOCK_BYTES)
             try:
-                text = held + decoder.decode(raw)
+                text = decoder.decode(raw, final=not raw)
             except UnicodeDecodeError as error:
                 line = num_lines + error.object[: error.start].count(b"\n") + 1
                 raise _not_utf8(path, line, error) from None
+            if not raw:
+                return
             num_lines += raw.count(b"\n")
-            if start:
-                text, start = text.removeprefix(BYTE_ORDER_MARK), False
-            # A "\r" may be half of a line end whose other half is in the next block.
-            text, held = (text[:-1], "\r") if text.endswith("\r") else (text, "")
-            if text:
-                last = text[-1]
-                yield text.replace("\r\n", "\n")
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, num_lines + 1, error) from None
+            yield text
+
+
+def _with_plain_line_ends(texts: Iterator[str]) -> Iterator[str]:
+    held, last = "", ""
+    for text in texts:
+        whole = held + text
+        # A "\r" may be half of a line end whose other half is in the next block.
+        held = "\r" if whole.endswith("\r") else ""
+        whole = whole.removesuffix("\r")
+        if whole:
+            last = whole[-1]
+            yield whole.replace("\r\n", "\n")
     if held or last != "\n":
         yield "\n"
 
@@ -114,7 +117,9 @@ def _require_file(path: Path) -> None:
 
 def _not_utf8(path: Path, line: int, error: UnicodeDecodeError) -> DataError:
     byte = error.object[error.start]
-    return DataError(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; convert the file, for example with iconv")
+    return DataError(
+        f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; convert the file, with iconv for example"
+    )
 
 
 def _sha256(path: Path) -> str:

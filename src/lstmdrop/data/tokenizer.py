@@ -50,11 +50,11 @@ class Tokenizer(Protocol):
         ...
 
     def cut(self, text: str) -> int:
-        """After how many characters ``text`` may be cut so that its parts encode to the ids of the whole; 0 if never."""
+        """After how many characters ``text`` may be cut and its parts be encoded apart; 0 if nowhere."""
         ...
 
     def encode_block(self, text: str) -> EncodedBlock:
-        r"""The ids of many lines at once, each ``"\n"`` an ``<eos>``; what `cut` cuts off may be encoded apart."""
+        r"""The ids of many lines at once, an ``<eos>`` for each ``"\n"``."""
         ...
 
     def save(self, directory: Path) -> None:

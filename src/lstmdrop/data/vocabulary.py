@@ -96,11 +96,13 @@ class Vocabulary:
             raise DataError(f"{path}: the vocabulary is damaged ({error})") from None
 
 
-def count_vocabulary(counts: Mapping[str, int], *, min_count: int = 1, max_size: int | None = None) -> Vocabulary:
+def count_vocabulary(
+    counts: Mapping[str, int], *, min_count: int = 1, max_size: int | None = None
+) -> Vocabulary:
     """The most frequent tokens first, ties in alphabetical order.
 
-    ``min_count`` leaves out rarer tokens, ``max_size`` all but the first so many. ``<eos>`` and ``<unk>`` are in
-    whatever their counts, and within ``max_size``.
+    ``min_count`` leaves out rarer tokens, ``max_size`` all but the first so many. ``<eos>`` and ``<unk>`` are
+    in whatever their counts, and within ``max_size``.
 
     Raises:
         ValueError: ``min_count`` is below 1 or ``max_size`` below 2.

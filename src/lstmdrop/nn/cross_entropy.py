@@ -45,7 +45,9 @@ def linear_cross_entropy(
 ) -> Float[Tensor, ""]:
     """Summed negative log-likelihood of ``targets`` under ``softmax(features @ weight.T + bias)``, in nats."""
     dtype = features.dtype
-    loss: Tensor = _LinearCrossEntropy.apply(features, weight.to(dtype), bias.to(dtype), targets)
+    loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        features, weight.to(dtype), bias.to(dtype), targets
+    )
     return loss
 
 
@@ -59,7 +61,7 @@ def target_log_probs(
 ) -> Float[Tensor, " items"]:
     """Log-probability of each target, in nats; at most ``chunk_size`` rows of logits exist at a time."""
     parts = []
-    for feature, target in zip(features.split(chunk_size), targets.split(chunk_size), strict=True):
+    for feature, target in zip(torch.split(features, chunk_size), torch.split(targets, chunk_size), strict=True):
         logits = torch.addmm(bias, feature, weight.t()).to(_loss_dtype(feature))
         parts.append(logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(1))
     return torch.cat(parts)

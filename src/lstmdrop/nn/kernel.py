@@ -18,12 +18,12 @@ KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 @contextmanager
 def running_on(kernel: Kernel) -> Iterator[None]:
     """Let LSTM layers inside the block run on oneDNN, or on the native kernel; cuDNN is not concerned."""
-    before = torch._C._get_mkldnn_enabled()  # type: ignore[attr-defined]
-    torch._C._set_mkldnn_enabled(before and kernel == "onednn")  # type: ignore[attr-defined]
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(before and kernel == "onednn")
     try:
         yield
     finally:
-        torch._C._set_mkldnn_enabled(before)  # type: ignore[attr-defined]
+        torch._C._set_mkldnn_enabled(before)
 
 
 def fastest_kernel(run: Callable[[], Tensor], repeats: int = 3) -> Kernel:
@@ -37,6 +37,6 @@ def _seconds(kernel: Kernel, run: Callable[[], Tensor], repeats: int) -> float:
     with running_on(kernel), torch.enable_grad():
         for _ in range(repeats + 1):
             start = time.perf_counter()
-            run().sum().backward()
+            run().sum().backward()  # type: ignore[no-untyped-call]
             durations.append(time.perf_counter() - start)
     return median(durations[1:])

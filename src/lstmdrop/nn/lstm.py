@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lstmdrop.nn.kernel import Kernel, fastest_kernel, running_on
-from lstmdrop.nn.recurrence import SILENT, LSTMState, fused, scan
+from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, fused, scan
 from lstmdrop.nn.rules import Regularizer
 
 
@@ -51,15 +51,16 @@ class RegularizedLSTM(nn.Module):
     def _between(self, inputs: Tensor) -> Tensor:
         return self.regularizer.between(inputs) if self.training else inputs
 
-    def _run_layer(self, layer: nn.LSTM, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        rule = self.regularizer
-        shape = (*inputs.shape[:2], self.hidden_size)
-        noise = (rule.noise if self.training else rule.expectation)(shape, layer.weight_hh_l0)
+    def _run_layer(self, layer: nn.Module, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        rule, weights = self.regularizer, LayerWeights(*layer.parameters())
+        shape = (inputs.shape[0], inputs.shape[1], self.hidden_size)
+        noise = (rule.noise if self.training else rule.expectation)(shape, weights.recurrent)
         if noise is not SILENT:
-            return scan(layer, inputs, state, noise)
-        weight = rule.weight(layer.weight_hh_l0) if self.training else layer.weight_hh_l0
+            return scan(weights, inputs, state, noise)
+        if self.training:
+            weights = weights._replace(recurrent=rule.weight(weights.recurrent))
         with running_on(self._kernel_for(inputs)):
-            return fused(layer, inputs, state, weight)
+            return fused(weights, inputs, state, training=self.training)
 
     def _kernel_for(self, inputs: Tensor) -> Kernel:
         if not self.training or inputs.device.type != "cpu":
@@ -69,9 +70,7 @@ class RegularizedLSTM(nn.Module):
         return self.kernel
 
     def _measured_kernel(self, num_steps: int, batch_size: int) -> Kernel:
-        layer = copy.deepcopy(self.layers[-1])
-        inputs = layer.weight_hh_l0.new_full((num_steps, batch_size, layer.input_size), 0.1)
-        zeros = layer.weight_hh_l0.new_zeros(batch_size, self.hidden_size)
-        return fastest_kernel(
-            lambda: fused(layer, inputs, LSTMState(zeros, zeros), layer.weight_hh_l0)[0]
-        )
+        weights = LayerWeights(*copy.deepcopy(self.layers[-1]).parameters())
+        inputs = weights.input.detach().new_full((num_steps, batch_size, weights.input.shape[1]), 0.1)
+        zeros = weights.input.new_zeros(batch_size, self.hidden_size)
+        return fastest_kernel(lambda: fused(weights, inputs, LSTMState(zeros, zeros), training=True)[0])

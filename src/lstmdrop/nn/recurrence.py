@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class LSTMState(NamedTuple):
@@ -36,29 +36,31 @@ class Noise:
 SILENT = Noise()
 
 
+class LayerWeights(NamedTuple):
+    """The parameters of one layer as `torch.nn.LSTM` lays them out, the gates in the order i, f, g, o."""
+
+    input: Float[Tensor, "gates features"]
+    recurrent: Float[Tensor, "gates hidden"]
+    input_bias: Float[Tensor, " gates"]
+    recurrent_bias: Float[Tensor, " gates"]
+
+
 def fused(
-    layer: nn.LSTM,
-    inputs: Float[Tensor, "time batch features"],
-    state: LSTMState,
-    recurrent_weight: Float[Tensor, "gates hidden"],
-) -> tuple[Tensor, LSTMState]:
-    """Run the layer on cuDNN, oneDNN or the native kernel; ``recurrent_weight`` replaces the layer's own."""
-    weights = [layer.weight_ih_l0, recurrent_weight, layer.bias_ih_l0, layer.bias_hh_l0]
+    weights: LayerWeights, inputs: Float[Tensor, "time batch features"], state: LSTMState, *, training: bool
+) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
+    """Run a layer on cuDNN, oneDNN or the native kernel; ``training`` keeps what the backward pass needs."""
     start = (state.hidden[None].contiguous(), state.cell[None].contiguous())
-    outputs, hidden, cell = torch._VF.lstm(  # type: ignore[attr-defined]
-        inputs, start, weights, True, 1, 0.0, layer.training, False, False
+    outputs, hidden, cell = torch._VF.lstm(
+        inputs, start, list(weights), True, 1, 0.0, training, False, False
     )
     return outputs, LSTMState(hidden[0], cell[0])
 
 
 def scan(
-    layer: nn.LSTM,
-    inputs: Float[Tensor, "time batch features"],
-    state: LSTMState,
-    noise: Noise,
-) -> tuple[Tensor, LSTMState]:
-    """Run the layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once."""
-    products = F.linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
+    weights: LayerWeights, inputs: Float[Tensor, "time batch features"], state: LSTMState, noise: Noise
+) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
+    """Run a layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once."""
+    products = F.linear(inputs, weights.input, weights.input_bias + weights.recurrent_bias)
     hidden_masks = _steps(noise.hidden, len(inputs))
     candidate_masks = _steps(noise.candidate, len(inputs))
     zone_hidden = _steps(noise.zone_hidden, len(inputs))
@@ -66,7 +68,7 @@ def scan(
     h, c = state
     outputs = []
     for t, product in enumerate(products.unbind()):
-        gates = product + F.linear(_masked(h, hidden_masks[t]), layer.weight_hh_l0)
+        gates = product + F.linear(_masked(h, hidden_masks[t]), weights.recurrent)
         i, f, g, o = gates.chunk(4, dim=-1)
         candidate = _masked(g.tanh(), candidate_masks[t])
         new_c = f.sigmoid() * c + i.sigmoid() * candidate

@@ -45,9 +45,8 @@ def to_json(tables: Iterable[Table]) -> str:
 
     JSON has no infinity, so a number that is not finite is the string ``inf``, ``-inf`` or ``nan``.
     """
-    return (
-        json.dumps([_plain(table) for table in tables], indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    )
+    values = [_plain(table) for table in tables]
+    return json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _markdown(table: Table) -> str:

@@ -171,7 +171,7 @@ def _read(directory: Path) -> RunSummary:
 
 
 def _settings(path: Path) -> dict[str, object]:
-    return dict(_flatten(_parse(path, _OBJECT))) if path.exists() else {}
+    return dict(_flatten(_parse(path, _OBJECT), "")) if path.exists() else {}
 
 
 def _parse(path: Path, adapter: TypeAdapter[T]) -> T:
@@ -186,16 +186,15 @@ def _parse(path: Path, adapter: TypeAdapter[T]) -> T:
 
 
 def _split_score(row: _ScoreRow) -> SplitScore:
-    return SplitScore(
-        row["split"], Score(row["name"], row["value"], row["higher_is_better"], row["signature"])
-    )
+    score = Score(row["name"], row["value"], row["higher_is_better"], row["signature"])
+    return SplitScore(row["split"], score)
 
 
 def _provenance(result: Mapping[str, object]) -> dict[str, str]:
     return {name: str(result[name]) for name in _PROVENANCE if result.get(name) is not None}
 
 
-def _flatten(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+def _flatten(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, object]]:
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{prefix}{key}.")

@@ -7,9 +7,10 @@ import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.paper import TABLE_1, PaperColumn, PaperRow, PaperTable
+from lstmdrop.report.paper import TABLE_1, PaperRow, PaperTable
 from lstmdrop.report.summary import RunSummary
 
 Cell = str | int | float | None
@@ -52,8 +53,6 @@ class Table:
     notes: tuple[Note, ...] = ()
 
 
-_Group = tuple[str, str, str, str]  # task, data, size, metric
-_Line = tuple[int, bool, str, float | None, float | None]  # num_models, is dropped, rule, both dropout rates
 _RULE_COLUMNS = (
     *(Column(name, is_text=True, is_heading=True) for name in ("task", "data", "size", "metric")),
     Column("rule", is_text=True),
@@ -68,6 +67,24 @@ _RUN_COLUMNS = (
     Column("better", is_text=True, rank=1),
     Column("signature", is_text=True),
 )
+
+
+class _Group(NamedTuple):
+    """What runs share whose rules are compared."""
+
+    task: str
+    data: str
+    size: str
+    metric: str
+
+
+class _Line(NamedTuple):
+    """What runs share that differ in nothing but their seed."""
+
+    rule: str
+    dropout: float | None
+    recurrent_dropout: float | None
+    num_models: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +107,7 @@ def paper_table(summaries: Iterable[RunSummary], paper: PaperTable = TABLE_1) ->
     return Table(
         title=paper.title,
         columns=(Column("model", is_text=True), *_paper_columns(paper), Column("seeds", rank=2)),
-        rows=tuple(_paper_cells(row, found, paper.columns) for row, found in matched),
+        rows=tuple(_paper_cells(row, found, paper) for row, found in matched),
         notes=(
             *(Note(remark) for remark in remarks),
             *_signature_notes([run for _, found in matched for run in found], scores),
@@ -106,16 +123,13 @@ def rule_table(summaries: Iterable[RunSummary]) -> Table:
     """
     groups = _grouped(summaries)
     runs = [run for group in groups.values() for run in group]
-    scores = {
-        (entry.split, key[-1]) for key, group in groups.items() for run in group for entry in run.scores
-    }
+    metrics = {key.metric for key in groups}
+    scores = {(e.split, e.score.name) for run in runs for e in run.scores if e.score.name in metrics}
     splits = sorted({split for split, _ in scores}, key=lambda split: (split == "test", split))
+    score_columns = [column for split in splits for column in _split_columns(split, splits[-1])]
     return Table(
         title="What dropout changed",
-        columns=(
-            *_RULE_COLUMNS,
-            *(column for split in splits for column in _split_columns(split, splits[-1])),
-        ),
+        columns=(*_RULE_COLUMNS, *score_columns),
         rows=tuple(row for key, group in groups.items() for row in _rule_rows(key, group, splits)),
         notes=(*_rule_remarks(groups), *_signature_notes(runs, scores), *_mixtures(groups)),
     )
@@ -148,11 +162,9 @@ def _paper_columns(paper: PaperTable) -> list[Column]:
     return columns
 
 
-def _paper_cells(
-    row: PaperRow, runs: Sequence[RunSummary], columns: Iterable[PaperColumn]
-) -> tuple[Cell, ...]:
+def _paper_cells(row: PaperRow, runs: Sequence[RunSummary], paper: PaperTable) -> tuple[Cell, ...]:
     cells: list[Cell] = [row.label]
-    for value, column in zip(row.values, columns, strict=True):
+    for value, column in zip(row.values, paper.columns, strict=True):
         ours = _pool(runs, column.split, column.metric)
         cells += [value, ours.mean, ours.mean - value] if ours else [value, None if runs else NOT_RUN, None]
     return (*cells, len({run.seed for run in runs}))
@@ -161,11 +173,10 @@ def _paper_cells(
 def _row_notes(row: PaperRow, runs: Sequence[RunSummary]) -> Iterable[Note]:
     if not runs:
         yield Note(f"{row.label}, not run:", row.command)
-    epochs = sorted({run.epochs for run in runs if run.epochs is not None})
-    if row.target.epochs is not None and epochs not in ([], [row.target.epochs]):
-        yield Note(
-            f"{row.label}: ours ran {', '.join(map(str, epochs))} epochs, the paper's {row.target.epochs}."
-        )
+    paper = row.target.epochs
+    others = sorted({run.epochs for run in runs if run.epochs is not None} - {paper})
+    if paper is not None and others:
+        yield Note(f"{row.label}: ours ran {', '.join(map(str, others))} epochs, the paper's {paper}.")
     yield from _mixture(row.label, runs)
 
 
@@ -173,9 +184,10 @@ def _grouped(summaries: Iterable[RunSummary]) -> dict[_Group, list[RunSummary]]:
     groups: dict[_Group, list[RunSummary]] = defaultdict(list)
     for run in summaries:
         if run.scores:
-            groups[run.task, run.data, run.size, run.scores[0].score.name].append(run)
+            groups[_Group(run.task, run.data, run.size, run.scores[0].score.name)].append(run)
     smallest = {key: min(run.num_parameters or 0 for run in group) for key, group in groups.items()}
-    return {key: groups[key] for key in sorted(groups, key=lambda key: (*key[:2], smallest[key], *key[2:]))}
+    order = sorted(groups, key=lambda key: (key.task, key.data, smallest[key], key))
+    return {key: groups[key] for key in order}
 
 
 def _split_columns(split: str, last: str) -> tuple[Column, ...]:
@@ -190,19 +202,11 @@ def _split_columns(split: str, last: str) -> tuple[Column, ...]:
 def _rule_rows(key: _Group, group: Iterable[RunSummary], splits: Sequence[str]) -> Iterable[tuple[Cell, ...]]:
     lines = _lines(group)
     for line, runs in lines.items():
-        num_models, _, rule, dropout, recurrent_dropout = line
-        plain = lines.get((num_models, False, "none", None, None), [])
-        cells: list[Cell] = [
-            *key,
-            rule,
-            dropout,
-            recurrent_dropout,
-            num_models,
-            len({run.seed for run in runs}),
-        ]
+        plain = [] if line.rule == "none" else lines.get(_Line("none", None, None, line.num_models), [])
+        cells: list[Cell] = [*key, *line, len({run.seed for run in runs})]
         for split in splits:
-            ours, none = _pool(runs, split, key[-1]), _pool(plain, split, key[-1])
-            change = ours.mean - none.mean if ours and none and rule != "none" else None
+            ours, none = _pool(runs, split, key.metric), _pool(plain, split, key.metric)
+            change = ours.mean - none.mean if ours and none else None
             cells += [ours.mean, ours.deviation, change] if ours else [None, None, None]
         yield tuple(cells)
 
@@ -210,23 +214,25 @@ def _rule_rows(key: _Group, group: Iterable[RunSummary], splits: Sequence[str]) 
 def _lines(group: Iterable[RunSummary]) -> dict[_Line, list[RunSummary]]:
     lines: dict[_Line, list[RunSummary]] = defaultdict(list)
     for run in group:
-        rule = run.regularizer
-        lines[run.num_models, rule != "none", rule, run.dropout, run.recurrent_dropout].append(run)
-    return {key: lines[key] for key in sorted(lines, key=lambda key: (*key[:3], key[3] or 0, key[4] or 0))}
+        lines[_Line(run.regularizer, run.dropout, run.recurrent_dropout, run.num_models)].append(run)
+    return {line: lines[line] for line in sorted(lines, key=_order)}
+
+
+def _order(line: _Line) -> tuple[int, bool, str, float, float]:
+    return line.num_models, line.rule != "none", line.rule, line.dropout or 0.0, line.recurrent_dropout or 0.0
 
 
 def _rule_remarks(groups: Mapping[_Group, Sequence[RunSummary]]) -> Iterable[Note]:
     yield Note("Means over seeds; sd: their standard deviation; diff: from the mean of none.")
-    for metric, direction in {
-        key[-1]: _direction(group[0].scores[0].score) for key, group in groups.items()
-    }.items():
+    directions = {key.metric: _direction(group[0].scores[0].score) for key, group in groups.items()}
+    for metric, direction in directions.items():
         yield Note(f"{metric}: {direction} is better.")
 
 
 def _mixtures(groups: Mapping[_Group, Sequence[RunSummary]]) -> Iterable[Note]:
     for key, group in groups.items():
         for line, runs in _lines(group).items():
-            yield from _mixture(f"{', '.join(key)}, {line[2]}", runs)
+            yield from _mixture(f"{', '.join(key)}, {line.rule}", runs)
 
 
 def _pool(runs: Iterable[RunSummary], split: str, metric: str) -> _Pooled | None:
@@ -256,12 +262,8 @@ def _signature_notes(runs: Iterable[RunSummary], scores: Collection[tuple[str, s
                 names[what][entry.score.signature].append(run.directory.name)
     for what, signatures in names.items():
         for number, (signature, directories) in enumerate(signatures.items(), start=1):
-            which = (
-                f", way {number} of {len(signatures)} ({', '.join(directories)})"
-                if len(signatures) > 1
-                else ""
-            )
-            yield Note(f"{what}{which}:", signature)
+            which = f", way {number} of {len(signatures)} ({', '.join(directories)})"
+            yield Note(f"{what}{which if len(signatures) > 1 else ''}:", signature)
 
 
 def _mixture(label: str, runs: Sequence[RunSummary]) -> Iterable[Note]:

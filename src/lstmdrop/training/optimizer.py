@@ -13,8 +13,9 @@ from lstmdrop.config import TrainingConfig
 
 def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
     """Plain SGD, as in the paper, or AdamW."""
-    optimizer = {"sgd": SGD, "adamw": AdamW}[config.optimizer]
-    return optimizer(parameters, lr=config.rate, weight_decay=config.weight_decay, foreach=True)
+    if config.optimizer == "adamw":
+        return AdamW(parameters, lr=config.rate, weight_decay=config.weight_decay, foreach=True)
+    return SGD(parameters, lr=config.rate, weight_decay=config.weight_decay, foreach=True)
 
 
 @torch.no_grad()

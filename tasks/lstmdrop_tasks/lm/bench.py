@@ -60,7 +60,7 @@ class PlainLoop:
         logits = self.decoder(self.dropout(outputs))
         loss = F.cross_entropy(logits.flatten(0, 1), window.targets.flatten()) * len(window.targets)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimizer.step()
 

@@ -1,19 +1,27 @@
-"""The texts that language models are trained on."""
+"""The texts a language model learns from: published ones, the demo, and one's own."""
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstmdrop.data.registry import Dataset, locate
+from lstmdrop.data.registry import locate
+from lstmdrop.data.text import require_text
 from lstmdrop.errors import DataError
+from lstmdrop_tasks.lm.datasets import DATASETS, DEMO, SPLITS, TEXT8
+from lstmdrop_tasks.lm.demo import demo_folder
+from lstmdrop_tasks.lm.splitting import split_by_characters, split_by_lines
 
-DATASETS: tuple[Dataset, ...] = ()
+__all__ = ["DATASETS", "Corpus", "find_corpus"]
+
+LAYOUTS = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens")
+"""How the files of a folder may be named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Three texts."""
+    """A text in its three splits, each a file of one sentence or paragraph a line."""
 
     name: str
     train: Path
@@ -21,9 +29,47 @@ class Corpus:
     test: Path
 
 
-def find_corpus(data: str, data_dir: Path | None) -> Corpus:
-    """The texts of a named dataset."""
-    if data != "ptb":
-        raise DataError(f"no dataset {data!r}")
-    folder = locate(data, data_dir)
-    return Corpus(data, *(folder / f"ptb.{split}.txt" for split in ("train", "valid", "test")))
+def find_corpus(data: str, data_dir: Path | None = None) -> Corpus:
+    """The three files of a known name, or of a path.
+
+    A folder has ``train.txt``, ``valid.txt`` and ``test.txt`` (or those files under their published names);
+    one text file is split by its lines, the last twentieth for test and the one before for validation. What
+    has to be made is made once, in the cache.
+
+    Raises:
+        DataError: nothing has this name, or a split is missing, empty or not UTF-8.
+    """
+    if data == DEMO.name:
+        return _in_folder(data, demo_folder(), "")
+    if data in {dataset.name for dataset in DATASETS}:
+        folder = locate(data, data_dir)
+        if data == TEXT8.name:
+            folder = split_by_characters(folder / TEXT8.files[0].name)
+        return _in_folder(data, folder, f"get it with: lstmdrop data prepare {data}")
+    path = Path(data).expanduser()
+    if path.is_dir():
+        return _in_folder(path.resolve().name, path, "a folder needs train.txt, valid.txt and test.txt")
+    if path.is_file():
+        return _in_folder(path.stem, split_by_lines(path), "")
+    raise DataError(_unknown(data))
+
+
+def _in_folder(name: str, folder: Path, advice: str) -> Corpus:
+    layout = next((layout for layout in LAYOUTS if (folder / layout.format("train")).is_file()), LAYOUTS[0])
+    train, valid, test = (folder / layout.format(split) for split in SPLITS)
+    for path in (train, valid, test):
+        try:
+            require_text(path)
+        except DataError as error:
+            raise DataError(f"{error}\n{advice}") from None
+    return Corpus(name, train, valid, test)
+
+
+def _unknown(data: str) -> str:
+    names = [dataset.name for dataset in DATASETS]
+    nearest = difflib.get_close_matches(data, names, n=1)
+    suggestion = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return (
+        f"{data!r} is neither a dataset nor a file or folder here{suggestion}\n"
+        f"datasets: {', '.join(names)}; or give the path of a text file, or of a folder with its three splits"
+    )

@@ -15,7 +15,7 @@ from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop_tasks.lm.config import LMPrediction
 from lstmdrop_tasks.lm.task import LanguageModelling
 
-States = list[LSTMState]
+States = Sequence[LSTMState | None]
 
 
 def predict(
@@ -51,10 +51,8 @@ def _mixture_logits(
     tasks: Sequence[LanguageModelling], tokens: Tensor, states: States | None
 ) -> tuple[Tensor, States]:
     """Log of the mean of the models' probabilities."""
-    members = [
-        task.model.next_logits(tokens, state)
-        for task, state in zip(tasks, states or [None] * len(tasks), strict=True)
-    ]
+    before = states if states is not None else [None] * len(tasks)
+    members = [task.model.next_logits(tokens, state) for task, state in zip(tasks, before, strict=True)]
     log_probs = torch.stack([logits.log_softmax(-1) for logits, _ in members])
     return log_probs.logsumexp(0), [state for _, state in members]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import sentencepiece
 
@@ -28,7 +28,7 @@ MAX_SENTENCES = 200_000
 """Sentences drawn from a large text, so that training holds 200 MB of ASCII at most."""
 SEED = 1
 
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "input_sentence_size": MAX_SENTENCES,
     "normalization_rule_name": "identity",
     "hard_vocab_limit": False,
@@ -53,7 +53,7 @@ def train_model(text: Path, kind: Literal["bpe", "unigram"], max_size: int | Non
         ConfigError: ``max_size`` leaves no room for the text's characters.
     """
     counts = _character_counts(text)
-    size = max_size or _default_size(counts)
+    size = _default_size(counts) if max_size is None else max_size
     model = io.BytesIO()
     sentencepiece.set_random_generator_seed(SEED)
     try:
@@ -84,13 +84,15 @@ def _default_size(counts: Counter[str]) -> int:
 
 
 def _coverage(counts: Counter[str], size: int) -> float:
-    """All characters where they take at most half of the pieces; else SentencePiece's usual share of the text."""
+    """All characters where they take at most half of the pieces; else as much of the text as is usual."""
     if 2 * len(counts) <= size:
         return 1.0
     covered = accumulate(count for _, count in counts.most_common())
     needed = sum(so_far < USUAL_COVERAGE * counts.total() for so_far in covered) + 1 + NUM_SPECIALS
     if needed > size:
-        raise ConfigError(f"a vocabulary of {size} cannot hold the text's characters; it needs {needed + ROOM} or more")
+        raise ConfigError(
+            f"a vocabulary of {size} cannot hold the text's characters; give {needed + ROOM} or more"
+        )
     return USUAL_COVERAGE
 
 

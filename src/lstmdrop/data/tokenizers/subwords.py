@@ -27,7 +27,10 @@ class SubwordTokenizer:
     """Cuts words into pieces that SentencePiece has learned; a character it has not seen becomes ``<unk>``.
 
     No piece reaches across a space, so that a line's ids are its words' ids one after the other, and each
-    different word is cut only once. As in the other tokenisers, the word ``<unk>`` of a text stands for itself.
+    different word is cut only once. The word ``<unk>`` of a text stands for itself.
+
+    Where two ways to cut a word are equally probable, SentencePiece lets the rounding of what came before in the
+    line decide; here the word alone decides.
     """
 
     def __init__(self, kind: Literal["bpe", "unigram"], model: bytes) -> None:
@@ -42,7 +45,9 @@ class SubwordTokenizer:
         self._forget()
 
     @classmethod
-    def train(cls, text: Path, kind: Literal["bpe", "unigram"], *, max_size: int | None = None) -> SubwordTokenizer:
+    def train(
+        cls, text: Path, kind: Literal["bpe", "unigram"], *, max_size: int | None = None
+    ) -> SubwordTokenizer:
         """Learn the pieces of a text; see `train_model`.
 
         Raises:

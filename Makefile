@@ -1,0 +1,40 @@
+# Every target does its own set-up; nothing needs to be installed by hand but Python 3.10 or newer.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check lint format wheel-test figures clean
+
+demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
+	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer none --out runs/demo/none --resume
+	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer zaremba --out runs/demo/zaremba --resume
+	$(BIN)/lstmdrop report runs/demo --curves
+	$(BIN)/lstmdrop predict lm --run runs/demo/zaremba --prompt "the" --length 60 --ban '<unk>' --temperature 0.8
+
+test: $(READY)             ## all tests
+	$(BIN)/python -m pytest
+
+check: lint test           ## formatting, lint, types, layers, tests
+
+lint: $(READY)
+	$(BIN)/ruff format --check src tasks tests
+	$(BIN)/ruff check src tasks tests
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(READY)           ## rewrite the code in the house's format
+	$(BIN)/ruff format src tasks tests
+	$(BIN)/ruff check --fix src tasks tests
+
+wheel-test: $(READY)       ## build the wheel, install it in a second environment, train there
+	PYTHON="$(PYTHON)" BIN="$(abspath $(BIN))" tests/wheel.sh
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[dev]"
+	touch $@

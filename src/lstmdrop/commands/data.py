@@ -1,0 +1,107 @@
+"""Datasets: what is known, get it, check it, look at one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstmdrop.data.checksum import verify
+from lstmdrop.data.preparation import prepare
+from lstmdrop.data.registry import Dataset, datasets_dir, locate
+from lstmdrop.data.text import read_lines
+from lstmdrop.discovery import installed_tasks, load_plugin
+from lstmdrop.errors import DataError, UsageError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """A known dataset."""
+
+    task: str
+    name: str
+    summary: str
+    licence: str
+    folder: Path | None
+    """Where it was found."""
+
+
+def list_datasets(data_dir: Path | None = None) -> list[DatasetRow]:
+    """The datasets of every installed task."""
+    return [
+        DatasetRow(dataset.task, dataset.name, dataset.summary, dataset.licence, _folder(dataset, data_dir))
+        for dataset in _datasets()
+    ]
+
+
+def prepare_dataset(name: str, source: Path | None = None, data_dir: Path | None = None) -> Path:
+    """Download a dataset, or take it from the folder ``source``; returns the folder where it now lies.
+
+    Raises:
+        UsageError: no installed task knows it.
+        DataError: a file cannot be got, or is not the published one.
+    """
+    dataset = find_dataset(name)
+    folder = datasets_dir(data_dir) / name
+    prepare(dataset, folder, source=source)
+    return folder
+
+
+def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, str]]:
+    """Each file with ``ok``, ``missing`` or ``differs``.
+
+    Raises:
+        UsageError: no installed task knows the dataset.
+        DataError: it is not on this machine.
+    """
+    dataset = find_dataset(name)
+    return [(file, status) for file, status in verify(dataset, locate(name, data_dir))]
+
+
+def describe_text(path: Path) -> Iterator[str]:
+    """A line about each text: lines, whitespace-separated words, different words, the longest line.
+
+    Raises:
+        DataError: there is no text, or one is not UTF-8.
+    """
+    texts = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    if not texts:
+        raise DataError(f"{path} holds no .txt file")
+    for text in texts:
+        yield _describe(text)
+
+
+def find_dataset(name: str) -> Dataset:
+    """The known dataset of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    known = {dataset.name: dataset for dataset in _datasets()}
+    if name not in known:
+        raise UsageError(f"no dataset {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
+    return known[name]
+
+
+def _datasets() -> list[Dataset]:
+    return [dataset for task in installed_tasks() for dataset in load_plugin(task).datasets]
+
+
+def _folder(dataset: Dataset, data_dir: Path | None) -> Path | None:
+    try:
+        return locate(dataset.name, data_dir)
+    except DataError:
+        return None
+
+
+def _describe(text: Path) -> str:
+    num_lines = num_words = longest = 0
+    words: set[str] = set()
+    for line in read_lines(text):
+        split = line.split()
+        num_lines, num_words, longest = num_lines + 1, num_words + len(split), max(longest, len(split))
+        words.update(split)
+    return (
+        f"{text}: {num_lines:,} lines, {num_words:,} words, {len(words):,} different, "
+        f"longest line {longest:,} words"
+    )

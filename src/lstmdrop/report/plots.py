@@ -1,0 +1,127 @@
+"""Figures for papers and pages, drawn with the optional matplotlib."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lstmdrop.errors import MissingPartError
+from lstmdrop.report.summary import Curves
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which colour-blind readers tell apart, without the ones too pale on white
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
+_STYLE = {"svg.hashsalt": "lstmdrop", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
+_STEPS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), tuple(n / 10 for n in range(10, 100)))
+_LABEL_GAP = 0.045  # of the height of the axes: one line of text
+
+
+def overfitting_figure(runs: Sequence[Curves]) -> str:
+    """Training (dashed) and validation (solid) perplexity by epoch, the gap between them shaded, as SVG.
+
+    The same runs give the same bytes under the same matplotlib.
+
+    Raises:
+        MissingPartError: matplotlib is not installed.
+        ValueError: there are no runs, or more than there are colours.
+    """
+    if not 1 <= len(runs) <= len(COLORS):
+        raise ValueError(f"{len(runs)} runs: the figure shows 1 to {len(COLORS)}")
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingPartError("figures need matplotlib: pip install 'lstmdrop[plots]'") from None
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 4.2), layout="constrained", facecolor="white")
+        _draw(figure, runs)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "lstmdrop"})
+    return text.getvalue()
+
+
+def _draw(figure: Figure, runs: Sequence[Curves]) -> None:
+    axes = figure.add_subplot()
+    for run, color in zip(runs, COLORS, strict=False):
+        _draw_run(axes, run, color)
+    axes.set_yscale("log")
+    axes.set(xlabel="epoch", ylabel="perplexity (log scale)")
+    axes.set_title("Training perplexity, dropout on (dashed); validation perplexity (solid)", loc="left")
+    _draw_ticks(axes)
+    _draw_labels(axes, runs)
+
+
+def _draw_run(axes: Axes, run: Curves, color: str) -> None:
+    finite = [point for point in zip(run.epochs, run.training, run.validation, strict=True) if _is_drawn(point)]
+    epochs, training, validation = zip(*finite, strict=True) if finite else ((), (), ())
+    axes.fill_between(epochs, training, validation, color=color, alpha=0.1, linewidth=0)
+    marker = "o" if len(finite) == 1 else ""
+    axes.plot(epochs, training, color=color, linestyle="--", marker=marker, linewidth=1.4, fillstyle="none")
+    axes.plot(epochs, validation, color=color, linestyle="-", marker=marker, linewidth=1.8)
+
+
+def perplexity_ticks(low: float, high: float) -> list[float]:
+    """Round values from ``low`` to ``high``, at least four of them where so many fit, spread for a log scale."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for steps in _STEPS:
+        values = (step * 10.0**decade for decade in decades for step in steps)
+        ticks = [value for value in values if low <= value <= high]
+        if len(ticks) >= 4:
+            break
+    return ticks or [low, high]
+
+
+def _draw_ticks(axes: Axes) -> None:
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(FixedLocator(perplexity_ticks(*axes.get_ylim())))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_labels(axes: Axes, runs: Sequence[Curves]) -> None:
+    """Name each curve beside its end, so that no legend has to be matched by colour."""
+    low, high = (math.log(limit) for limit in axes.get_ylim())
+    ends = sorted(
+        (values[-1], run.epochs[-1], f"{run.name}, {label}", color)
+        for run, color in zip(runs, COLORS, strict=False)
+        for label, values in (("validation", run.validation), ("training", run.training))
+        if _is_drawn(values[-1:])
+    )
+    heights = _spread([(math.log(value) - low) / (high - low) for value, *_ in ends])
+    for (value, epoch, label, color), height in zip(ends, heights, strict=True):
+        axes.annotate(
+            label,
+            (epoch, value),
+            (1.03, height),
+            textcoords="axes fraction",
+            va="center",
+            color=color,
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "alpha": 0.6},
+        )
+
+
+def _spread(heights: Sequence[float]) -> list[float]:
+    """Push sorted heights apart until labels do not overlap, first upwards, then down from the top."""
+    spread: list[float] = []
+    for height in heights:
+        spread.append(max(height, spread[-1] + _LABEL_GAP) if spread else height)
+    limit = 1.0
+    for index in reversed(range(len(spread))):
+        spread[index] = min(spread[index], limit)
+        limit = spread[index] - _LABEL_GAP
+    return spread
+
+
+def _is_drawn(values: Sequence[float]) -> bool:
+    return all(math.isfinite(value) and value > 0 for value in values)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstmdrop.data import text as text_module
+from lstmdrop.data.store import TokenStore, build_store
+from lstmdrop.data.text import content_sha256
+from lstmdrop.data.tokenizer import TokenizerKind, train_tokenizer
+from lstmdrop.data.tokenizers.block import EncodedBlock
+from lstmdrop.data.tokenizers.words import WordTokenizer
+from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
+from lstmdrop.errors import DataError
+
+MEGABYTE = 1_000_000
+
+
+def write(path: Path, content: str) -> Path:
+    path.write_text(content, encoding="utf-8", newline="")
+    return path
+
+
+def generated_text(path: Path, num_bytes: int, *, separator: str = "\n") -> Path:
+    """Text of Zipf-distributed words, one sentence after the other."""
+    generator = random.Random(0)
+    words = ["".join(generator.choices("etaoinshrdlu", k=generator.randint(1, 9))) for _ in range(20_000)]
+    weights = [1 / rank for rank in range(1, len(words) + 1)]
+    sentences = [" ".join(generator.choices(words, weights, k=20)) for _ in range(5000)]
+    block = separator.join(sentences) + separator
+    with path.open("w") as handle:
+        for _ in range(-(-num_bytes // len(block))):
+            handle.write(block)
+    return path
+
+
+def test_a_store_is_the_encoded_lines(tmp_path: Path) -> None:
+    text = write(tmp_path / "text.txt", "a b a\n\nb <unk> zebra\r\na")
+    tokenizer = WordTokenizer(Vocabulary((EOS, UNK, "a", "b")))
+    store = build_store(text, tokenizer, tmp_path / "cache")
+    assert store.tokens.tolist() == [2, 3, 2, 0, 0, 3, 1, 1, 0, 2, 0]
+    assert (store.num_tokens, store.num_unknown, store.num_lines) == (11, 1, 4)
+    assert store.sha256 == content_sha256(text)
+
+
+@pytest.mark.parametrize("kind", ["word", "character", "bpe"])
+@given(lines=st.lists(st.text(alphabet="ab é\r", max_size=30), min_size=1, max_size=10))
+def test_the_size_of_blocks_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, kind: TokenizerKind, lines: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    text = write(folder / "text.txt", "a" + "\n".join(lines))
+    tokenizer = train_tokenizer(kind, text)
+    whole = build_store(text, tokenizer, folder / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_module, "BLOCK_BYTES", 3)
+        parts = build_store(text, tokenizer, folder / "parts")
+    assert whole.tokens.tolist() == parts.tokens.tolist()
+    assert (whole.num_lines, whole.num_unknown) == (parts.num_lines, parts.num_unknown) == (len(lines), 0)
+
+
+def test_ids_take_two_bytes_where_they_fit(tmp_path: Path) -> None:
+    text = write(tmp_path / "text.txt", "w7 w65535 w65536\n")
+    for num_words, dtype in [((1 << 16) - 2, np.uint16), ((1 << 16) - 1, np.int32)]:
+        tokenizer = WordTokenizer(Vocabulary((EOS, UNK, *(f"w{number}" for number in range(num_words)))))
+        store = build_store(text, tokenizer, tmp_path / "cache")
+        assert store.tokens.dtype == dtype
+        assert store.tokens.tolist() == tokenizer.encode("w7 w65535 w65536") + [0]
+
+
+def test_a_store_cannot_be_written_to(tmp_path: Path) -> None:
+    text = write(tmp_path / "text.txt", "a\n")
+    store = build_store(text, train_tokenizer("word", text), tmp_path / "cache")
+    assert isinstance(store.tokens, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        store.tokens[0] = 1
+
+
+def test_a_store_is_made_once_for_a_text_and_a_tokeniser(tmp_path: Path) -> None:
+    text = write(tmp_path / "text.txt", "a b\n")
+    copy = write(tmp_path / "copy.txt", "a b\n")
+    cache = tmp_path / "cache"
+    tokenizer = train_tokenizer("word", text)
+    build_store(text, tokenizer, cache)
+    (entry,) = cache.iterdir()
+    made = entry.stat().st_mtime_ns, entry.stat().st_ino
+    build_store(copy, tokenizer, cache)
+    assert [(path.stat().st_mtime_ns, path.stat().st_ino) for path in cache.iterdir()] == [made]
+    build_store(text, train_tokenizer("character", text), cache)
+    build_store(write(tmp_path / "text.txt", "a b c\n"), tokenizer, cache)
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_an_interrupted_build_leaves_no_entry(tmp_path: Path) -> None:
+    text = write(tmp_path / "text.txt", "a b\n")
+    with pytest.raises(KeyboardInterrupt):
+        build_store(text, Interrupted(train_tokenizer("word", text).vocabulary), tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+class Interrupted(WordTokenizer):
+    def encode_block(self, text: str) -> EncodedBlock:
+        raise KeyboardInterrupt
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from lstmdrop.data.store import build_store
+from lstmdrop.data.tokenizer import train_tokenizer
+
+text, cache = map(Path, sys.argv[1:])
+tokenizer = train_tokenizer("word", text)
+tokenizer.encode_block = lambda block: os._exit(9)
+build_store(text, tokenizer, cache)
+"""
+
+SHARED = """
+import sys
+from pathlib import Path
+from lstmdrop.data.store import build_store
+from lstmdrop.data.tokenizer import train_tokenizer
+
+text, cache = map(Path, sys.argv[1:])
+tokenizer = train_tokenizer("word", text)
+print("ready", flush=True)
+sys.stdin.readline()
+print(int(build_store(text, tokenizer, cache).tokens.sum(dtype="int64")))
+"""
+
+PEAK = """
+import sys
+from pathlib import Path
+from lstmdrop.data.store import build_store
+from lstmdrop.data.tokenizer import train_tokenizer
+
+kind, text, cache = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+build_store(text, train_tokenizer(kind, text), cache)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_killed_build_leaves_nothing_that_a_later_one_trusts(tmp_path: Path) -> None:
+    text, cache = write(tmp_path / "text.txt", "a b\n"), tmp_path / "cache"
+    with start(KILLED, text, cache) as process:
+        assert process.wait() == 9
+    assert len(list(cache.iterdir())) == 1
+    assert build_store(text, train_tokenizer("word", text), cache).num_tokens == 3
+
+
+def test_two_processes_share_a_store(tmp_path: Path) -> None:
+    text, cache = generated_text(tmp_path / "text.txt", MEGABYTE), tmp_path / "cache"
+    with start(SHARED, text, cache) as one, start(SHARED, text, cache) as two:
+        for process in (one, two):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        outputs = [process.communicate("go\n")[0] for process in (one, two)]
+    store = build_store(text, train_tokenizer("word", text), cache)
+    assert outputs == [f"{int(store.tokens.sum(dtype=np.int64))}\n"] * 2
+    assert len(list(cache.iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["tokens.bin", "counts.json"])
+def test_a_damaged_store_is_named(tmp_path: Path, damage: str) -> None:
+    text = write(tmp_path / "text.txt", "a b\n" * 10)
+    tokenizer = train_tokenizer("word", text)
+    build_store(text, tokenizer, tmp_path / "cache")
+    (entry,) = (tmp_path / "cache").iterdir()
+    (entry / damage).write_bytes((entry / damage).read_bytes()[:6])
+    with pytest.raises(DataError, match=f"{entry}: .*delete the folder"):
+        build_store(text, tokenizer, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("kind", ["word", "character", "bpe", "unigram"])
+def test_ten_megabytes_a_second(tmp_path: Path, kind: TokenizerKind) -> None:
+    text = generated_text(tmp_path / "text.txt", 4 * MEGABYTE)
+    tokenizer = train_tokenizer(kind, text)
+    rates = []
+    for attempt in range(3):
+        start_seconds = time.process_time()
+        build_store(text, tokenizer, tmp_path / f"cache{attempt}")
+        rates.append(text.stat().st_size / MEGABYTE / (time.process_time() - start_seconds))
+    assert max(rates) >= 10
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.parametrize(
+    ("kind", "separator"), [("word", "\n"), ("word", " "), ("character", " "), ("bpe", " ")]
+)
+def test_memory_does_not_grow_with_the_text(tmp_path: Path, kind: TokenizerKind, separator: str) -> None:
+    peaks = []
+    for num_bytes in (3 * MEGABYTE, 30 * MEGABYTE):
+        text = generated_text(tmp_path / f"{num_bytes}.txt", num_bytes, separator=separator)
+        with start(PEAK, kind, text, tmp_path / "cache") as process:
+            peaks.append(int(process.communicate()[0]) * 1024)
+        text.unlink()
+    assert peaks[1] - peaks[0] < 20 * MEGABYTE, peaks
+
+
+def test_the_penn_treebank_has_its_published_counts(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "ptb"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here")
+    tokenizer = train_tokenizer("word", folder / "ptb.train.txt")
+    stores: dict[str, TokenStore] = {
+        split: build_store(folder / f"ptb.{split}.txt", tokenizer, tmp_path)
+        for split in ("train", "valid", "test")
+    }
+    assert len(tokenizer.vocabulary) == 10_000
+    assert {split: store.num_tokens for split, store in stores.items()} == {
+        "train": 929_589,
+        "valid": 73_760,
+        "test": 82_430,
+    }
+    assert {store.num_unknown for store in stores.values()} == {0}
+    assert [store.num_lines for store in stores.values()] == [42_068, 3_370, 3_761]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstmdrop.data import text as text_module
+from lstmdrop.data.text import content_sha256, read_blocks, read_lines
+from lstmdrop.errors import DataError
+
+LINES = st.lists(st.text(alphabet="ab é日\r\u2028\x0b\t", max_size=12), min_size=1, max_size=8)
+
+
+def after_last_space(text: str) -> int:
+    return max(text.rfind(" "), text.rfind("\n")) + 1
+
+
+def write(folder: Path, content: bytes) -> Path:
+    path = folder / "text.txt"
+    path.write_bytes(content)
+    return path
+
+
+def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
+    path = write(tmp_path, "a\x0bb\u2028c\x85d\r\n\nlast é".encode())
+    assert list(read_lines(path)) == ["a\x0bb\u2028c\x85d", "", "last é"]
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    path = write(tmp_path, b"\xef\xbb\xbfa\nb\n")
+    assert list(read_lines(path)) == ["a", "b"]
+    assert "".join(read_blocks(path)) == "a\nb\n"
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 5, 1000])
+@pytest.mark.parametrize("cut", [len, after_last_space])
+@given(lines=LINES, ended=st.booleans())
+def test_blocks_joined_are_the_lines(
+    tmp_path_factory: pytest.TempPathFactory, block_bytes: int, cut: object, lines: list[str], ended: bool
+) -> None:
+    content = "\n".join(lines) + ("\n" if ended else "")
+    if not content:
+        return
+    path = write(tmp_path_factory.mktemp("blocks"), content.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_module, "BLOCK_BYTES", block_bytes)
+        blocks = list(read_blocks(path, cut))  # type: ignore[arg-type]
+    assert "".join(blocks) == "".join(f"{line}\n" for line in read_lines(path))
+    assert all(blocks)
+
+
+def test_blocks_end_where_they_may_be_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", 4)
+    blocks = list(read_blocks(write(tmp_path, b"one three five seventeen one\n"), after_last_space))
+    assert [word for block in blocks for word in block.split()] == "one three five seventeen one".split()
+    assert len(blocks) > 2
+
+
+@pytest.mark.parametrize(
+    ("content", "line"), [(b"ok\nok\nbad \xff\nok\n", 3), (b"ok\nends early \xe2\x82", 2)]
+)
+@pytest.mark.parametrize("read", [read_lines, read_blocks])
+def test_what_is_not_utf8_is_named_by_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, line: int, read: object
+) -> None:
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", 2)
+    path = write(tmp_path, content)
+    with pytest.raises(DataError, match=f"text.txt:{line}: byte 0x.. is not UTF-8"):
+        list(read(path))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("read", [read_lines, read_blocks])
+def test_what_cannot_be_read_says_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: object
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"none.txt: no such file .*{tmp_path}/none.txt"):
+        list(read(Path("none.txt")))  # type: ignore[operator]
+    with pytest.raises(DataError, match="is a folder"):
+        list(read(tmp_path))  # type: ignore[operator]
+    with pytest.raises(DataError, match="text.txt: the file is empty"):
+        list(read(write(tmp_path, b"")))  # type: ignore[operator]
+
+
+def test_the_hash_is_that_of_sha256sum(tmp_path: Path) -> None:
+    assert content_sha256(write(tmp_path, b"abc")) == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_the_hash_of_several_files_tells_them_apart(tmp_path: Path) -> None:
+    names = {"ab": b"ab", "c": b"c", "a": b"a", "bc": b"bc"}
+    paths = {name: tmp_path / name for name in names}
+    for name, content in names.items():
+        paths[name].write_bytes(content)
+    hashes = {content_sha256(paths[one], paths[two]) for one, two in [("ab", "c"), ("a", "bc"), ("c", "ab")]}
+    assert len(hashes) == 3
+    with pytest.raises(DataError, match="gone"):
+        content_sha256(paths["a"], tmp_path / "gone")

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lstmdrop.data.checksum import verify
+from lstmdrop.data.text import read_lines
+from lstmdrop.errors import DataError
+from lstmdrop_tasks.lm.corpora import DATASETS, Corpus, find_corpus
+
+
+@pytest.fixture(autouse=True)
+def _no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LSTMDROP_DATA", raising=False)
+    monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "cache"))
+
+
+def write_splits(folder: Path, layout: str = "{}.txt") -> Path:
+    folder.mkdir(parents=True)
+    for split in ("train", "valid", "test"):
+        (folder / layout.format(split)).write_text(f"the {split} text\n")
+    return folder
+
+
+def contents(corpus: Corpus) -> list[str]:
+    return [path.read_text() for path in (corpus.train, corpus.valid, corpus.test)]
+
+
+def test_a_folder_has_its_three_splits(tmp_path: Path) -> None:
+    corpus = find_corpus(str(write_splits(tmp_path / "mine")))
+    assert corpus.name == "mine"
+    assert contents(corpus) == ["the train text\n", "the valid text\n", "the test text\n"]
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("ptb", "ptb.{}.txt"), ("wikitext-2", "wiki.{}.tokens"), ("wikitext-103", "wiki.{}.tokens")],
+)
+def test_a_known_name_is_found_in_its_published_layout(tmp_path: Path, name: str, layout: str) -> None:
+    folder = write_splits(tmp_path / "data" / name, layout)
+    assert find_corpus(name, tmp_path / "data").train == folder / layout.format("train")
+    assert contents(find_corpus(str(folder)))[1] == "the valid text\n"
+
+
+def test_one_file_is_split_in_its_own_order(tmp_path: Path) -> None:
+    lines = [f"line {number} é" for number in range(100)]
+    text = tmp_path / "novel.txt"
+    text.write_text("\r\n".join(lines), encoding="utf-8", newline="")
+    corpus = find_corpus(str(text))
+    assert corpus.name == "novel"
+    splits = [list(read_lines(path)) for path in (corpus.train, corpus.valid, corpus.test)]
+    assert [len(split) for split in splits] == [90, 5, 5]
+    assert sum(splits, []) == lines
+
+
+def test_a_split_file_is_made_once_for_its_content(tmp_path: Path) -> None:
+    text = tmp_path / "novel.txt"
+    text.write_text("a\nb\nc\n")
+    first = find_corpus(str(text))
+    copy = tmp_path / "copy.txt"
+    copy.write_text("a\nb\nc\n")
+    assert find_corpus(str(copy)).train == first.train
+    text.write_text("a\nb\nd\n")
+    assert find_corpus(str(text)).train != first.train
+    assert contents(first) == ["a\n", "b\n", "c\n"]
+
+
+def test_text8_is_split_by_characters(tmp_path: Path) -> None:
+    text = "abcdefghi " * 30
+    (tmp_path / "data" / "text8").mkdir(parents=True)
+    (tmp_path / "data" / "text8" / "text8").write_text(text)
+    corpus = find_corpus("text8", tmp_path / "data")
+    assert contents(corpus) == [text[:270], text[270:285], text[285:]]
+
+
+def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
+    folder = write_splits(tmp_path / "mine")
+    (folder / "test.txt").write_text("")
+    with pytest.raises(DataError, match=r"test\.txt: the file is empty"):
+        find_corpus(str(folder))
+    (folder / "valid.txt").unlink()
+    with pytest.raises(
+        DataError, match=r"valid\.txt: no such file[^\n]*\n.*train\.txt, valid\.txt and test\.txt"
+    ):
+        find_corpus(str(folder))
+
+
+def test_what_is_wrong_with_a_dataset_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lstmdrop data prepare ptb"):
+        find_corpus("ptb", tmp_path)
+    (write_splits(tmp_path / "ptb", "ptb.{}.txt") / "ptb.valid.txt").unlink()
+    with pytest.raises(DataError, match=r"ptb\.valid\.txt: no such file(.|\n)*lstmdrop data prepare ptb"):
+        find_corpus("ptb", tmp_path)
+    (tmp_path / "text8").mkdir()
+    with pytest.raises(DataError, match=r"text8/text8: no such file(.|\n)*lstmdrop data prepare text8"):
+        find_corpus("text8", tmp_path)
+
+
+def test_what_is_wrong_with_a_file_is_named(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    for content, complaint in [
+        (b"", r"text\.txt: the file is empty"),
+        (b"one\ntwo\n", r"text\.txt: a text of 2 line"),
+        (b"one\ntwo\n\xff\n", r"text\.txt:3: .* not UTF-8"),
+    ]:
+        text.write_bytes(content)
+        with pytest.raises(DataError, match=complaint) as caught:
+            find_corpus(str(text))
+        assert caught.value.exit_code == 4
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(DataError, match="did you mean 'wikitext-2'"):
+        find_corpus("wikitext2")
+    with pytest.raises(DataError, match="'nowhere/at/all' is neither a dataset nor a file or folder"):
+        find_corpus("nowhere/at/all")
+
+
+def test_every_dataset_says_what_it_is() -> None:
+    assert [dataset.name for dataset in DATASETS] == ["ptb", "wikitext-2", "wikitext-103", "text8", "demo"]
+    for dataset in DATASETS:
+        assert dataset.summary
+        assert dataset.licence
+        assert dataset.task == "lm"
+        for file in (*dataset.files, *dataset.archives):
+            assert len(file.sha256 or 64 * "0") == 64
+            assert len(file.md5 or 32 * "0") == 32
+            assert file.url is not None or dataset.archives
+
+
+def test_the_penn_treebank_here_is_the_published_one(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "ptb"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here")
+    assert {check.status for check in verify(DATASETS[0], folder)} == {"ok"}
+    shutil.copyfile(folder / "ptb.valid.txt", tmp_path / "ptb.test.txt")
+    assert [check.status for check in verify(DATASETS[0], tmp_path)] == ["missing", "missing", "differs"]
