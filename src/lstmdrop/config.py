@@ -112,7 +112,7 @@ def read_preset(path: Path) -> dict[str, Any]:
 
 
 def parse_override(text: str) -> dict[str, Any]:
-    """``section.field=value`` as a nested mapping; the value is TOML where it parses, else a string.
+    """``section.field=value`` as a nested mapping; the value is ``null``, TOML where it parses, or a string.
 
     Raises:
         ConfigError: there is no ``=``, or no key before it.
@@ -138,7 +138,7 @@ def differences(old: Section, new: Section) -> list[str]:
 
 
 def _parse_value(text: str) -> object:
-    if text.lower() in ("none", "null"):
+    if text in ("None", "null"):  # "none" is a value of its own: the rule without dropout
         return None
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -167,6 +167,8 @@ def _explain(error: ValidationError, config_class: type[Section]) -> str:
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             lines.append(f"there is no setting {key!r}{_suggestion(key, setting_names(config_class))}")
+        elif problem["type"] == "value_error":  # raised by a section about several of its settings
+            lines.append(f"{key}: {problem['ctx']['error']}")
         else:
             lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")
     return "\n".join(lines)

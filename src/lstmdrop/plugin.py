@@ -64,9 +64,7 @@ class Evaluate(Protocol):
 class Predict(Protocol):
     """Uses trained models."""
 
-    def __call__(
-        self, tasks: Sequence[Any], inputs: Iterable[str], options: Any
-    ) -> Iterator[Mapping[str, Any]]:
+    def __call__(self, tasks: Sequence[Any], inputs: Iterable[str], options: Any) -> Iterator[Mapping[str, Any]]:
         """One JSON-ready object a line of output, its plain form under ``text``."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.assets = directory / "assets"
 
     @classmethod
     def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:
@@ -33,9 +32,8 @@ class Run:
         run = cls(directory)
         if run.exists():
             raise UsageError(f"{directory} holds a run already: --resume goes on with it, --out chooses another place")
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        if directory.exists() and (not directory.is_dir() or _visible(directory)):
             raise UsageError(f"{directory} is not an empty folder: --out chooses another place")
-        run.assets.mkdir(parents=True)
         run.write_config(config)
         return run
 
@@ -63,6 +61,22 @@ class Run:
         if not finished:
             raise DataError(f"no finished run of {task} under {root}/: train one with 'lstmdrop train {task}'")
         return max(finished, key=lambda run: run._path("result.json").stat().st_mtime)
+
+    @property
+    def assets(self) -> Path:
+        """The folder for what `eval` and `predict` need beside the weights, such as a vocabulary."""
+        folder = self._path("assets")
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def start_over(self) -> None:
+        """Drop half-made assets and log lines of a run that was stopped before its first checkpoint."""
+        shutil.rmtree(self._path("assets"), ignore_errors=True)
+        self._path("log.jsonl").unlink(missing_ok=True)
+
+    def has_checkpoint(self) -> bool:
+        """Whether a state to resume from was ever saved."""
+        return self._path("last.safetensors").exists() or self._path("previous.safetensors").exists()
 
     def exists(self) -> bool:
         """Whether the directory holds a run."""
@@ -93,11 +107,12 @@ class Run:
         with self._path("log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(event) + "\n")
 
-    def rewind_log(self, step: int) -> None:
-        """Forget what was logged after ``step``, for a run that resumes from there."""
+    def rewind_log(self, keep: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Forget the entries that ``keep`` refuses, and a line that a crash cut short."""
         path = self._path("log.jsonl")
         if path.exists():
-            kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _is_at_most(line, step)]
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            kept = [line for line in lines if (entry := _entry(line)) is not None and keep(entry)]
             _write(path, "".join(f"{line}\n" for line in kept))
 
     def save_last(self, checkpoint: Checkpoint) -> None:
@@ -114,14 +129,17 @@ class Run:
         Raises:
             DataError: something was saved and none of it can be read.
         """
-        paths = [self._path("last.safetensors"), self._path("previous.safetensors")]
-        existing = [path for path in paths if path.exists()]
+        last, previous = self._path("last.safetensors"), self._path("previous.safetensors")
         problems: list[str] = []
-        for path in existing:
+        for path in (path for path in (last, previous) if path.exists()):
             try:
-                return read_checkpoint(path), problems
+                checkpoint = read_checkpoint(path)
             except DataError as error:
                 problems.append(str(error))
+                continue
+            if problems:  # out of the way, or the next save would put it in the sound one's place
+                last.replace(self._path("damaged.safetensors"))
+            return checkpoint, problems
         if problems:
             raise DataError("\n".join(problems))
         return None, []
@@ -159,6 +177,10 @@ def default_name(config: Mapping[str, Any]) -> str:
     return "-".join(str(part) for part in parts)
 
 
+def _visible(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir() if not path.name.startswith(".")]
+
+
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as file:
         file.write(text.encode())
@@ -168,11 +190,11 @@ def _pretty(values: Mapping[str, Any]) -> str:
     return json.dumps(values, indent=2) + "\n"
 
 
-def _is_at_most(line: str, step: int) -> bool:
+def _entry(line: str) -> dict[str, Any] | None:
     try:
-        return bool(json.loads(line)["step"] <= step)
-    except (ValueError, KeyError, TypeError):
-        return False  # a line that a crash cut short
+        return dict(json.loads(line))
+    except (ValueError, TypeError):
+        return None
 
 
 def _duplicate(source: Path, target: Path) -> None:

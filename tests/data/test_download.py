@@ -39,7 +39,7 @@ class Site:
 
 def handler_of(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             asked = self.headers["Range"]
             site.asked.append((self.path, asked))
             site.agents.add(self.headers["User-Agent"])
@@ -121,9 +121,7 @@ def test_a_part_as_long_as_the_file_or_longer(file: DatasetFile, tmp_path: Path,
     assert download(file, tmp_path).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize(
-    "known", [{"sha256": SHA256}, {"md5": hashlib.md5(CONTENT).hexdigest()}, {"size": 10240}]
-)
+@pytest.mark.parametrize("known", [{"sha256": SHA256}, {"md5": hashlib.md5(CONTENT).hexdigest()}, {"size": 10240}])
 def test_what_is_not_the_published_file_is_refused(site: Site, tmp_path: Path, known: dict[str, str]) -> None:
     file = DatasetFile("data.bin", f"{site.url}/data.bin", **known)  # type: ignore[arg-type]
     assert download(file, tmp_path / "right").exists()
@@ -191,9 +189,7 @@ MEMBERS = {"set/a.txt": b"a", "set/deep/b.txt": b"b", "README": b"r"}
 def test_archives_are_unpacked_without_their_root(tmp_path: Path, pack: object) -> None:
     (tmp_path / "archive").write_bytes(pack(MEMBERS))  # type: ignore[operator]
     unpack(tmp_path / "archive", tmp_path / "out", root="set")
-    found = {
-        str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()
-    }
+    found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert found == {"a.txt", "deep/b.txt", "README"}
     assert (tmp_path / "out" / "deep" / "b.txt").read_bytes() == b"b"
 
@@ -218,7 +214,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     whole = zip_of({"a.txt": b"a" * 100})
     for content in (b"no archive", whole.replace(b"a" * 50, b"b" * 50), tar_of({"a": CONTENT * 9})[:-900]):
         (tmp_path / "archive").write_bytes(content)
-        with pytest.raises(DataError, match="archive: .*get it again"):
+        with pytest.raises(DataError, match=r"archive: .*get it again"):
             unpack(tmp_path / "archive", tmp_path / "out")
     with pytest.raises(DataError, match="no such archive"):
         unpack(tmp_path / "gone", tmp_path / "out")
@@ -239,9 +235,7 @@ def dataset(site: Site, file: DatasetFile) -> Dataset:
     )
 
 
-def test_preparing_downloads_and_unpacks_what_is_missing(
-    site: Site, dataset: Dataset, tmp_path: Path
-) -> None:
+def test_preparing_downloads_and_unpacks_what_is_missing(site: Site, dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     assert [check.status for check in verify(dataset, folder)] == ["missing", "missing"]
     prepare(dataset, folder)
@@ -262,9 +256,7 @@ def test_preparing_repairs_what_differs(dataset: Dataset, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_preparing_from_a_folder_needs_no_network(
-    site: Site, dataset: Dataset, tmp_path: Path, packed: bool
-) -> None:
+def test_preparing_from_a_folder_needs_no_network(site: Site, dataset: Dataset, tmp_path: Path, packed: bool) -> None:
     source = tmp_path / "source"
     source.mkdir()
     (source / "data.bin").write_bytes(CONTENT)
@@ -288,9 +280,7 @@ def test_a_source_that_lacks_a_file_or_has_another_is_named(dataset: Dataset, tm
 
 
 def test_a_dataset_without_an_address_says_what_to_do(tmp_path: Path) -> None:
-    dataset = Dataset(
-        "toy", "a toy", "lm", "none", files=(DatasetFile("a.txt"),), note="ask the authors for it"
-    )
+    dataset = Dataset("toy", "a toy", "lm", "none", files=(DatasetFile("a.txt"),), note="ask the authors for it")
     with pytest.raises(DataError, match="ask the authors for it"):
         prepare(dataset, tmp_path)
     with pytest.raises(DataError, match="lstmdrop data prepare toy --from FOLDER"):

@@ -41,9 +41,7 @@ def test_a_dataset_is_put_into_the_first_place(tmp_path: Path, monkeypatch: pyte
     assert datasets_dir(tmp_path / "given") == tmp_path / "given"
 
 
-def test_an_absent_dataset_is_said_where_it_was_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_absent_dataset_is_said_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LSTMDROP_DATA", str(tmp_path / "environment"))
     with pytest.raises(DataError) as caught:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 import random
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmdrop.data import text as text_module
@@ -29,13 +30,17 @@ def write(path: Path, content: str) -> Path:
     return path
 
 
-def generated_text(path: Path, num_bytes: int, *, separator: str = "\n") -> Path:
-    """Text of Zipf-distributed words, one sentence after the other."""
+@functools.cache
+def zipf_words() -> list[str]:
     generator = random.Random(0)
     words = ["".join(generator.choices("etaoinshrdlu", k=generator.randint(1, 9))) for _ in range(20_000)]
-    weights = [1 / rank for rank in range(1, len(words) + 1)]
-    sentences = [" ".join(generator.choices(words, weights, k=20)) for _ in range(5000)]
-    block = separator.join(sentences) + separator
+    return generator.choices(words, [1 / rank for rank in range(1, len(words) + 1)], k=100_000)
+
+
+def generated_text(path: Path, num_bytes: int, *, separator: str = "\n") -> Path:
+    """Text of Zipf-distributed words, one sentence after the other."""
+    drawn = zipf_words()
+    block = separator.join(" ".join(drawn[start : start + 20]) for start in range(0, len(drawn), 20)) + separator
     with path.open("w") as handle:
         for _ in range(-(-num_bytes // len(block))):
             handle.write(block)
@@ -52,19 +57,21 @@ def test_a_store_is_the_encoded_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["word", "character", "bpe"])
+@settings(max_examples=25)
 @given(lines=st.lists(st.text(alphabet="ab é\r", max_size=30), min_size=1, max_size=10))
 def test_the_size_of_blocks_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, kind: TokenizerKind, lines: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("store")
-    text = write(folder / "text.txt", "a" + "\n".join(lines))
+    text = write(folder / "text.txt", "".join(f"{line}\n" for line in ["a", *lines]))
     tokenizer = train_tokenizer(kind, text)
     whole = build_store(text, tokenizer, folder / "whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_module, "BLOCK_BYTES", 3)
         parts = build_store(text, tokenizer, folder / "parts")
     assert whole.tokens.tolist() == parts.tokens.tolist()
-    assert (whole.num_lines, whole.num_unknown) == (parts.num_lines, parts.num_unknown) == (len(lines), 0)
+    assert (whole.num_lines, whole.num_unknown) == (parts.num_lines, parts.num_unknown)
+    assert whole.num_lines == len(lines) + 1
 
 
 def test_ids_take_two_bytes_where_they_fit(tmp_path: Path) -> None:
@@ -73,7 +80,7 @@ def test_ids_take_two_bytes_where_they_fit(tmp_path: Path) -> None:
         tokenizer = WordTokenizer(Vocabulary((EOS, UNK, *(f"w{number}" for number in range(num_words)))))
         store = build_store(text, tokenizer, tmp_path / "cache")
         assert store.tokens.dtype == dtype
-        assert store.tokens.tolist() == tokenizer.encode("w7 w65535 w65536") + [0]
+        assert store.tokens.tolist() == [*tokenizer.encode("w7 w65535 w65536"), 0]
 
 
 def test_a_store_cannot_be_written_to(tmp_path: Path) -> None:
@@ -142,8 +149,8 @@ from pathlib import Path
 from lstmdrop.data.store import build_store
 from lstmdrop.data.tokenizer import train_tokenizer
 
-kind, text, cache = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-build_store(text, train_tokenizer(kind, text), cache)
+kind, (sample, text, cache) = sys.argv[1], map(Path, sys.argv[2:])
+build_store(text, train_tokenizer(kind, sample), cache)
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
@@ -191,28 +198,28 @@ def test_a_damaged_store_is_named(tmp_path: Path, damage: str) -> None:
 
 @pytest.mark.parametrize("kind", ["word", "character", "bpe", "unigram"])
 def test_ten_megabytes_a_second(tmp_path: Path, kind: TokenizerKind) -> None:
+    sample = generated_text(tmp_path / "sample.txt", MEGABYTE // 2)
     text = generated_text(tmp_path / "text.txt", 4 * MEGABYTE)
-    tokenizer = train_tokenizer(kind, text)
+    tokenizer = train_tokenizer(kind, sample, max_size=1000)
     rates = []
     for attempt in range(3):
         start_seconds = time.process_time()
         build_store(text, tokenizer, tmp_path / f"cache{attempt}")
         rates.append(text.stat().st_size / MEGABYTE / (time.process_time() - start_seconds))
-    assert max(rates) >= 10
+    assert max(rates) >= 10, rates
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-@pytest.mark.parametrize(
-    ("kind", "separator"), [("word", "\n"), ("word", " "), ("character", " "), ("bpe", " ")]
-)
+@pytest.mark.parametrize(("kind", "separator"), [("word", "\n"), ("word", " "), ("character", " "), ("bpe", " ")])
 def test_memory_does_not_grow_with_the_text(tmp_path: Path, kind: TokenizerKind, separator: str) -> None:
     peaks = []
-    for num_bytes in (3 * MEGABYTE, 30 * MEGABYTE):
+    for num_bytes in (2 * MEGABYTE, 20 * MEGABYTE):
         text = generated_text(tmp_path / f"{num_bytes}.txt", num_bytes, separator=separator)
-        with start(PEAK, kind, text, tmp_path / "cache") as process:
+        # SentencePiece holds what it learns from; its bound is far above these texts.
+        sample = tmp_path / f"{2 * MEGABYTE}.txt" if kind == "bpe" else text
+        with start(PEAK, kind, sample, text, tmp_path / "cache") as process:
             peaks.append(int(process.communicate()[0]) * 1024)
-        text.unlink()
-    assert peaks[1] - peaks[0] < 20 * MEGABYTE, peaks
+    assert peaks[1] - peaks[0] < 10 * MEGABYTE, peaks
 
 
 def test_the_penn_treebank_has_its_published_counts(shared_data: Path, tmp_path: Path) -> None:
@@ -221,8 +228,7 @@ def test_the_penn_treebank_has_its_published_counts(shared_data: Path, tmp_path:
         pytest.skip(f"{folder} is not here")
     tokenizer = train_tokenizer("word", folder / "ptb.train.txt")
     stores: dict[str, TokenStore] = {
-        split: build_store(folder / f"ptb.{split}.txt", tokenizer, tmp_path)
-        for split in ("train", "valid", "test")
+        split: build_store(folder / f"ptb.{split}.txt", tokenizer, tmp_path) for split in ("train", "valid", "test")
     }
     assert len(tokenizer.vocabulary) == 10_000
     assert {split: store.num_tokens for split, store in stores.items()} == {

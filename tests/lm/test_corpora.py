@@ -12,8 +12,7 @@ from lstmdrop_tasks.lm.corpora import DATASETS, Corpus, find_corpus
 
 
 @pytest.fixture(autouse=True)
-def _no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LSTMDROP_DATA", raising=False)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "cache"))
 
 
@@ -52,7 +51,7 @@ def test_one_file_is_split_in_its_own_order(tmp_path: Path) -> None:
     assert corpus.name == "novel"
     splits = [list(read_lines(path)) for path in (corpus.train, corpus.valid, corpus.test)]
     assert [len(split) for split in splits] == [90, 5, 5]
-    assert sum(splits, []) == lines
+    assert [line for split in splits for line in split] == lines
 
 
 def test_a_split_file_is_made_once_for_its_content(tmp_path: Path) -> None:
@@ -81,13 +80,12 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"test\.txt: the file is empty"):
         find_corpus(str(folder))
     (folder / "valid.txt").unlink()
-    with pytest.raises(
-        DataError, match=r"valid\.txt: no such file[^\n]*\n.*train\.txt, valid\.txt and test\.txt"
-    ):
+    with pytest.raises(DataError, match=r"valid\.txt: no such file[^\n]*\n.*train\.txt, valid\.txt and test\.txt"):
         find_corpus(str(folder))
 
 
-def test_what_is_wrong_with_a_dataset_says_how_to_get_it(tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_dataset_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LSTMDROP_DATA", raising=False)
     with pytest.raises(DataError, match="lstmdrop data prepare ptb"):
         find_corpus("ptb", tmp_path)
     (write_splits(tmp_path / "ptb", "ptb.{}.txt") / "ptb.valid.txt").unlink()

@@ -37,9 +37,7 @@ def test_no_sentence_stands_in_the_corpus_twice(demo: dict[str, list[str]]) -> N
 
 
 @pytest.mark.parametrize(("held_out", "other"), [("valid", "train"), ("test", "train"), ("test", "valid")])
-def test_no_eight_words_of_a_split_are_in_another(
-    demo: dict[str, list[str]], held_out: str, other: str
-) -> None:
+def test_no_eight_words_of_a_split_are_in_another(demo: dict[str, list[str]], held_out: str, other: str) -> None:
     assert ngrams(demo[held_out], 8)
     assert not ngrams(demo[held_out], 8) & ngrams(demo[other], 8)
     assert ngrams(demo[held_out], 3) & ngrams(demo[other], 3)
@@ -71,13 +69,12 @@ def test_held_out_words_are_mostly_known(demo: dict[str, list[str]]) -> None:
 
 def test_another_process_writes_the_same(tmp_path: Path) -> None:
     write_demo(tmp_path / "here")
-    script = "import sys, pathlib; from lstmdrop_tasks.lm.demo import write_demo; write_demo(pathlib.Path(sys.argv[1]))"
+    script = "import sys; from pathlib import Path; from lstmdrop_tasks.lm.demo import write_demo as write\n"
+    script += "write(Path(sys.argv[1]))"
     environment = {"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", script, tmp_path / "there"], env=environment, check=True)
     for split in SPLITS:
-        assert (tmp_path / "here" / f"{split}.txt").read_bytes() == (
-            tmp_path / "there" / f"{split}.txt"
-        ).read_bytes()
+        assert (tmp_path / "here" / f"{split}.txt").read_bytes() == (tmp_path / "there" / f"{split}.txt").read_bytes()
 
 
 def test_the_demo_is_found_by_name(tmp_path: Path, demo: dict[str, list[str]]) -> None:
@@ -87,9 +84,7 @@ def test_the_demo_is_found_by_name(tmp_path: Path, demo: dict[str, list[str]]) -
     assert len(train_tokenizer("word", corpus.train).vocabulary) > 1000
 
 
-def test_a_python_without_documentation_is_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_python_without_documentation_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
     with pytest.raises(DataError, match="--data FILE"):
         write_demo(tmp_path)

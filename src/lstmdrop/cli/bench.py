@@ -13,7 +13,9 @@ from lstmdrop.cli import options
 
 def command(
     task: Annotated[str, typer.Argument(help="The task to measure.", metavar="[TASK]")] = "lm",
-    sizes: Annotated[str, typer.Option("--sizes", help="Presets to measure, separated by commas.")] = "small,medium,large",
+    sizes: Annotated[
+        str, typer.Option("--sizes", help="Presets to measure, separated by commas.")
+    ] = "small,medium,large",
     seconds: Annotated[float, typer.Option(help="About how long to measure each, in seconds.", min=0.1)] = 20.0,
     device: options.Device = "auto",
     as_json: options.Json = False,
@@ -26,6 +28,7 @@ def command(
             typer.echo(json.dumps(asdict(row)))
         else:
             typer.echo(
-                f"{row.size:<8}{row.tokens_per_second:>10,.0f} tokens/s   plain loop {row.plain_tokens_per_second:>9,.0f}"
-                f"   {row.ratio:.2f} times as fast   {row.share_of_matrix_rate:.0%} of the matrix rate   {row.device}"
+                f"{row.size:<8}{row.tokens_per_second:>10,.0f} tokens/s   "
+                f"plain loop {row.plain_tokens_per_second:>9,.0f}   {row.ratio:.2f} times as fast   "
+                f"{row.share_of_matrix_rate:.0%} of the matrix rate   {row.device}"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -24,13 +24,13 @@ def list_datasets(data_dir: options.DataDir = None) -> None:
     from lstmdrop.commands.data import list_datasets
 
     for row in list_datasets(data_dir):
-        typer.echo(f"{row.task:<8}{row.name:<16}{str(row.folder or 'not here'):<40}{row.summary}")
+        typer.echo(f"{row.task:<8}{row.name:<16}{row.folder or 'not here'!s:<40}{row.summary}")
 
 
 @app.command("prepare")
 def prepare(
     name: Name,
-    source: Annotated[Optional[Path], typer.Option("--from", help="Take the files from here.", metavar="DIR")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Take the files from here.", metavar="DIR")] = None,
     data_dir: options.DataDir = None,
 ) -> None:
     """Download a dataset, or take it from a folder, and check it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -19,7 +19,7 @@ def command(
     device: options.Device = "auto",
     data_dir: options.DataDir = None,
     fail_under: Annotated[
-        Optional[float], typer.Option(help="Exit with 6 if the first score is worse than this.", metavar="BOUND")
+        float | None, typer.Option(help="Exit with 6 if the first score is worse than this.", metavar="BOUND")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

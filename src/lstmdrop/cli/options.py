@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 Task = Annotated[str, typer.Argument(help="What to do it on: lm, or any other installed task.", metavar="TASK")]
-Data = Annotated[Optional[str], typer.Option(help="A dataset's name, or the path of your own files.", metavar="NAME|PATH")]
-DataDir = Annotated[Optional[Path], typer.Option(help="Where datasets lie, in place of $LSTMDROP_DATA.", metavar="DIR")]
+Data = Annotated[str | None, typer.Option(help="A dataset's name, or the path of your own files.", metavar="NAME|PATH")]
+DataDir = Annotated[Path | None, typer.Option(help="Where datasets lie, in place of $LSTMDROP_DATA.", metavar="DIR")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
 Runs = Annotated[
-    Optional[list[Path]],
-    typer.Option("--run", help="A run directory; several make an ensemble. Default: the newest finished run.", metavar="DIR"),
+    list[Path] | None,
+    typer.Option(
+        "--run", help="A run directory; several make an ensemble. Default: the newest finished run.", metavar="DIR"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Seed = Annotated[Optional[int], typer.Option(help="Every random choice follows from it.", min=0)]
+Seed = Annotated[int | None, typer.Option(help="Every random choice follows from it.", min=0)]

@@ -6,7 +6,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
@@ -51,7 +51,7 @@ def _make_command(task: str, prediction: type[Section]) -> Any:
 
     def command(
         inputs: Annotated[
-            Optional[list[str]], typer.Argument(help="Files; without any, standard input.", metavar="[INPUT]...")
+            list[str] | None, typer.Argument(help="Files; without any, standard input.", metavar="[INPUT]...")
         ] = None,
         runs: options.Runs = None,
         device: options.Device = "auto",
@@ -93,13 +93,12 @@ def _option(name: str, field: Any) -> Any:
 
 
 def _option_type(annotation: Any) -> Any:
-    """What Typer is told: a flag, a list for a repeated option, else the plain type, optional."""
+    """What Typer is told: a flag, a list for an option that may be repeated, else the plain type, optional."""
     if annotation is bool:
         return bool
-    members = [member for member in get_args(annotation) if member not in (type(None), Ellipsis)]
-    if getattr(annotation, "__origin__", None) is tuple:
-        return Optional[list[members[0]]]  # type: ignore[valid-type]
-    return Optional[members[0] if members else annotation]
+    if get_origin(annotation) is tuple:
+        return list[get_args(annotation)[0]] | None  # type: ignore[misc]
+    return annotation | None
 
 
 def _lines(inputs: list[str]) -> Iterator[str]:

@@ -3,16 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lstmdrop.errors import UsageError
+
+if TYPE_CHECKING:
+    from lstmdrop.commands.report import Report
+
+FORMATS = ("table", "markdown", "csv", "json", "svg")
 
 
 def command(
     directories: Annotated[
-        Optional[list[Path]], typer.Argument(help="Runs, or folders of runs. Default: runs/", metavar="[DIR]...")
+        list[Path] | None, typer.Argument(help="Runs, or folders of runs. Default: runs/", metavar="[DIR]...")
     ] = None,
-    output_format: Annotated[str, typer.Option("--format", help="table, markdown, csv or json.")] = "table",
-    output: Annotated[Optional[Path], typer.Option(help="Write to a file.", metavar="FILE")] = None,
+    output_format: Annotated[
+        str, typer.Option("--format", help="table, markdown, csv, json, or svg: the curves as a figure.")
+    ] = "table",
+    output: Annotated[Path | None, typer.Option(help="Write to a file.", metavar="FILE")] = None,
+    curves: Annotated[bool, typer.Option("--curves", help="Draw training and validation curves too.")] = False,
 ) -> None:
     """The paper's rows beside what the runs reached, and what dropout changed."""
+    from lstmdrop.commands.report import report
+
+    if output_format not in FORMATS:
+        raise UsageError(f"--format {output_format}: one of {', '.join(FORMATS)}")
+    made = report(directories or ())
+    for problem in made.problems:
+        typer.echo(f"left out: {problem}", err=True)
+    if output_format == "table" and output is None:
+        _show(made, with_curves=curves)
+    elif output is None:
+        typer.echo(_text(made, output_format), nl=False)
+    else:
+        output.write_text(_text(made, output_format), encoding="utf-8")
+
+
+def _show(made: Report, *, with_curves: bool) -> None:
+    from lstmdrop.cli import render
+
+    if with_curves:
+        typer.echo(render.curves(made.curves()))
+    render.print_tables(made.tables)
+
+
+def _text(made: Report, output_format: str) -> str:
+    from lstmdrop.report.formats import to_csv, to_json, to_markdown
+    from lstmdrop.report.plots import overfitting_figure
+
+    if output_format == "svg":
+        return overfitting_figure(made.curves())
+    writers = {"markdown": to_markdown, "table": to_markdown, "csv": to_csv, "json": to_json}
+    return writers[output_format](made.tables)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -12,22 +12,26 @@ from lstmdrop.cli import options
 
 def command(
     task: options.Task,
-    size: Annotated[Optional[str], typer.Option(help="A preset of the task: tiny, small, medium, large ...")] = None,
+    size: Annotated[str | None, typer.Option(help="A preset of the task: tiny, small, medium, large ...")] = None,
     data: options.Data = None,
     regularizer: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="none, zaremba, naive, variational, recurrent, zoneout or weight-drop.", metavar="RULE"),
     ] = None,
-    out: Annotated[Optional[Path], typer.Option(help="The run's directory.", metavar="DIR")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    preset: Annotated[Optional[Path], typer.Option(help="Settings from a TOML or config.json file.", metavar="FILE")] = None,
+    preset: Annotated[
+        Path | None, typer.Option(help="Settings from a TOML or config.json file.", metavar="FILE")
+    ] = None,
     overrides: Annotated[
-        Optional[list[str]], typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
+        list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
     ] = None,
     data_dir: options.DataDir = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show parameters, memory and steps; train nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show parameters, memory and steps; train nothing.")
+    ] = False,
 ) -> None:
     """Train a model, score it as it goes and at the end, and write a run directory."""
     if dry_run:

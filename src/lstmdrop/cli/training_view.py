@@ -35,7 +35,9 @@ class TrainingView:
         self.progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.progress.stop()
 
     def say(self, line: str) -> None:
@@ -63,7 +65,9 @@ class TrainingView:
         for name, value in event.summary.items():
             self.say(f"{name:<11} {value}")
         config = event.config
-        self.say(f"{'model':<11} {event.num_parameters:,} parameters, {config.size}, {_rule(event)}, seed {config.seed}")
+        self.say(
+            f"{'model':<11} {event.num_parameters:,} parameters, {config.size}, {_rule(event)}, seed {config.seed}"
+        )
         self.say(f"{'run':<11} {event.directory}{f', resumed at step {event.step}' if event.step else ''}")
         self.num_epochs = config.training.epochs
         total = event.steps_per_epoch * self.num_epochs

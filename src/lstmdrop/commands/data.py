@@ -101,7 +101,4 @@ def _describe(text: Path) -> str:
         split = line.split()
         num_lines, num_words, longest = num_lines + 1, num_words + len(split), max(longest, len(split))
         words.update(split)
-    return (
-        f"{text}: {num_lines:,} lines, {num_words:,} words, {len(words):,} different, "
-        f"longest line {longest:,} words"
-    )
+    return f"{text}: {num_lines:,} lines, {num_words:,} words, {len(words):,} different, longest line {longest:,} words"

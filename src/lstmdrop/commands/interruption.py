@@ -12,9 +12,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Inside the block SIGINT and SIGTERM wait for `raise_if_requested`; a second one does not wait.
+    """Inside the block SIGINT and SIGTERM only set ``requested``, for the block to act on; a second one is at once.
 
-    While ``at_once`` is true (nothing is being changed) neither does the first.
+    While ``at_once`` is true (nothing would be lost) so is the first: it raises `KeyboardInterrupt`.
     """
 
     def __init__(self) -> None:
@@ -27,14 +27,11 @@ class Interruption:
             self._handlers = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-
-    def raise_if_requested(self) -> None:
-        """Raise `KeyboardInterrupt` if a signal has come."""
-        if self.requested:
-            raise KeyboardInterrupt
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested or self.at_once:

@@ -34,10 +34,11 @@ def resolve_config(
     layers += [nest(key, value) for key, value in named.items() if value is not None]
     layers += [parse_override(text) for text in overrides]
     config = resolve(plugin.config, layers)
-    return config.model_copy(update={"data": config.data.model_copy(update={"name": _whole_path(config.data.name)})})
+    name = _whole_path(config.data.name, [dataset.name for dataset in plugin.datasets])
+    return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
 
 
-def _whole_path(data: str) -> str:
+def _whole_path(data: str, datasets: Sequence[str]) -> str:
     """A path in full, so that the run can be scored from any folder; a dataset's name as it is."""
     path = Path(data).expanduser()
-    return str(path.resolve()) if path.exists() and ("/" in data or path.suffix) else data
+    return str(path.resolve()) if path.exists() and data not in datasets else data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lstmdrop.run import DEFAULT_ROOT, Run, default_name
 from lstmdrop.task import Split, Task
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
+from lstmdrop.training.progress import Progress
 from lstmdrop.training.trainer import Trainer
 
 SCORED_SPLITS: tuple[Split, ...] = ("valid", "test")
@@ -97,6 +99,8 @@ def _open_or_create(plugin: TaskPlugin, config: TaskConfig, directory: Path, res
     if changed:
         listed = "\n".join(f"  {line}" for line in changed)
         raise ConfigError(f"{directory} was started with another configuration and cannot go on with this one:\n{listed}")
+    if not run.has_checkpoint() and not run.is_finished():
+        run.start_over()
     return run
 
 
@@ -106,27 +110,32 @@ def _restore(run: Run, trainer: Trainer[Any]) -> list[str]:
         trainer.load_state_dict(checkpoint)
         if notes:
             notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
-    run.rewind_log(trainer.progress.step)
+    run.rewind_log(partial(_is_past, progress=trainer.progress))
     return notes
+
+
+def _is_past(entry: Mapping[str, Any], progress: Progress) -> bool:
+    """Whether a log entry lies before the state: an epoch's scores come after its last step, at the same count."""
+    is_scored = entry["event"] != "evaluated" or entry["epoch"] < progress.epoch
+    return bool(entry["step"] <= progress.step and is_scored)
 
 
 def _fit(run: Run, trainer: Trainer[Any], listener: Listener) -> None:
     saved_seconds = trainer.progress.seconds
     with Interruption() as interruption:
-        try:
-            for event in trainer.run():
-                interruption.at_once = isinstance(event, Validating)
-                if isinstance(event, Logged | Evaluated):
-                    run.record(_log_entry(event))
-                listener(event)
-                due = trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
-                if isinstance(event, Evaluated) or (isinstance(event, Stepped) and due):
-                    _save(run, trainer, event)
-                    saved_seconds = trainer.progress.seconds
-                interruption.raise_if_requested()
-        except KeyboardInterrupt:
-            run.save_last(trainer.state_dict())
-            raise
+        for event in trainer.run():
+            interruption.at_once = False
+            if isinstance(event, Logged | Evaluated):
+                run.record(_log_entry(event))
+            listener(event)
+            requested = interruption.requested
+            due = trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
+            if requested or isinstance(event, Validating | Evaluated) or (isinstance(event, Stepped) and due):
+                _save(run, trainer, event)
+                saved_seconds = trainer.progress.seconds
+            if requested:
+                raise KeyboardInterrupt
+            interruption.at_once = isinstance(event, Validating)  # all is saved, and nothing changes until it is scored
 
 
 def _save(run: Run, trainer: Trainer[Any], event: Event) -> None:

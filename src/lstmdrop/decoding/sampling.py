@@ -35,12 +35,14 @@ def adjusted_logits(
     """
     if len(set(options.banned)) >= logits.shape[-1]:
         raise ValueError("every token of the vocabulary is banned")
-    logits = logits.index_fill(-1, torch.tensor(list(options.banned), dtype=torch.long, device=logits.device), -torch.inf)
+    logits = logits.index_fill(
+        -1, torch.tensor(list(options.banned), dtype=torch.long, device=logits.device), -torch.inf
+    )
     logits = logits / options.temperature
     if options.top_k is not None and options.top_k < logits.shape[-1]:
         smallest_kept = logits.topk(options.top_k).values[..., -1:]
         logits = logits.masked_fill(logits < smallest_kept, -torch.inf)
-    if options.top_p is not None:
+    if options.top_p is not None and options.top_p < 1:
         logits = _keep_mass(logits, options.top_p)
     return logits
 

@@ -50,9 +50,7 @@ def fused(
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
     """Run a layer on cuDNN, oneDNN or the native kernel; ``training`` keeps what the backward pass needs."""
     start = (state.hidden[None].contiguous(), state.cell[None].contiguous())
-    outputs, hidden, cell = torch._VF.lstm(
-        inputs, start, list(weights), True, 1, 0.0, training, False, False
-    )
+    outputs, hidden, cell = torch._VF.lstm(inputs, start, list(weights), True, 1, 0.0, training, False, False)
     return outputs, LSTMState(hidden[0], cell[0])
 
 

@@ -97,16 +97,12 @@ def zoneout(dropout: float, recurrent: float) -> Regularizer:
         rate = like.new_full((1, 1, 1), recurrent)
         return Noise(zone_hidden=rate, zone_cell=rate)
 
-    return Regularizer(
-        between=partial(drop_each_step, rate=dropout), noise=noise, expectation=expectation
-    )
+    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=noise, expectation=expectation)
 
 
 def weight_drop(dropout: float, recurrent: float) -> Regularizer:
     """DropConnect on the recurrent weights, one mask per sequence elsewhere (Merity et al. 2018)."""
-    return Regularizer(
-        between=partial(drop_locked, rate=dropout), weight=partial(F.dropout, p=recurrent)
-    )
+    return Regularizer(between=partial(drop_locked, rate=dropout), weight=partial(F.dropout, p=recurrent))
 
 
 RULES: dict[str, Callable[[float, float], Regularizer]] = {

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
 _STYLE = {"svg.hashsalt": "lstmdrop", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
 _STEPS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), tuple(n / 10 for n in range(10, 100)))
+_LONGEST_NAME = 32  # characters; more would squeeze the axes, and the end of a run's name tells most
 _LABEL_GAP = 0.045  # of the height of the axes: one line of text
 
 
 def overfitting_figure(runs: Sequence[Curves]) -> str:
-    """Training (dashed) and validation (solid) perplexity by epoch, the gap between them shaded, as SVG.
+    """Training (dashed) and validation (solid) perplexity by epoch as SVG, shaded where it overfits.
 
     The same runs give the same bytes under the same matplotlib.
 
@@ -59,7 +60,9 @@ def _draw(figure: Figure, runs: Sequence[Curves]) -> None:
 def _draw_run(axes: Axes, run: Curves, color: str) -> None:
     finite = [point for point in zip(run.epochs, run.training, run.validation, strict=True) if _is_drawn(point)]
     epochs, training, validation = zip(*finite, strict=True) if finite else ((), (), ())
-    axes.fill_between(epochs, training, validation, color=color, alpha=0.1, linewidth=0)
+    is_overfit = [low < high for low, high in zip(training, validation, strict=True)]
+    gap = {"where": is_overfit, "interpolate": True}
+    axes.fill_between(epochs, training, validation, **gap, color=color, alpha=0.1, linewidth=0)
     marker = "o" if len(finite) == 1 else ""
     axes.plot(epochs, training, color=color, linestyle="--", marker=marker, linewidth=1.4, fillstyle="none")
     axes.plot(epochs, validation, color=color, linestyle="-", marker=marker, linewidth=1.8)
@@ -93,7 +96,7 @@ def _draw_labels(axes: Axes, runs: Sequence[Curves]) -> None:
     """Name each curve beside its end, so that no legend has to be matched by colour."""
     low, high = (math.log(limit) for limit in axes.get_ylim())
     ends = sorted(
-        (values[-1], run.epochs[-1], f"{run.name}, {label}", color)
+        (values[-1], run.epochs[-1], f"{_short(run.name)}, {label}", color)
         for run, color in zip(runs, COLORS, strict=False)
         for label, values in (("validation", run.validation), ("training", run.training))
         if _is_drawn(values[-1:])
@@ -109,6 +112,10 @@ def _draw_labels(axes: Axes, runs: Sequence[Curves]) -> None:
             color=color,
             arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "alpha": 0.6},
         )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"...{name[3 - _LONGEST_NAME :]}"
 
 
 def _spread(heights: Sequence[float]) -> list[float]:

@@ -34,7 +34,8 @@ class Checkpoint:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file so that ``path`` is the old one or the new one, whole, whenever a crash comes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
-    metadata = {"values": json.dumps(dict(checkpoint.values)), "sha256": _digest(tensors)}
+    values = json.dumps(dict(checkpoint.values))
+    metadata = {"values": values, "values_sha256": _text_digest(values), "sha256": _digest(tensors)}
     with atomic_file(path) as file:
         file.write(save(tensors, metadata=metadata))
 
@@ -53,9 +54,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise DataError(f"checkpoint {path} does not exist") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"checkpoint {path} is damaged: {error}") from None
-    if metadata.get("sha256") != _digest(tensors):
+    values = metadata.get("values", "")
+    found = (_digest(tensors), _text_digest(values))
+    if found != (metadata.get("sha256"), metadata.get("values_sha256", found[1])):
         raise DataError(f"checkpoint {path} is damaged: its content does not match its checksum")
-    return Checkpoint(tensors, json.loads(metadata["values"]))
+    return Checkpoint(tensors, json.loads(values))
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Generic
 
 import torch
+from torch import Tensor
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import LstmdropError
@@ -29,7 +30,7 @@ from lstmdrop.training.schedule import rate_at
 
 
 class NonFiniteError(LstmdropError):
-    """The loss or its gradient is no longer a number."""
+    """The loss, its gradient, a weight or the score is no longer a number."""
 
 
 class Trainer(Generic[BatchT]):
@@ -53,7 +54,7 @@ class Trainer(Generic[BatchT]):
         """Train to the end, or until the caller stops iterating; at each event the state is consistent.
 
         Raises:
-            NonFiniteError: the loss or the gradient overflowed; the weights are not to be saved any more.
+            NonFiniteError: something overflowed; the weights are not to be saved any more.
         """
         while self.progress.epoch <= self.config.epochs and not self._out_of_patience():
             yield from self._train_epoch()
@@ -86,7 +87,7 @@ class Trainer(Generic[BatchT]):
         Raises:
             NonFiniteError: the state is not worth keeping.
         """
-        self._require_finite()
+        self._require_finite(*self.parameters)
         groups = {
             "model": self.task.model.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer),
@@ -124,9 +125,9 @@ class Trainer(Generic[BatchT]):
             self.step(group_of_batches)
             now = time.perf_counter()
             progress.seconds, started = progress.seconds + now - started, now
-            yield Stepped(progress.step, progress.epoch)
             if progress.step % self.config.log_every == 0:
-                yield self._log()
+                yield self._log()  # before the step's own event, at which a caller saves: a saved step is a logged one
+            yield Stepped(progress.step, progress.epoch)
             started = time.perf_counter()
 
     def _log(self) -> Logged:
@@ -146,9 +147,10 @@ class Trainer(Generic[BatchT]):
         return event
 
     def _validate(self) -> Evaluated:
-        self._require_finite()
+        self._require_finite(*self.parameters)
         self.task.model.eval()
         scores = self.task.evaluate("valid")
+        self._require_finite(torch.tensor(scores[0].value))
         progress = self.progress
         is_best = progress.best is None or scores[0].is_better_than(progress.best)
         event = Evaluated(
@@ -168,10 +170,10 @@ class Trainer(Generic[BatchT]):
         patience = self.config.patience
         return patience is not None and self.progress.epochs_since_best >= patience
 
-    def _require_finite(self) -> None:
-        if not bool(torch.isfinite(self.epoch_loss)) or not bool(torch.isfinite(self.gradient_norm)):
+    def _require_finite(self, *further: Tensor) -> None:
+        if not all(bool(value.isfinite().all()) for value in (self.epoch_loss, self.gradient_norm, *further)):
             raise NonFiniteError(
-                f"step {self.progress.step}: the loss or its gradient is not finite "
+                f"step {self.progress.step}: the loss, its gradient, a weight or the score is not finite "
                 f"(epoch {self.progress.epoch}, rate {rate_at(self.config, self.progress.epoch):g}); "
                 "the checkpoints hold the last good state. Try a lower training.rate or training.clip."
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
 
@@ -30,6 +31,12 @@ class LMTrainingConfig(TrainingConfig):
 
     batch_size: int = Field(20, ge=1, description="parallel streams")
     num_steps: int = Field(20, ge=1, description="unrolled steps")
+
+    @model_validator(mode="after")
+    def _parts_are_equal(self) -> Self:
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"accumulate = {self.accumulate} does not divide batch_size = {self.batch_size}")
+        return self
 
 
 class LMConfig(TaskConfig):

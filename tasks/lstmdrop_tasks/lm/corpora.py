@@ -40,29 +40,39 @@ def find_corpus(data: str, data_dir: Path | None = None) -> Corpus:
         DataError: nothing has this name, or a split is missing, empty or not UTF-8.
     """
     if data == DEMO.name:
-        return _in_folder(data, demo_folder(), "")
+        return _in_folder(data, demo_folder(), "remove its folder and run again")
     if data in {dataset.name for dataset in DATASETS}:
-        folder = locate(data, data_dir)
-        if data == TEXT8.name:
-            folder = split_by_characters(folder / TEXT8.files[0].name)
-        return _in_folder(data, folder, f"get it with: lstmdrop data prepare {data}")
+        return _published(data, locate(data, data_dir))
     path = Path(data).expanduser()
     if path.is_dir():
         return _in_folder(path.resolve().name, path, "a folder needs train.txt, valid.txt and test.txt")
     if path.is_file():
-        return _in_folder(path.stem, split_by_lines(path), "")
+        return _in_folder(path.stem, split_by_lines(path), "remove its folder and run again")
     raise DataError(_unknown(data))
+
+
+def _published(name: str, folder: Path) -> Corpus:
+    advice = f"get it with: lstmdrop data prepare {name}"
+    if name == TEXT8.name:
+        text = folder / TEXT8.files[0].name
+        _require(text, advice)
+        folder = split_by_characters(text)
+    return _in_folder(name, folder, advice)
 
 
 def _in_folder(name: str, folder: Path, advice: str) -> Corpus:
     layout = next((layout for layout in LAYOUTS if (folder / layout.format("train")).is_file()), LAYOUTS[0])
     train, valid, test = (folder / layout.format(split) for split in SPLITS)
     for path in (train, valid, test):
-        try:
-            require_text(path)
-        except DataError as error:
-            raise DataError(f"{error}\n{advice}") from None
+        _require(path, advice)
     return Corpus(name, train, valid, test)
+
+
+def _require(path: Path, advice: str) -> None:
+    try:
+        require_text(path)
+    except DataError as error:
+        raise DataError(f"{error}\n{advice}") from None
 
 
 def _unknown(data: str) -> str:

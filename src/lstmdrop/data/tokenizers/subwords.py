@@ -29,8 +29,8 @@ class SubwordTokenizer:
     No piece reaches across a space, so that a line's ids are its words' ids one after the other, and each
     different word is cut only once. The word ``<unk>`` of a text stands for itself.
 
-    Where two ways to cut a word are equally probable, SentencePiece lets the rounding of what came before in the
-    line decide; here the word alone decides.
+    Where two ways to cut a word are equally probable, SentencePiece lets the rounding of what came before in
+    the line decide; here the word alone decides.
     """
 
     def __init__(self, kind: Literal["bpe", "unigram"], model: bytes) -> None:
