@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ VERBS = "sees|hears|likes|follows|paints|forgets".split("|")
 OBJECTS = "the moon|a river|two stones|the long road|music|an apple|winter|the sea".split("|")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSTMDROP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture
@@ -39,29 +41,29 @@ def shared_data() -> Path:
     return Path(folder)
 
 
+def write_corpus(folder: Path, train: int = 60, valid: int = 12, test: int = 12, seed: int = 0) -> Path:
+    """A folder of three small texts of so many lines each."""
+    folder.mkdir()
+    choose = random.Random(seed).choice
+    for split, num_lines in (("train", train), ("valid", valid), ("test", test)):
+        lines = [f"{choose(SUBJECTS)} {choose(VERBS)} {choose(OBJECTS)}" for _ in range(num_lines)]
+        (folder / f"{split}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def make_corpus(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a folder of three small texts; the number of lines of each, and a seed, can be chosen."""
-
-    def make(name: str = "toy", train: int = 60, valid: int = 12, test: int = 12, seed: int = 0) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        choose = random.Random(seed).choice
-        for split, num_lines in (("train", train), ("valid", valid), ("test", test)):
-            lines = [f"{choose(SUBJECTS)} {choose(VERBS)} {choose(OBJECTS)}" for _ in range(num_lines)]
-            (folder / f"{split}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return folder
-
-    return make
+    """Writes a corpus of one's own: a name, the number of lines of each split, and a seed can be chosen."""
+    return lambda name, **lines: write_corpus(tmp_path / name, **lines)
 
 
-@pytest.fixture
-def toy_corpus(make_corpus: Callable[..., Path]) -> Path:
-    """A text of some 370 words for training, 70 for validation and 70 for the test."""
-    return make_corpus()
+@pytest.fixture(scope="session")
+def toy_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text of some 370 words for training, 70 for validation and 70 for the test; not to be changed."""
+    return write_corpus(tmp_path_factory.mktemp("corpora") / "toy")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy_settings() -> list[str]:
     """Overrides that make a preset of the language model a toy."""
     return list(TOY)

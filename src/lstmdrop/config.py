@@ -22,15 +22,15 @@ else:
 class Section(BaseModel):
     """A frozen group of settings that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RegularizerConfig(Section):
     """Where the LSTM is noisy in training, and how much."""
 
     rule: Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"] = "zaremba"
-    dropout: float = Field(0.5, ge=0, lt=1, description="p on the non-recurrent connections")
-    recurrent_dropout: float | None = Field(
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="p on the non-recurrent connections")
+    recurrent_dropout: float | None = Field(default=
         None, ge=0, lt=1, description="p on the path through time, for rules that touch it; default: dropout"
     )
 
@@ -38,18 +38,18 @@ class RegularizerConfig(Section):
 class TrainingConfig(Section):
     """How the weights are found."""
 
-    epochs: int = Field(13, ge=1)
+    epochs: int = Field(default=13, ge=1)
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    rate: float = Field(1.0, gt=0, description="learning rate of the first epochs")
-    decay_after: int = Field(4, ge=0, description="epochs at the full rate")
-    decay: float = Field(2.0, ge=1, description="the rate is divided by this before each later epoch")
-    weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(5.0, gt=0, description="largest norm of the gradient")
-    accumulate: int = Field(1, ge=1, description="parts in which a batch is computed, one after the other")
+    rate: float = Field(default=1.0, gt=0, description="learning rate of the first epochs")
+    decay_after: int = Field(default=4, ge=0, description="epochs at the full rate")
+    decay: float = Field(default=2.0, ge=1, description="the rate is divided by this before each later epoch")
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=5.0, gt=0, description="largest norm of the gradient")
+    accumulate: int = Field(default=1, ge=1, description="parts in which a batch is computed, one after the other")
     precision: Literal["float32", "tf32", "bf16"] = "float32"
-    patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better score")
-    log_every: int = Field(100, ge=1, description="steps between log entries")
-    save_minutes: float = Field(2.0, ge=0, description="minutes between checkpoints within an epoch")
+    patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better score")
+    log_every: int = Field(default=100, ge=1, description="steps between log entries")
+    save_minutes: float = Field(default=2.0, ge=0, description="minutes between checkpoints within an epoch")
 
 
 class DataConfig(Section):
@@ -63,7 +63,7 @@ class TaskConfig(Section):
 
     task: str
     size: str = "small"
-    seed: int = Field(1, ge=0)
+    seed: int = Field(default=1, ge=0)
     data: DataConfig = DataConfig()
     regularizer: RegularizerConfig = RegularizerConfig()
     training: TrainingConfig = TrainingConfig()
@@ -170,7 +170,7 @@ def _explain(error: ValidationError, config_class: type[Section]) -> str:
         elif problem["type"] == "value_error":  # raised by a section about several of its settings
             lines.append(f"{key}: {problem['ctx']['error']}")
         else:
-            lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")
+            lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")  # pyright: ignore
     return "\n".join(lines)
 
 

@@ -10,7 +10,16 @@ import torch
 from lstmdrop.errors import DataError
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
-DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.bool]
+DTYPES = [
+    torch.float64,
+    torch.float32,
+    torch.float16,
+    torch.bfloat16,
+    torch.int64,
+    torch.int32,
+    torch.uint8,
+    torch.bool,
+]
 
 
 def example() -> Checkpoint:
@@ -56,7 +65,9 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
 
 def test_one_wrong_bit_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "flipped.safetensors"
-    written = Checkpoint({"a": torch.arange(20.0), "b": torch.tensor([5], dtype=torch.uint8)}, {"step": 12, "best": "x"})
+    written = Checkpoint(
+        {"a": torch.arange(20.0), "b": torch.tensor([5], dtype=torch.uint8)}, {"step": 12, "best": "x"}
+    )
     write_checkpoint(path, written)
     whole = path.read_bytes()
     undetected = []

@@ -81,7 +81,9 @@ def test_trap_1_gradient_is_of_the_sum_over_steps_and_mean_over_batch(build_lm: 
     loss.total.backward()
     for name, parameter in task.model.named_parameters():
         found = parameter.grad.double() / loss.divisor
-        torch.testing.assert_close(found, expected[name], atol=2e-6, rtol=1e-5, msg=lambda text, at=name: f"{at}: {text}")
+        torch.testing.assert_close(
+            found, expected[name], atol=2e-6, rtol=1e-5, msg=lambda text, at=name: f"{at}: {text}"
+        )
 
 
 @pytest.mark.parametrize("clip", [0.5, 1e6], ids=["clipped", "not clipped"])
@@ -120,7 +122,11 @@ def test_trap_2_rate_is_1_for_n_whole_epochs_and_divided_before_each_later_one(s
 
 def test_trap_2_trainer_uses_the_epochs_rate_from_its_first_step_to_its_last(build_lm: Callable[..., Any]) -> None:
     task = build_lm(
-        "training.epochs=4", "training.decay_after=2", "training.decay=1.2", "training.rate=0.25", "training.log_every=1"
+        "training.epochs=4",
+        "training.decay_after=2",
+        "training.decay=1.2",
+        "training.rate=0.25",
+        "training.log_every=1",
     )
     trainer = Trainer(task, task.config)
     used: dict[int, set[float]] = {}

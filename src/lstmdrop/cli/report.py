@@ -45,7 +45,7 @@ def _show(made: Report, *, with_curves: bool) -> None:
     from lstmdrop.cli import render
 
     if with_curves:
-        typer.echo(render.curves(made.curves()))
+        typer.echo(render.curves("Perplexity by epoch", made.curves) + "\n")
     render.print_tables(made.tables)
 
 
@@ -54,6 +54,6 @@ def _text(made: Report, output_format: str) -> str:
     from lstmdrop.report.plots import overfitting_figure
 
     if output_format == "svg":
-        return overfitting_figure(made.curves())
+        return overfitting_figure(made.curves)
     writers = {"markdown": to_markdown, "table": to_markdown, "csv": to_csv, "json": to_json}
     return writers[output_format](made.tables)

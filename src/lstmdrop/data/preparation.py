@@ -13,9 +13,7 @@ from lstmdrop.data.registry import Dataset, DatasetFile
 from lstmdrop.errors import DataError
 
 
-def prepare(
-    dataset: Dataset, folder: Path, *, source: Path | None = None, progress: Progress = silent
-) -> None:
+def prepare(dataset: Dataset, folder: Path, *, source: Path | None = None, progress: Progress = silent) -> None:
     """Make ``folder`` hold the files of a dataset; those that are there and right are left alone.
 
     They are downloaded, or copied from the folder ``source``, where they may lie as published: as files or as

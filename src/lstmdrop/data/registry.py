@@ -67,9 +67,7 @@ def locate(name: str, data_dir: Path | None = None) -> Path:
         if folder.is_dir():
             return folder
     looked = ", ".join(str(folder) for folder in candidates)
-    raise DataError(
-        f"the dataset {name!r} is not here (looked for {looked})\nget it: lstmdrop data prepare {name}"
-    )
+    raise DataError(f"the dataset {name!r} is not here (looked for {looked})\nget it: lstmdrop data prepare {name}")
 
 
 def _places(data_dir: Path | None) -> list[Path]:

@@ -82,7 +82,5 @@ def _open(folder: Path) -> TokenStore:
         if len(tokens) != store.num_tokens:
             raise ValueError(f"{len(tokens)} tokens in place of {store.num_tokens}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{folder}: cached tokens are damaged ({error}); delete the folder and run again"
-        ) from None
+        raise DataError(f"{folder}: cached tokens are damaged ({error}); delete the folder and run again") from None
     return store

@@ -117,9 +117,7 @@ def _require_file(path: Path) -> None:
 
 def _not_utf8(path: Path, line: int, error: UnicodeDecodeError) -> DataError:
     byte = error.object[error.start]
-    return DataError(
-        f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; convert the file, with iconv for example"
-    )
+    return DataError(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; convert the file, with iconv for example")
 
 
 def _sha256(path: Path) -> str:

@@ -96,9 +96,7 @@ class Vocabulary:
             raise DataError(f"{path}: the vocabulary is damaged ({error})") from None
 
 
-def count_vocabulary(
-    counts: Mapping[str, int], *, min_count: int = 1, max_size: int | None = None
-) -> Vocabulary:
+def count_vocabulary(counts: Mapping[str, int], *, min_count: int = 1, max_size: int | None = None) -> Vocabulary:
     """The most frequent tokens first, ties in alphabetical order.
 
     ``min_count`` leaves out rarer tokens, ``max_size`` all but the first so many. ``<eos>`` and ``<unk>`` are

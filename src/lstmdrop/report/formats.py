@@ -12,9 +12,9 @@ from lstmdrop.report.table import Cell, Column, Note, Table
 
 
 def cell_text(cell: Cell, column: Column) -> str:
-    """A cell as a reader wants it: rounded as its column says, ``-`` where there is nothing."""
+    """A cell as a reader wants it: rounded as its column says, ``-`` for a number that there is not."""
     if cell is None:
-        return "-"
+        return "" if column.is_text else "-"
     if isinstance(cell, float):
         digits = "g" if column.decimals is None else f".{column.decimals}f"
         return format(cell, f"{'+' if column.is_signed else ''}{digits}")

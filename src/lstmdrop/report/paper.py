@@ -104,7 +104,7 @@ TABLE_1 = PaperTable(
     ),
     notes=(
         "The paper's code makes its validation perplexity about 1% too low; its test perplexity is exact.",
-        "Averaging takes the single models of seeds 1, 2, ... (lstmdrop train ... --seed N) first.",
+        "Averaging needs the single models of seeds 1, 2, ... to be trained first (--seed).",
     ),
 )
 

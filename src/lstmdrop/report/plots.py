@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lstmdrop.errors import MissingPartError
+from lstmdrop.errors import DataError, MissingPartError, UsageError
 from lstmdrop.report.summary import Curves
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers tell apart, without the ones too pale on white
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
-_STYLE = {"svg.hashsalt": "lstmdrop", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
 _STEPS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), tuple(n / 10 for n in range(10, 100)))
 _LONGEST_NAME = 32  # characters; more would squeeze the axes, and the end of a run's name tells most
 _LABEL_GAP = 0.045  # of the height of the axes: one line of text
@@ -29,16 +28,19 @@ def overfitting_figure(runs: Sequence[Curves]) -> str:
 
     Raises:
         MissingPartError: matplotlib is not installed.
-        ValueError: there are no runs, or more than there are colours.
+        UsageError: there are no runs, or more than there are colours.
+        DataError: no run has an epoch with finite perplexities.
     """
     if not 1 <= len(runs) <= len(COLORS):
-        raise ValueError(f"{len(runs)} runs: the figure shows 1 to {len(COLORS)}")
+        raise UsageError(f"{len(runs)} runs with curves: a figure shows 1 to {len(COLORS)}; name the runs to draw")
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingPartError("figures need matplotlib: pip install 'lstmdrop[plots]'") from None
-    with mpl.rc_context(_STYLE):
+    if not any(_is_drawn(point) for run in runs for point in zip(run.training, run.validation, strict=True)):
+        raise DataError("no run has an epoch with finite perplexities")
+    with mpl.rc_context({"svg.hashsalt": "lstmdrop", "svg.fonttype": "path", "font.size": 9}):
         figure = Figure(figsize=(7.2, 4.2), layout="constrained", facecolor="white")
         _draw(figure, runs)
         text = io.StringIO()
@@ -61,8 +63,8 @@ def _draw_run(axes: Axes, run: Curves, color: str) -> None:
     finite = [point for point in zip(run.epochs, run.training, run.validation, strict=True) if _is_drawn(point)]
     epochs, training, validation = zip(*finite, strict=True) if finite else ((), (), ())
     is_overfit = [low < high for low, high in zip(training, validation, strict=True)]
-    gap = {"where": is_overfit, "interpolate": True}
-    axes.fill_between(epochs, training, validation, **gap, color=color, alpha=0.1, linewidth=0)
+    gap = axes.fill_between(epochs, training, validation, where=is_overfit, interpolate=True)
+    gap.set(facecolor=color, alpha=0.1, linewidth=0)
     marker = "o" if len(finite) == 1 else ""
     axes.plot(epochs, training, color=color, linestyle="--", marker=marker, linewidth=1.4, fillstyle="none")
     axes.plot(epochs, validation, color=color, linestyle="-", marker=marker, linewidth=1.8)

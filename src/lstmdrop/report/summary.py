@@ -171,7 +171,10 @@ def _read(directory: Path) -> RunSummary:
 
 
 def _settings(path: Path) -> dict[str, object]:
-    return dict(_flatten(_parse(path, _OBJECT), "")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    config = _parse(path, _OBJECT)
+    return dict(_flatten(config, ""))
 
 
 def _parse(path: Path, adapter: TypeAdapter[T]) -> T:

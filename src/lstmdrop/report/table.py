@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,7 +18,8 @@ Cell = str | int | float | None
 """A number keeps its value; None where there is nothing to say."""
 
 NOT_RUN = "not run"
-_NEUTRAL = ("seed", "training.log_every", "training.save_minutes")  # settings that change no result
+# Settings that change no result, and those that a line of a table states itself
+_NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,9 @@ _RULE_COLUMNS = (
     *(Column(name, is_text=True, is_heading=True) for name in ("task", "data", "size", "metric")),
     Column("rule", is_text=True),
     Column("p", decimals=None),
-    Column("recurrent p", decimals=None, rank=3),
-    Column("models", rank=4),
+    Column("recurrent p", decimals=None, rank=2),
+    Column("models", rank=2),
+    Column("other settings", is_text=True, rank=1),
     Column("seeds"),
 )
 _RUN_COLUMNS = (
@@ -85,6 +88,8 @@ class _Line(NamedTuple):
     dropout: float | None
     recurrent_dropout: float | None
     num_models: int
+    settings: str | None
+    """Those that are not the same in all runs of the group, as ``key=value``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ def rule_table(summaries: Iterable[RunSummary]) -> Table:
         title="What dropout changed",
         columns=(*_RULE_COLUMNS, *score_columns),
         rows=tuple(row for key, group in groups.items() for row in _rule_rows(key, group, splits)),
-        notes=(*_rule_remarks(groups), *_signature_notes(runs, scores), *_mixtures(groups)),
+        notes=(*_rule_remarks(groups), *_signature_notes(runs, scores)),
     )
 
 
@@ -140,15 +145,15 @@ def run_table(summary: RunSummary) -> Table:
     names = ("task", "data", "size", "regularizer", "dropout", "recurrent_dropout", "seed", "num_models")
     costs = ("num_parameters", "epochs", "train_seconds", "tokens_per_second")
     facts = [(name, getattr(summary, name)) for name in (*names, *costs)]
-    known = [(name, value) for name, value in (*facts, *summary.provenance.items()) if value is not None]
     scores = [(f"{entry.split} {entry.score.name}", entry.score) for entry in summary.scores]
     return Table(
         title=f"Run {summary.directory}",
         columns=_RUN_COLUMNS,
         rows=(
             *((name, score.value, _direction(score), score.signature) for name, score in scores),
-            *((name, value, None, None) for name, value in known),
+            *((name, value, None, None) for name, value in facts if value is not None),
         ),
+        notes=tuple(Note(f"{name}:", value) for name, value in summary.provenance.items()),
     )
 
 
@@ -177,7 +182,8 @@ def _row_notes(row: PaperRow, runs: Sequence[RunSummary]) -> Iterable[Note]:
     others = sorted({run.epochs for run in runs if run.epochs is not None} - {paper})
     if paper is not None and others:
         yield Note(f"{row.label}: ours ran {', '.join(map(str, others))} epochs, the paper's {paper}.")
-    yield from _mixture(row.label, runs)
+    if differing := _differing(runs):
+        yield Note(f"{row.label}: the mean is over runs that differ in {', '.join(differing)}.")
 
 
 def _grouped(summaries: Iterable[RunSummary]) -> dict[_Group, list[RunSummary]]:
@@ -193,16 +199,17 @@ def _grouped(summaries: Iterable[RunSummary]) -> dict[_Group, list[RunSummary]]:
 def _split_columns(split: str, last: str) -> tuple[Column, ...]:
     is_last = split == last
     return (
-        Column(split, rank=0 if is_last else 1),
-        Column(f"{split} sd", rank=2 if is_last else 5),
+        Column(split, rank=0 if is_last else 3),
+        Column(f"{split} sd", rank=4 if is_last else 5),
         Column(f"{split} diff", is_signed=True, rank=0 if is_last else 6),
     )
 
 
-def _rule_rows(key: _Group, group: Iterable[RunSummary], splits: Sequence[str]) -> Iterable[tuple[Cell, ...]]:
+def _rule_rows(key: _Group, group: Sequence[RunSummary], splits: Sequence[str]) -> Iterable[tuple[Cell, ...]]:
     lines = _lines(group)
     for line, runs in lines.items():
-        plain = [] if line.rule == "none" else lines.get(_Line("none", None, None, line.num_models), [])
+        none_line = line._replace(rule="none", dropout=None, recurrent_dropout=None)
+        plain = lines.get(none_line, []) if line != none_line else []
         cells: list[Cell] = [*key, *line, len({run.seed for run in runs})]
         for split in splits:
             ours, none = _pool(runs, split, key.metric), _pool(plain, split, key.metric)
@@ -211,28 +218,25 @@ def _rule_rows(key: _Group, group: Iterable[RunSummary], splits: Sequence[str]) 
         yield tuple(cells)
 
 
-def _lines(group: Iterable[RunSummary]) -> dict[_Line, list[RunSummary]]:
+def _lines(group: Sequence[RunSummary]) -> dict[_Line, list[RunSummary]]:
+    keys = _differing(group)
     lines: dict[_Line, list[RunSummary]] = defaultdict(list)
     for run in group:
-        lines[_Line(run.regularizer, run.dropout, run.recurrent_dropout, run.num_models)].append(run)
+        settings = " ".join(f"{key.rpartition('.')[2]}={run.settings.get(key, '?')}" for key in keys) or None
+        lines[_Line(run.regularizer, run.dropout, run.recurrent_dropout, run.num_models, settings)].append(run)
     return {line: lines[line] for line in sorted(lines, key=_order)}
 
 
-def _order(line: _Line) -> tuple[int, bool, str, float, float]:
-    return line.num_models, line.rule != "none", line.rule, line.dropout or 0.0, line.recurrent_dropout or 0.0
+def _order(line: _Line) -> tuple[str, int, bool, str, float, float]:
+    rates = (line.dropout or 0.0, line.recurrent_dropout or 0.0)
+    return (line.settings or "", line.num_models, line.rule != "none", line.rule, *rates)
 
 
 def _rule_remarks(groups: Mapping[_Group, Sequence[RunSummary]]) -> Iterable[Note]:
-    yield Note("Means over seeds; sd: their standard deviation; diff: from the mean of none.")
+    yield Note("Means over seeds; sd: their standard deviation; diff: from none with the same other settings.")
     directions = {key.metric: _direction(group[0].scores[0].score) for key, group in groups.items()}
     for metric, direction in directions.items():
         yield Note(f"{metric}: {direction} is better.")
-
-
-def _mixtures(groups: Mapping[_Group, Sequence[RunSummary]]) -> Iterable[Note]:
-    for key, group in groups.items():
-        for line, runs in _lines(group).items():
-            yield from _mixture(f"{', '.join(key)}, {line.rule}", runs)
 
 
 def _pool(runs: Iterable[RunSummary], split: str, metric: str) -> _Pooled | None:
@@ -259,17 +263,19 @@ def _signature_notes(runs: Iterable[RunSummary], scores: Collection[tuple[str, s
         for entry in run.scores:
             if (entry.split, entry.score.name) in scores:
                 what = f"{run.task} {run.data} {entry.split} {entry.score.name}"
-                names[what][entry.score.signature].append(run.directory.name)
+                # Every line states its number of models, so that alone makes no second way
+                names[what][re.sub(r"\|?\bmodels:\d+", "", entry.score.signature)].append(run.directory.name)
     for what, signatures in names.items():
         for number, (signature, directories) in enumerate(signatures.items(), start=1):
             which = f", way {number} of {len(signatures)} ({', '.join(directories)})"
             yield Note(f"{what}{which if len(signatures) > 1 else ''}:", signature)
 
 
-def _mixture(label: str, runs: Sequence[RunSummary]) -> Iterable[Note]:
-    """A warning where runs that share a line do not share a recipe."""
-    known = [run.settings for run in runs if run.settings]
-    keys = sorted({key for settings in known for key in settings} - set(_NEUTRAL))
-    differing = [key for key in keys if any(settings.get(key) != known[0].get(key) for settings in known)]
-    if differing:
-        yield Note(f"{label}: the runs differ in {', '.join(differing)}; their mean mixes recipes.")
+def _differing(runs: Iterable[RunSummary]) -> list[str]:
+    """The settings in which runs differ besides rule and seed; one that a run does not know has no say."""
+    values: dict[str, list[object]] = defaultdict(list)
+    for run in runs:
+        for key, value in run.settings.items():
+            if not key.startswith(_NEUTRAL) and value not in values[key]:
+                values[key].append(value)
+    return sorted(key for key, known in values.items() if len(known) > 1)

@@ -14,23 +14,23 @@ class LMDataConfig(DataConfig):
     """Which text, and how it is cut into tokens."""
 
     tokens: Literal["word", "character", "bpe", "unigram"] = "word"
-    min_count: int = Field(1, ge=1, description="rarer words of the training text become <unk>")
-    vocabulary_size: int | None = Field(None, ge=3, description="keep so many of the most frequent tokens")
+    min_count: int = Field(default=1, ge=1, description="rarer words of the training text become <unk>")
+    vocabulary_size: int | None = Field(default=None, ge=3, description="keep so many of the most frequent tokens")
 
 
 class LMModelConfig(Section):
     """The paper's network: embedding, LSTM, softmax."""
 
-    num_layers: int = Field(2, ge=1)
-    hidden_size: int = Field(200, ge=1, description="units of a layer, and of the embedding")
-    init_bound: float = Field(0.1, gt=0, description="every parameter starts in U(-init_bound, init_bound)")
+    num_layers: int = Field(default=2, ge=1)
+    hidden_size: int = Field(default=200, ge=1, description="units of a layer, and of the embedding")
+    init_bound: float = Field(default=0.1, gt=0, description="every parameter starts in U(-init_bound, init_bound)")
 
 
 class LMTrainingConfig(TrainingConfig):
     """Truncated back-propagation through parallel streams of text."""
 
-    batch_size: int = Field(20, ge=1, description="parallel streams")
-    num_steps: int = Field(20, ge=1, description="unrolled steps")
+    batch_size: int = Field(default=20, ge=1, description="parallel streams")
+    num_steps: int = Field(default=20, ge=1, description="unrolled steps")
 
     @model_validator(mode="after")
     def _parts_are_equal(self) -> Self:
@@ -51,12 +51,12 @@ class LMConfig(TaskConfig):
 class LMPrediction(Section):
     """How text is sampled or scored."""
 
-    prompt: str = Field("", description="text to continue")
-    length: int = Field(100, ge=1, description="tokens to sample")
-    temperature: float = Field(1.0, gt=0, description="below 1 is safer, above 1 is bolder")
-    top_k: int | None = Field(None, ge=1, description="sample from the k likeliest tokens only")
-    top_p: float | None = Field(None, gt=0, le=1, description="sample from the likeliest tokens of this mass only")
-    ban: tuple[str, ...] = Field((), description="a token never to sample; may be repeated")
-    num_samples: int = Field(1, ge=1, description="texts to sample")
-    seed: int = Field(1, ge=0)
-    score: bool = Field(False, description="log-probability of each line of the input, in place of sampling")
+    prompt: str = Field(default="", description="text to continue")
+    length: int = Field(default=100, ge=1, description="tokens to sample")
+    temperature: float = Field(default=1.0, gt=0, description="below 1 is safer, above 1 is bolder")
+    top_k: int | None = Field(default=None, ge=1, description="sample from the k likeliest tokens only")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="sample from the likeliest tokens of this mass only")
+    ban: tuple[str, ...] = Field(default=(), description="a token never to sample; may be repeated")
+    num_samples: int = Field(default=1, ge=1, description="texts to sample")
+    seed: int = Field(default=1, ge=0)
+    score: bool = Field(default=False, description="log-probability of each line of the input, in place of sampling")

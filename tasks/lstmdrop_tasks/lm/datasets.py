@@ -24,9 +24,7 @@ def _wikitext(name: str, summary: str, md5: str, sha256: str) -> Dataset:
         licence="CC BY-SA 3.0",
         files=tuple(DatasetFile(f"wiki.{split}.tokens") for split in SPLITS),
         archives=(
-            DatasetFile(
-                archive, WIKITEXT_URL + archive, sha256=sha256, md5=md5, mirrors=(WIKITEXT_MIRROR + archive,)
-            ),
+            DatasetFile(archive, WIKITEXT_URL + archive, sha256=sha256, md5=md5, mirrors=(WIKITEXT_MIRROR + archive,)),
         ),
         archive_root=name,
         homepage="https://arxiv.org/abs/1609.07843",

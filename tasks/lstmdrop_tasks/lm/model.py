@@ -30,8 +30,8 @@ class LanguageModel(nn.Module):
         self, inputs: Int[Tensor, "time batch"], state: LSTMState | None = None
     ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
         """What the softmax reads at each step, and the state after the last one."""
-        outputs, state = self.lstm(self.embedding(inputs), state)
-        return outputs, state
+        features: tuple[Tensor, LSTMState] = self.lstm(self.embedding(inputs), state)
+        return features
 
     def loss(
         self, inputs: Int[Tensor, "time batch"], targets: Int[Tensor, "time batch"], state: LSTMState | None = None

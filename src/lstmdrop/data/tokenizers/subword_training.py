@@ -90,9 +90,7 @@ def _coverage(counts: Counter[str], size: int) -> float:
     covered = accumulate(count for _, count in counts.most_common())
     needed = sum(so_far < USUAL_COVERAGE * counts.total() for so_far in covered) + 1 + NUM_SPECIALS
     if needed > size:
-        raise ConfigError(
-            f"a vocabulary of {size} cannot hold the text's characters; give {needed + ROOM} or more"
-        )
+        raise ConfigError(f"a vocabulary of {size} cannot hold the text's characters; give {needed + ROOM} or more")
     return USUAL_COVERAGE
 
 
