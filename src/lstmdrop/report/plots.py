@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers tell apart, without the ones too pale on white
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
-_STEPS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), tuple(n / 10 for n in range(10, 100)))
+_STEPS = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7))  # round numbers of a decade
 _LONGEST_NAME = 32  # characters; more would squeeze the axes, and the end of a run's name tells most
 _LABEL_GAP = 0.045  # of the height of the axes: one line of text
 
@@ -71,15 +71,24 @@ def _draw_run(axes: Axes, run: Curves, color: str) -> None:
 
 
 def perplexity_ticks(low: float, high: float) -> list[float]:
-    """Round values from ``low`` to ``high``, at least four of them where so many fit, spread for a log scale."""
+    """At least four round values from ``low`` to ``high``: spread for a log scale, evenly where few such fit."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks: list[float] = []
     for steps in _STEPS:
-        values = (step * 10.0**decade for decade in decades for step in steps)
-        ticks = [value for value in values if low <= value <= high]
-        if len(ticks) >= 4:
-            break
-    return ticks or [low, high]
+        values = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+        if len(values) >= 4:
+            return values
+    return _even_ticks(low, high) if high > low else [low]
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    largest = math.floor(math.log10(high - low))
+    sizes = (digit * 10.0**power for power in range(largest, largest - 3, -1) for digit in (5, 2, 1))
+    # A range holds four multiples of anything shorter than a quarter of it
+    return next(
+        ticks
+        for size in sizes
+        if len(ticks := [n * size for n in range(math.ceil(low / size), math.floor(high / size) + 1)]) >= 4
+    )
 
 
 def _draw_ticks(axes: Axes) -> None:

@@ -35,7 +35,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file so that ``path`` is the old one or the new one, whole, whenever a crash comes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
     values = json.dumps(dict(checkpoint.values))
-    metadata = {"values": values, "values_sha256": _text_digest(values), "sha256": _digest(tensors)}
+    metadata = {"values": values, "sha256": _digest(values, tensors)}
     with atomic_file(path) as file:
         file.write(save(tensors, metadata=metadata))
 
@@ -55,18 +55,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"checkpoint {path} is damaged: {error}") from None
     values = metadata.get("values", "")
-    found = (_digest(tensors), _text_digest(values))
-    if found != (metadata.get("sha256"), metadata.get("values_sha256", found[1])):
+    if metadata.get("sha256") != _digest(values, tensors):
         raise DataError(f"checkpoint {path} is damaged: its content does not match its checksum")
     return Checkpoint(tensors, json.loads(values))
 
 
-def _text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(values: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(values.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

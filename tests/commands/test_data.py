@@ -1,0 +1,45 @@
+"""The dataset commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lstmdrop.commands.data import describe_text, find_dataset, list_datasets, prepare_dataset, verify_dataset
+from lstmdrop.errors import DataError, UsageError
+
+
+def test_every_dataset_names_its_task_and_licence() -> None:
+    rows = list_datasets()
+    assert {"ptb", "wikitext-2", "wikitext-103", "text8", "demo"} <= {row.name for row in rows}
+    assert all(row.task and row.summary and row.licence for row in rows)
+
+
+def test_an_unknown_dataset_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(UsageError, match="did you mean 'ptb'"):
+        find_dataset("ptbb")
+
+
+def test_files_that_are_not_the_published_ones_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "mine"
+    source.mkdir()
+    for split in ("train", "valid", "test"):
+        (source / f"ptb.{split}.txt").write_text("not the treebank\n")
+    with pytest.raises(DataError, match=r"ptb\.train\.txt"):
+        prepare_dataset("ptb", source, tmp_path / "data")
+
+
+def test_the_treebank_is_the_published_one(shared_data: Path) -> None:
+    assert [status for _, status in verify_dataset("ptb", shared_data)] == ["ok", "ok", "ok"]
+
+
+def test_a_text_is_described_by_lines_words_and_different_words(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("the cat\nthe dog sat\n")
+    (line,) = describe_text(tmp_path)
+    assert "2 lines, 5 words, 4 different, longest line 3 words" in line
+
+
+def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no .txt file"):
+        list(describe_text(tmp_path))

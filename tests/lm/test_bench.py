@@ -1,0 +1,32 @@
+"""The bench measures the same network twice."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lstmdrop.training import stopwatch
+from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, PlainLoop, bench
+from lstmdrop_tasks.lm.config import LMConfig, LMModelConfig, LMTrainingConfig
+
+CONFIG = LMConfig(
+    model=LMModelConfig(hidden_size=4, num_layers=2), training=LMTrainingConfig(batch_size=2, num_steps=3)
+)
+
+
+def test_both_loops_train_and_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopwatch, "BLOCK_SECONDS", 0.0)
+    seen: list[PlainLoop] = []
+    start = PlainLoop.__init__
+    monkeypatch.setattr(PlainLoop, "__init__", lambda self, *rest: (start(self, *rest), seen.append(self))[0])
+    speed = bench(CONFIG, torch.device("cpu"), 0.01)
+    assert speed.tokens_per_second > 0
+    assert speed.plain_tokens_per_second > 0
+    (plain,) = seen
+    assert plain.state is not None  # it has stepped
+
+
+def test_the_arithmetic_is_that_of_the_matrix_products() -> None:
+    speed = bench(CONFIG, torch.device("cpu"), 0.01)
+    layer, softmax = 8 * 4 * 4, 4 * VOCABULARY_SIZE
+    assert speed.flops_per_token == 3 * 2 * (2 * layer + softmax)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lstmdrop.report.paper import PAPER_TABLES, TABLE_1, PaperRow
+from lstmdrop.report.summary import RunSummary
+
+MEDIUM = RunSummary(Path("m"), "lm", "ptb", "medium", "zaremba", 1, (), dropout=0.5)
+
+
+def matching(run: RunSummary) -> list[str]:
+    return [row.label for row in TABLE_1.rows if row.target.matches(run)]
+
+
+def test_the_table_is_the_papers() -> None:
+    """Table 1 of arXiv 1409.2329."""
+    values = [row.values for row in TABLE_1.rows]
+    single = [(120.7, 114.5), (86.2, 82.7), (82.2, 78.4)]
+    non_regularised = [(100.4, 96.1), (87.9, 84.1), (83.5, 80.0)]
+    medium = [(80.6, 77.0), (76.7, 73.3), (75.2, 72.0)]
+    large = [(76.9, 73.6), (72.8, 69.5), (71.9, 68.7)]
+    assert values == [*single, *non_regularised, *medium, *large]
+    assert [row.target.num_models for row in TABLE_1.rows] == [1, 1, 1, 2, 5, 10, 2, 5, 10, 2, 10, 38]
+    assert [(column.split, column.metric) for column in TABLE_1.columns] == [
+        ("valid", "perplexity"),
+        ("test", "perplexity"),
+    ]
+
+
+def test_a_run_of_the_recipe_matches_its_row_alone() -> None:
+    assert matching(MEDIUM) == ["medium regularised LSTM"]
+    assert matching(replace(MEDIUM, num_models=10)) == ["averaging 10 medium regularised LSTMs"]
+    assert matching(replace(MEDIUM, size="large", dropout=0.65)) == ["large regularised LSTM"]
+    assert matching(replace(MEDIUM, size="small", regularizer="none", dropout=None)) == ["non-regularised LSTM, small"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(MEDIUM, data="demo"),
+        replace(MEDIUM, data="ptb-characters"),
+        replace(MEDIUM, data="/home/me/ptb"),
+        replace(MEDIUM, task="mt"),
+        replace(MEDIUM, size="large"),
+        replace(MEDIUM, regularizer="variational"),
+        replace(MEDIUM, regularizer="none", dropout=None),
+        replace(MEDIUM, dropout=0.4),
+        replace(MEDIUM, num_models=3),
+    ],
+)
+def test_another_dataset_or_recipe_never_stands_in_a_row(other: RunSummary) -> None:
+    assert matching(other) == []
+
+
+def test_a_run_that_does_not_say_its_p_is_taken_at_its_sizes_word() -> None:
+    assert matching(replace(MEDIUM, dropout=None)) == ["medium regularised LSTM"]
+
+
+def test_every_row_has_a_value_for_every_column() -> None:
+    for paper in PAPER_TABLES:
+        assert {len(row.values) for row in paper.rows} == {len(paper.columns)}
+
+
+@pytest.mark.parametrize("row", TABLE_1.rows, ids=lambda row: str(row.label))
+def test_the_command_makes_the_run_that_the_row_wants(row: PaperRow) -> None:
+    """The words of the command, against the recipe: size, dataset, rule and number of models."""
+    words = row.command.split()
+    target = row.target
+    if target.num_models == 1:
+        rule = ["--regularizer", "none"] if target.regularizer == "none" else []
+        assert words == ["lstmdrop", "train", "lm", "--data", "ptb", "--size", target.size, *rule]
+    else:
+        rule_name = "-none" if target.regularizer == "none" else ""
+        runs = f"--run=runs/lm-{target.size}-ptb{rule_name}-s{{1..{target.num_models}}}"
+        assert words == ["lstmdrop", "eval", "lm", runs]
+
+
+def test_the_runs_that_an_average_needs_have_the_names_that_training_gives_them() -> None:
+    """``lstmdrop.run.default_name`` is what the command's folders rest on."""
+    from lstmdrop.run import default_name
+
+    config = {"task": "lm", "size": "small", "data": {"name": "ptb"}, "regularizer": {"rule": "none"}, "seed": 1}
+    row = next(row for row in TABLE_1.rows if row.label == "averaging 2 non-regularised LSTMs")
+    assert row.command.endswith(f"runs/{default_name(config)[:-1]}{{1..2}}")

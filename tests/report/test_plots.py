@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import math
+import re
+import sys
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+
+from lstmdrop.errors import DataError, MissingPartError, UsageError
+from lstmdrop.report.plots import COLORS, overfitting_figure, perplexity_ticks
+from lstmdrop.report.summary import Curves
+
+PLAIN = Curves("none-s1", (1, 2, 3), (300.0, 80.0, 30.0), (250.0, 120.0, 180.0))
+DROPPED = Curves("zaremba-s1", (1, 2, 3), (400.0, 110.0, 80.0), (300.0, 105.0, 95.0))
+
+
+@pytest.fixture
+def _matplotlib() -> None:
+    pytest.importorskip("matplotlib")
+
+
+def strokes(svg: str, color: str) -> list[str]:
+    """The styles of the curves in a colour, in the order in which they are drawn; leader lines are thinner."""
+    styles = re.findall(r'style="(fill: none; [^"]*)"', svg)
+    return [style for style in styles if color.lower() in style and "opacity" not in style]
+
+
+@pytest.mark.usefixtures("_matplotlib")
+def test_training_is_dashed_validation_solid_and_each_run_has_its_colour() -> None:
+    svg = overfitting_figure([PLAIN, DROPPED])
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
+    for color in COLORS[:2]:
+        assert ["stroke-dasharray" in style for style in strokes(svg, color)] == [True, False]
+    assert not strokes(svg, COLORS[2])
+
+
+@pytest.mark.usefixtures("_matplotlib")
+def test_the_curves_are_named_beside_their_ends() -> None:
+    svg = overfitting_figure([PLAIN, Curves("x" * 40 + "-s1", (1,), (50.0,), (60.0,))])
+    assert "<!-- none-s1, training -->" in svg
+    assert "<!-- none-s1, validation -->" in svg
+    assert f"<!-- ...{'x' * 26}-s1, validation -->" in svg
+
+
+@pytest.mark.usefixtures("_matplotlib")
+def test_the_same_runs_give_the_same_bytes() -> None:
+    svg = overfitting_figure([PLAIN, DROPPED])
+    assert svg == overfitting_figure([PLAIN, DROPPED])
+    assert svg != overfitting_figure([DROPPED, PLAIN])
+    assert "<dc:date>" not in svg
+
+
+@pytest.mark.usefixtures("_matplotlib")
+def test_labels_of_curves_that_end_together_do_not_overlap() -> None:
+    """Lines of text are ten points high; SVG counts from the top, so labels differ in their y."""
+    runs = [Curves(f"run{number}", (1, 2), (100.0, 50.0), (90.0, 50.0)) for number in range(3)]
+    groups = re.findall(
+        r"<!-- run\d, \w+ -->\s*<g [^>]*transform=\"translate\([\d.]+ ([\d.]+)\)", overfitting_figure(runs)
+    )
+    heights = sorted(map(float, groups))
+    assert len(heights) == 6
+    assert min(high - low for low, high in pairwise(heights)) > 9
+
+
+@pytest.mark.usefixtures("_matplotlib")
+def test_an_epoch_that_diverged_is_left_out() -> None:
+    diverged = Curves("a", (1, 2, 3), (300.0, 80.0, math.inf), (250.0, 120.0, math.nan))
+    assert len(strokes(overfitting_figure([diverged]), COLORS[0])) == 2
+    with pytest.raises(DataError, match="finite"):
+        overfitting_figure([Curves("a", (1,), (math.inf,), (250.0,))])
+
+
+@pytest.mark.usefixtures("_matplotlib")
+def test_colours_are_not_used_twice() -> None:
+    overfitting_figure([PLAIN] * len(COLORS))
+    for runs in ([], [PLAIN] * (len(COLORS) + 1)):
+        with pytest.raises(UsageError, match=f"{len(runs)} runs with curves: a figure shows 1 to 6"):
+            overfitting_figure(runs)
+
+
+def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingPartError, match=re.escape("pip install 'lstmdrop[plots]'")):
+        overfitting_figure([PLAIN])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (40, 700, [50, 100, 200, 500]),
+        (75, 320, [100, 150, 200, 300]),
+        (5, 20_000, [10, 100, 1000, 10_000]),
+        (82, 120, [90, 100, 110, 120]),
+        (82.09, 82.21, [82.1, 82.12, 82.14, 82.16, 82.18, 82.2]),
+        (82, 82, [82]),
+    ],
+)
+def test_ticks_are_round_and_within_the_axis(low: float, high: float, ticks: list[float]) -> None:
+    assert perplexity_ticks(low, high) == pytest.approx(ticks)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lstmdrop.commands.report import report
+from lstmdrop.metrics.score import Score
+from lstmdrop.report.paper import TABLE_1, PaperColumn, PaperRow, PaperTable, Target
+from lstmdrop.report.summary import RunSummary, SplitScore
+from lstmdrop.report.table import Cell, Table, paper_table, rule_table, run_table
+
+
+def perplexities(valid: float, test: float, signature: str = "stream:single") -> tuple[SplitScore, ...]:
+    return (
+        SplitScore("valid", Score("perplexity", valid, False, signature)),
+        SplitScore("test", Score("perplexity", test, False, signature)),
+    )
+
+
+def run(seed: int, valid: float, test: float, **changes: object) -> RunSummary:
+    """A medium run of the paper's recipe, but for ``changes``."""
+    recipe = RunSummary(
+        Path(f"runs/s{seed}"), "lm", "ptb", "medium", "zaremba", seed, perplexities(valid, test), dropout=0.5, epochs=39
+    )
+    return replace(recipe, **changes)  # type: ignore[arg-type]
+
+
+def none(seed: int, valid: float, test: float, **changes: object) -> RunSummary:
+    return run(seed, valid, test, **({"regularizer": "none", "dropout": None} | changes))
+
+
+def row_of(table: Table, label: str) -> dict[str, Cell]:
+    names = [column.name for column in table.columns]
+    (found,) = [dict(zip(names, row, strict=True)) for row in table.rows if label in row]
+    return found
+
+
+def rows_of(table: Table, *wanted: str) -> list[tuple[Cell, ...]]:
+    places = [[column.name for column in table.columns].index(name) for name in wanted]
+    return [tuple(row[place] for place in places) for row in table.rows]
+
+
+def remarks(table: Table) -> str:
+    return "\n".join(f"{note.text} {note.code}" for note in table.notes)
+
+
+def test_the_papers_row_shows_the_mean_over_seeds_and_their_number() -> None:
+    row = row_of(paper_table([run(1, 86.0, 82.0), run(2, 87.0, 84.5)]), "medium regularised LSTM")
+    assert (row["valid paper"], row["test paper"]) == (86.2, 82.7)
+    assert (row["valid ours"], row["test ours"], row["seeds"]) == (86.5, 83.25, 2)
+    assert row["test diff"] == pytest.approx(0.55)
+    assert row["valid diff"] == pytest.approx(0.3)
+
+
+def test_a_row_that_was_not_run_says_so_and_gives_the_command() -> None:
+    table = paper_table([run(1, 86.0, 82.0)])
+    row = row_of(table, "large regularised LSTM")
+    assert (row["test paper"], row["test ours"], row["test diff"], row["seeds"]) == (78.4, "not run", None, 0)
+    commands = {note.text: note.code for note in table.notes if "not run" in note.text}
+    assert commands["large regularised LSTM, not run:"] == "lstmdrop train lm --data ptb --size large"
+    assert len(commands) == len(TABLE_1.rows) - 1
+    assert "medium regularised LSTM, not run:" not in commands
+
+
+def test_a_result_on_another_dataset_is_in_no_row_of_the_paper() -> None:
+    table = paper_table([run(1, 30.0, 20.0, data="demo")])
+    assert {row[-1] for row in table.rows} == {0}
+    assert "demo" not in remarks(table)
+
+
+def test_a_run_without_the_score_leaves_its_cells_empty() -> None:
+    table = paper_table([run(1, 0.0, 0.0, scores=perplexities(86.0, 82.0)[:1])])
+    row = row_of(table, "medium regularised LSTM")
+    assert (row["valid ours"], row["test ours"], row["test diff"], row["seeds"]) == (86.0, None, None, 1)
+
+
+def test_a_run_of_another_length_than_the_papers_is_remarked() -> None:
+    assert "medium regularised LSTM: ours ran 5 epochs, the paper's 39." in remarks(
+        paper_table([run(1, 86.0, 82.0, epochs=5)])
+    )
+    assert "epochs" not in remarks(paper_table([run(1, 86.0, 82.0)]))
+
+
+def test_a_mean_over_different_recipes_is_remarked() -> None:
+    slow, fast = ({"training.rate": rate, "seed": rate} for rate in (1.0, 2.0))
+    table = paper_table([run(1, 86.0, 82.0, settings=slow), run(2, 86.0, 82.0, settings=fast)])
+    assert "medium regularised LSTM: the mean is over runs that differ in training.rate." in remarks(table)
+
+
+def test_another_table_of_the_paper_needs_no_other_code() -> None:
+    columns = (PaperColumn("perplexity", "test", "perplexity"), PaperColumn("BLEU", "test", "bleu"))
+    target = Target("mt", "wmt14", "paper", "zaremba", dropout=0.2)
+    paper = PaperTable("Table 3", columns, (PaperRow("regularised", (5.0, 29.03), target, "lstmdrop train mt"),), ())
+    scores = tuple(SplitScore("test", Score(name, 30.0, True, "")) for name in ("bleu", "chrf"))
+    found = RunSummary(Path("a"), "mt", "wmt14", "paper", "zaremba", 1, scores, dropout=0.2)
+    row = row_of(paper_table([found], paper), "regularised")
+    assert (row["BLEU paper"], row["BLEU ours"], row["perplexity ours"]) == (29.03, 30.0, None)
+    assert row["BLEU diff"] == pytest.approx(0.97)
+
+
+def test_a_line_per_rule_with_mean_deviation_and_difference() -> None:
+    tests = [82.0, 83.0, 87.0]
+    runs = [*(run(seed, 86.0, value) for seed, value in enumerate(tests)), none(1, 120.0, 114.0), none(2, 121.0, 116.0)]
+    table = rule_table(runs)
+    assert [column.name for column in table.columns if column.is_heading] == ["task", "data", "size", "metric"]
+    plain, dropped = rows_of(table, "rule", "p", "seeds", "test", "test sd", "test diff", "valid diff")
+    assert plain == ("none", None, 2, 115.0, pytest.approx(math.sqrt(2)), None, None)
+    assert dropped == ("zaremba", 0.5, 3, 84.0, statistics.stdev(tests), -31.0, -34.5)
+    assert "perplexity: lower is better." in remarks(table)
+
+
+def test_each_p_has_its_line_and_one_seed_has_no_deviation() -> None:
+    table = rule_table([run(1, 90.0, 88.0, dropout=0.2), run(1, 86.0, 82.0)])
+    assert rows_of(table, "p", "test", "test sd", "test diff") == [(0.2, 88.0, None, None), (0.5, 82.0, None, None)]
+
+
+def test_a_seed_that_was_run_twice_counts_once() -> None:
+    """A copy of a run must not look like a second seed."""
+    table = rule_table([run(1, 86.0, 82.0), run(1, 86.0, 82.0), run(2, 86.0, 85.0)])
+    assert rows_of(table, "seeds", "test", "test sd") == [(2, 83.5, pytest.approx(math.sqrt(4.5)))]
+
+
+def test_a_rule_is_compared_with_none_of_its_own_group_only() -> None:
+    runs = [run(1, 86.0, 82.0), none(1, 50.0, 40.0, data="demo"), none(1, 50.0, 40.0, size="small", num_parameters=1)]
+    table = rule_table([*runs, none(1, 96.0, 92.0, num_models=2)])
+    assert rows_of(table, "data", "size", "rule", "models", "test diff") == [
+        ("demo", "medium", "none", 1, None),
+        ("ptb", "medium", "zaremba", 1, None),
+        ("ptb", "medium", "none", 2, None),
+        ("ptb", "small", "none", 1, None),
+    ]
+
+
+def test_sizes_are_in_the_order_of_their_parameters() -> None:
+    sizes = {"large": 66_000_000, "medium": 19_780_000, "small": 4_650_000}
+    table = rule_table(run(1, 86.0, 82.0, size=size, num_parameters=count) for size, count in sizes.items())
+    assert rows_of(table, "size") == [("small",), ("medium",), ("large",)]
+
+
+def test_runs_of_other_settings_have_lines_and_a_none_of_their_own() -> None:
+    def settings(epochs: int, seed: int) -> dict[str, object]:
+        return {"training.epochs": epochs, "training.rate": 1.0, "seed": seed, "regularizer.dropout": seed / 10}
+
+    runs = [
+        run(1, 90.0, 90.0, settings=settings(2, 1)),
+        run(2, 80.0, 80.0, settings=settings(39, 2)),
+        none(3, 100.0, 100.0, settings=settings(39, 3)),
+    ]
+    assert rows_of(rule_table(runs), "rule", "other settings", "test", "test diff") == [
+        ("zaremba", "epochs=2", 90.0, None),
+        ("none", "epochs=39", 100.0, None),
+        ("zaremba", "epochs=39", 80.0, -20.0),
+    ]
+    assert rows_of(rule_table(runs[1:]), "other settings") == [(None,), (None,)]
+
+
+def test_signatures_are_in_the_notes_once_each() -> None:
+    ensemble = run(1, 80.0, 77.0, num_models=2, scores=perplexities(80.0, 77.0, "stream:single|models:2"))
+    one = run(1, 86.0, 82.0, scores=perplexities(86.0, 82.0, "stream:single|models:1"))
+    codes = [note.code for note in rule_table([one, ensemble]).notes if note.code]
+    assert codes == ["stream:single", "stream:single"]
+
+
+def test_numbers_that_were_made_in_two_ways_are_told_apart() -> None:
+    stripes = run(2, 86.0, 82.0, scores=perplexities(86.0, 82.0, "stream:striped"))
+    text = remarks(rule_table([run(1, 86.0, 82.0), stripes]))
+    assert "lm ptb test perplexity, way 1 of 2 (s1): stream:single" in text
+    assert "lm ptb test perplexity, way 2 of 2 (s2): stream:striped" in text
+
+
+def test_the_first_score_is_the_metric_and_its_direction_is_told() -> None:
+    scores = tuple(SplitScore("valid", Score(name, 70.5, True, "")) for name in ("frame_accuracy", "other"))
+    table = rule_table([RunSummary(Path("a"), "asr", "an4", "small", "zaremba", 1, scores)])
+    assert rows_of(table, "metric", "valid") == [("frame_accuracy", 70.5)]
+    assert "frame_accuracy: higher is better." in remarks(table)
+
+
+def test_a_diverged_seed_spoils_the_mean_visibly() -> None:
+    table = rule_table([run(1, 86.0, 82.0), run(2, math.inf, math.inf)])
+    assert rows_of(table, "test", "test sd") == [(math.inf, None)]
+
+
+def test_one_run_in_full() -> None:
+    table = run_table(run(7, 86.5, 82.25, provenance={"torch": "2.6.0"}, train_seconds=10.5))
+    assert table.rows[0] == ("valid perplexity", 86.5, "lower", "stream:single")
+    assert table.rows[1] == ("test perplexity", 82.25, "lower", "stream:single")
+    facts = {row[0]: row[1] for row in table.rows[2:]}
+    assert facts == {
+        "task": "lm", "data": "ptb", "size": "medium", "regularizer": "zaremba", "dropout": 0.5, "seed": 7,
+        "num_models": 1, "epochs": 39, "train_seconds": 10.5,
+    }  # fmt: skip
+    assert remarks(table) == "torch: 2.6.0"
+
+
+def write_run(directory: Path, name: str = "perplexity") -> None:
+    directory.mkdir(parents=True)
+    scores = [{"split": "valid", "name": name, "value": 86.0, "higher_is_better": False, "signature": "s"}]
+    result = {"task": "lm", "data": "ptb", "size": "medium", "regularizer": "zaremba", "seed": 1, "scores": scores}
+    (directory / "result.json").write_text(json.dumps(result))
+    event = {"event": "evaluated", "epoch": 1, "split": "valid", "scores": scores, "training_loss": 4.0}
+    (directory / "log.jsonl").write_text(json.dumps(event) + "\n")
+
+
+def test_a_report_reads_runs_from_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(Path("runs/a"))
+    write_run(Path("runs/speech"), name="wer")
+    (tmp_path / "runs/b").mkdir()
+    (tmp_path / "runs/b/config.json").write_text("{}")
+    made = report()
+    assert [table.title for table in made.tables] == [TABLE_1.title, "What dropout changed"]
+    assert row_of(made.tables[0], "medium regularised LSTM")["valid ours"] == 86.0
+    assert made.problems == ("runs/b: not finished, it has no result.json",)
+    assert [curves.name for curves in made.curves] == ["a"]
+
+
+def test_a_report_of_one_run_shows_it_in_full_and_names_a_damaged_log(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    (tmp_path / "a" / "log.jsonl").unlink()
+    made = report([tmp_path / "a"])
+    assert made.tables[-1].title == f"Run {tmp_path / 'a'}"
+    assert made.curves == ()
+    assert "log.jsonl cannot be read" in made.problems[0]
+
+
+def test_a_report_without_runs_is_the_papers_table_to_do(tmp_path: Path) -> None:
+    made = report([tmp_path])
+    assert [table.title for table in made.tables] == [TABLE_1.title]
+    assert made.problems == (f"{tmp_path}: no run in it",)
