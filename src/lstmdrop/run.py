@@ -78,6 +78,11 @@ class Run:
         """Whether a state to resume from was ever saved."""
         return self._path("last.safetensors").exists() or self._path("previous.safetensors").exists()
 
+    def discard_if_unused(self) -> None:
+        """Remove the directory again unless something has been trained in it."""
+        if not any(self.directory.glob("*.safetensors")) and not self._path("log.jsonl").exists():
+            shutil.rmtree(self.directory)
+
     def exists(self) -> bool:
         """Whether the directory holds a run."""
         return self._path("config.json").is_file()

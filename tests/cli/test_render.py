@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,3 +48,261 @@ def printed(tables: tuple[Table, ...], width: int) -> str:
     lines = file.getvalue().split("\n")
     assert max(map(len, lines)) <= width
     return "\n".join(line.rstrip() for line in lines)
+
+
+PLAIN = Curves("none-s1", (1, 2, 3, 4), (300.0, 80.0, 40.0, 30.0), (250.0, 120.0, 130.0, 180.0))
+DROPPED = Curves("zaremba-s1", (1, 2, 3, 4), (400.0, 110.0, 90.0, 70.0), (320.0, 105.0, 95.0, 95.5))
+
+AT_60 = """\
+Table 1 of the paper: Penn Treebank, perplexity (lower is
+better)
+                      valid    valid    test     test   test
+model                 paper     ours   paper     ours   diff
+────────────────────────────────────────────────────────────
+medium regularised    86.20    86.22   82.70    82.74  +0.04
+LSTM
+non-regularised      120.70   120.51  114.50   114.62  +0.12
+LSTM, small
+averaging 10 medium   75.20  not run   72.00  not run      -
+regularised LSTMs
+
+Too narrow here for: valid diff, seeds.
+diff: ours minus the paper's; ours is the mean where several
+seeds were run.
+The paper's code makes its validation perplexity about 1%
+too low; its test perplexity is exact.
+lm ptb valid perplexity:
+  tokens:73760|vocabulary:10000|stream:single|state:carried|
+  data:9edb66ae0d4a|version:0.1.0
+lm ptb test perplexity:
+  tokens:82430|vocabulary:10000|stream:single|state:carried|
+  data:9edb66ae0d4a|version:0.1.0
+averaging 10 medium regularised LSTMs, not run:
+  lstmdrop eval lm --run=runs/lm-medium-ptb-s{1..10}
+
+What dropout changed
+                                 valid          test    test
+rule           p  seeds   valid     sd    test    sd    diff
+────────────────────────────────────────────────────────────
+lm, ptb, small, perplexity
+none           -      1  120.51      -  114.62     -       -
+lm, ptb, medium, perplexity
+none           -      2  122.15   0.35  117.62  0.59       -
+weight-drop  0.5      1   88.20      -   84.90     -  -32.72
+zaremba      0.5      2   86.22   0.28   82.74  0.27  -34.88
+
+Too narrow here for: models, valid diff.
+Means over seeds; sd: their standard deviation; diff: from
+none with the same other settings.
+perplexity: lower is better.
+lm ptb valid perplexity:
+  tokens:73760|vocabulary:10000|stream:single|state:carried|
+  data:9edb66ae0d4a|version:0.1.0
+lm ptb test perplexity:
+  tokens:82430|vocabulary:10000|stream:single|state:carried|
+  data:9edb66ae0d4a|version:0.1.0
+"""
+
+AT_80 = """\
+Table 1 of the paper: Penn Treebank, perplexity (lower is better)
+                            valid    valid  valid    test     test   test
+model                       paper     ours   diff   paper     ours   diff  seeds
+────────────────────────────────────────────────────────────────────────────────
+medium regularised LSTM     86.20    86.22  +0.02   82.70    82.74  +0.04      2
+non-regularised LSTM,      120.70   120.51  -0.19  114.50   114.62  +0.12      1
+small
+averaging 10 medium         75.20  not run      -   72.00  not run      -      0
+regularised LSTMs
+
+diff: ours minus the paper's; ours is the mean where several seeds were run.
+The paper's code makes its validation perplexity about 1% too low; its test
+perplexity is exact.
+lm ptb valid perplexity:
+  tokens:73760|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|
+  version:0.1.0
+lm ptb test perplexity:
+  tokens:82430|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|
+  version:0.1.0
+averaging 10 medium regularised LSTMs, not run:
+  lstmdrop eval lm --run=runs/lm-medium-ptb-s{1..10}
+
+What dropout changed
+                                         valid   valid          test    test
+rule           p  models  seeds   valid     sd    diff    test    sd    diff
+────────────────────────────────────────────────────────────────────────────
+lm, ptb, small, perplexity
+none           -       1      1  120.51      -       -  114.62     -       -
+lm, ptb, medium, perplexity
+none           -       1      2  122.15   0.35       -  117.62  0.59       -
+weight-drop  0.5       1      1   88.20      -  -33.95   84.90     -  -32.72
+zaremba      0.5       1      2   86.22   0.28  -35.94   82.74  0.27  -34.88
+
+Means over seeds; sd: their standard deviation; diff: from none with the same
+other settings.
+perplexity: lower is better.
+lm ptb valid perplexity:
+  tokens:73760|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|
+  version:0.1.0
+lm ptb test perplexity:
+  tokens:82430|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|
+  version:0.1.0
+"""
+
+AT_120 = """\
+Table 1 of the paper: Penn Treebank, perplexity (lower is better)
+                                        valid    valid  valid    test     test   test
+model                                   paper     ours   diff   paper     ours   diff  seeds
+────────────────────────────────────────────────────────────────────────────────────────────
+medium regularised LSTM                 86.20    86.22  +0.02   82.70    82.74  +0.04      2
+non-regularised LSTM, small            120.70   120.51  -0.19  114.50   114.62  +0.12      1
+averaging 10 medium regularised LSTMs   75.20  not run      -   72.00  not run      -      0
+
+diff: ours minus the paper's; ours is the mean where several seeds were run.
+The paper's code makes its validation perplexity about 1% too low; its test perplexity is exact.
+lm ptb valid perplexity: tokens:73760|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|version:0.1.0
+lm ptb test perplexity: tokens:82430|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|version:0.1.0
+averaging 10 medium regularised LSTMs, not run: lstmdrop eval lm --run=runs/lm-medium-ptb-s{1..10}
+
+What dropout changed
+                                         valid   valid          test    test
+rule           p  models  seeds   valid     sd    diff    test    sd    diff
+────────────────────────────────────────────────────────────────────────────
+lm, ptb, small, perplexity
+none           -       1      1  120.51      -       -  114.62     -       -
+lm, ptb, medium, perplexity
+none           -       1      2  122.15   0.35       -  117.62  0.59       -
+weight-drop  0.5       1      1   88.20      -  -33.95   84.90     -  -32.72
+zaremba      0.5       1      2   86.22   0.28  -35.94   82.74  0.27  -34.88
+
+Means over seeds; sd: their standard deviation; diff: from none with the same other settings.
+perplexity: lower is better.
+lm ptb valid perplexity: tokens:73760|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|version:0.1.0
+lm ptb test perplexity: tokens:82430|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|version:0.1.0
+"""
+
+RUN_AT_60 = """\
+Run runs/lm-medium-ptb-zaremba-s1
+what                value  better  signature
+────────────────────────────────────────────────────────────
+valid perplexity    86.41  lower   tokens:73760|
+                                   vocabulary:10000|
+                                   stream:single|
+                                   state:carried|models:1|
+                                   data:9edb66ae0d4a|
+                                   version:0.1.0
+test perplexity     82.93  lower   tokens:82430|
+                                   vocabulary:10000|
+                                   stream:single|
+                                   state:carried|models:1|
+                                   data:9edb66ae0d4a|
+                                   version:0.1.0
+task                   lm
+data                  ptb
+size               medium
+regularizer       zaremba
+dropout               0.5
+seed                    1
+num_models              1
+num_parameters          6
+"""
+
+CURVES = """\
+Perplexity by epoch
+   ┌───────────────────────────────────────────────────────┐
+400┤---                                                    │
+300┤xxxx---                                                │
+200┤ooooxxxxx--                                            │
+150┤      .ooxxxx--                            oooooooooooo│
+   │          ...xxxxx-oooooooooooooooooooooooo            │
+100┤              ....xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx│
+ 70┤                  .......                  ------------│
+ 50┤                         ........                      │
+ 40┤                                 .............         │
+ 30┤                                              .........│
+   └┬─────────────────┬─────────────────┬─────────────────┬┘
+    1                 2                 3                 4
+              epoch (perplexity on a log scale)
+  . none-s1, training, dropout on: lowest 30.00, epoch 4
+  o none-s1, validation: lowest 120.00, epoch 2
+  - zaremba-s1, training, dropout on: lowest 70.00, epoch 4
+  x zaremba-s1, validation: lowest 95.00, epoch 3"""
+
+
+@pytest.mark.parametrize(("width", "golden"), [(60, AT_60), (80, AT_80), (120, AT_120)])
+def test_tables_fit_the_screen(width: int, golden: str) -> None:
+    assert printed(TABLES, width) == golden
+
+
+def test_a_long_signature_breaks_between_its_parts() -> None:
+    assert printed((run_table(RUNS[3]),), 60) == RUN_AT_60
+
+
+def test_what_tells_rows_apart_stays_longer_than_what_does_not() -> None:
+    """Two lines that differ in their number of models would look the same without it."""
+    text = printed((rule_table([*RUNS, replace(RUNS[3], num_models=10)]),), 60)
+    assert "models" in text.split("lm, ptb")[0]
+    assert "Too narrow here for: models" not in text
+
+
+@pytest.mark.parametrize("width", [20, 33, 47])
+def test_nothing_is_cut_off_however_narrow(width: int) -> None:
+    columns = (Column("rule", is_text=True), Column("test"), Column("note", is_text=True))
+    content = Table("A title of some words", columns, (("weight-drop", 82.75, "wörds 語語語語語語語語語語"),))
+    letters = "".join(printed((content,), width).split())
+    for text in ("weight-drop", "82.75", "wörds", "語" * 10):
+        assert all(letters.count(letter) >= text.count(letter) for letter in text)
+    assert "…" not in letters
+
+
+def test_data_is_never_read_as_markup() -> None:
+    content = Table("[bold]T[/]", (Column("a", is_text=True),), (("[red]x[/red]",),), (Note("[dim]n", "[blue]c"),))
+    text = printed((content,), 60)
+    for part in ("[bold]T[/]", "[red]x[/red]", "[dim]n [blue]c"):
+        assert part in text
+
+
+def test_a_table_without_rows_shows_its_head() -> None:
+    assert "rule" in printed((Table("Empty", (Column("rule", is_text=True),), ()),), 60)
+
+
+def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    file = io.StringIO()
+    print_tables(TABLES, Console(file=file, width=80, force_terminal=True, color_system="truecolor"))
+    codes = {code for found in re.findall(r"\x1b\[([0-9;]*)m", file.getvalue()) for code in found.split(";")}
+    assert codes <= {"0", "1", "2", "3"}  # reset, bold, dim, italic
+    assert "1" in codes
+
+
+def test_curves_can_be_told_apart_without_colour() -> None:
+    text = curves("Perplexity by epoch", [PLAIN, DROPPED], width=60, height=14)
+    assert "\n".join(line.rstrip() for line in text.split("\n")) == CURVES
+
+
+def test_colour_changes_no_character() -> None:
+    plain, colored = (curves("a", [PLAIN, DROPPED], color=color) for color in (False, True))
+    assert "\x1b" not in plain
+    assert "\x1b[38;5;" in colored
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
+
+
+def test_curves_have_the_width_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LINES", "8")
+    plot = curves("a", [PLAIN], width=100, height=20).split("\n")[1:-2]
+    assert (len(plot), {len(line) for line in plot}) == (20, {100})
+
+
+def test_points_that_cannot_be_drawn_are_left_out() -> None:
+    diverged = Curves("a", (1, 2), (math.inf, math.inf), (250.0, math.nan))
+    assert curves("Title", [diverged]).split("\n")[-1] == "  o a, validation: lowest 250.00, epoch 1"
+    assert "training" not in curves("Title", [diverged])
+    assert (
+        curves("Title", [replace(diverged, validation=(math.inf, math.nan))]) == "Title: no finite perplexity to draw"
+    )
+
+
+def test_characters_are_not_used_twice() -> None:
+    for runs in ([], [PLAIN] * 6):
+        with pytest.raises(UsageError, match=f"{len(runs)} runs with curves: a plot shows 1 to 5"):
+            curves("Title", runs)

@@ -27,7 +27,9 @@ def test_twice_the_steps_keep_more_for_the_backward_pass(tmp_path: Path) -> None
     folder = str(folder_of(tmp_path))
 
     def activations(num_steps: int) -> float:
-        rows = plan("lm", data=folder, overrides=[*OVERRIDES, f"training.num_steps={num_steps}", "model.hidden_size=256"])
+        rows = plan(
+            "lm", data=folder, overrides=[*OVERRIDES, f"training.num_steps={num_steps}", "model.hidden_size=256"]
+        )
         return float(rows["  activations"].split()[0])
 
     assert activations(5) < activations(20)

@@ -77,12 +77,11 @@ def test_one_wrong_bit_anywhere_is_refused(tmp_path: Path) -> None:
         path.write_bytes(flipped)
         try:
             read = read_checkpoint(path)
-        except DataError as error:
-            assert "flipped.safetensors is damaged" in str(error)
-        else:
-            undetected.append(position)
-            assert dict(read.values) == written.values
-            assert all(torch.equal(read.tensors[name], value) for name, value in written.tensors.items())
+        except DataError:
+            continue
+        undetected.append(position)
+        assert dict(read.values) == written.values
+        assert all(torch.equal(read.tensors[name], value) for name, value in written.tensors.items())
     assert len(undetected) < 100  # only where nothing is read: padding, and names of what is not asked for
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_stops_after_so_many_epochs_without_a_better_score(build_lm: BuildLM) ->
     events = [event for event in Trainer(task, task.config).run() if isinstance(event, Evaluated)]
     bests = [event.epoch for event in events if event.is_best]
     assert events[-1].epoch == bests[-1] + 3 < 50
-    gaps = [later - earlier for earlier, later in zip(bests, bests[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(bests)]
     assert all(gap <= 3 for gap in gaps)
 
 

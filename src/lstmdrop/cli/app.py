@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fail(error: Exception, message: str, exit_code: int, debug: bool) -> None:
     if debug:
-        raise error
-    typer.echo(f"lstmdrop: {message}", err=True)
+        import traceback
+
+        traceback.print_exception(error)
+    else:
+        typer.echo(f"lstmdrop: {message}", err=True)
     sys.exit(exit_code)

@@ -14,7 +14,7 @@ from lstmdrop.commands.provenance import provenance
 from lstmdrop.commands.settings import resolve_config
 from lstmdrop.config import TaskConfig, differences, resolve
 from lstmdrop.discovery import load_plugin
-from lstmdrop.errors import ConfigError, DataError
+from lstmdrop.errors import ConfigError, DataError, LstmdropError
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import DEFAULT_ROOT, Run, default_name
 from lstmdrop.task import Split, Task
@@ -81,10 +81,14 @@ def train(
     if run.is_finished():
         listener(Finished(run.directory, run.result()))
         return run
-    built = plugin.build(config, run.assets, choose_device(device), data_dir)
-    trainer = Trainer(built, config)
-    notes = _restore(run, trainer) if resume else []
-    listener(_started(run, built, trainer, config, notes))
+    try:
+        built = plugin.build(config, run.assets, choose_device(device), data_dir)
+        trainer = Trainer(built, config)
+        notes = _restore(run, trainer) if resume else []
+        listener(_started(run, built, trainer, config, notes))
+    except LstmdropError:
+        run.discard_if_unused()  # or the corrected command would be refused for it
+        raise
     _fit(run, trainer, listener)
     run.finish(_result(run, built, trainer, config))
     listener(Finished(run.directory, run.result()))

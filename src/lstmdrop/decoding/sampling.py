@@ -38,7 +38,7 @@ def adjusted_logits(
     logits = logits.index_fill(
         -1, torch.tensor(list(options.banned), dtype=torch.long, device=logits.device), -torch.inf
     )
-    logits = logits / options.temperature
+    logits = (logits - logits.amax(-1, keepdim=True)) / options.temperature  # at most 0, so none overflows
     if options.top_k is not None and options.top_k < logits.shape[-1]:
         smallest_kept = logits.topk(options.top_k).values[..., -1:]
         logits = logits.masked_fill(logits < smallest_kept, -torch.inf)

@@ -32,7 +32,7 @@ def predict(
 def _sample(tasks: Sequence[LanguageModelling], options: LMPrediction) -> Iterator[Mapping[str, Any]]:
     task = tasks[0]
     tokenizer = task.tokenizer
-    banned = [_banned_id(tokenizer, token) for token in options.ban]
+    banned = _banned_ids(tokenizer, options.ban)
     context = [tokenizer.eos, *tokenizer.encode(options.prompt)]
     prompt = torch.tensor(context, device=task.device)[:, None].expand(-1, options.num_samples)
     how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned)
@@ -79,8 +79,10 @@ def _line_log_probs(task: LanguageModelling, ids: list[int]) -> Tensor:
     return log_probs[:, 0].double().cpu()
 
 
-def _banned_id(tokenizer: Tokenizer, token: str) -> int:
-    try:
-        return tokenizer.vocabulary.tokens.index(token)
-    except ValueError:
-        raise UsageError(f"--ban {token!r}: the vocabulary has no such token") from None
+def _banned_ids(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[int]:
+    unknown = [token for token in tokens if token not in tokenizer.vocabulary]
+    if unknown:
+        raise UsageError(f"--ban {unknown[0]!r}: the vocabulary has no such token")
+    if len(set(tokens)) == len(tokenizer.vocabulary):
+        raise UsageError("--ban: every token of the vocabulary is banned, so none can be sampled")
+    return [tokenizer.vocabulary.id_of(token) for token in tokens]

@@ -1,0 +1,98 @@
+"""Perplexity worked by hand, and the laws of averaging."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lstmdrop.metrics.perplexity import mixture_log_probs, perplexity, perplexity_score
+from lstmdrop.metrics.score import Score
+
+
+def test_worked_by_hand() -> None:
+    # 1/2 * 1/8 = 2**-4 over two tokens: 2**2
+    assert perplexity(np.log([0.5, 0.125])) == pytest.approx(4.0, rel=1e-14)
+
+
+def test_of_a_uniform_guess_is_the_number_of_choices() -> None:
+    assert perplexity(np.full(1000, -math.log(37))) == pytest.approx(37, rel=1e-12)
+
+
+def test_of_certainty_is_one() -> None:
+    assert perplexity(np.zeros(5)) == 1.0
+
+
+def test_is_independent_of_the_order_and_of_the_parts_that_are_joined() -> None:
+    log_probs = -np.random.default_rng(0).exponential(5, 1000)
+    assert perplexity(log_probs[::-1].copy()) == pytest.approx(perplexity(log_probs), rel=1e-13)
+    short, long = log_probs[:10], log_probs[10:]
+    pooled = (math.log(perplexity(short)) * 10 + math.log(perplexity(long)) * 990) / 1000
+    assert perplexity(log_probs) == pytest.approx(math.exp(pooled), rel=1e-12)
+
+
+def test_is_summed_in_float64_whatever_it_is_given() -> None:
+    """In float32 the sum of ten million equal terms is wrong in the third digit, added one by one."""
+    log_probs = np.full(1_000_000, -0.1, dtype=np.float32)
+    exact = math.exp(-math.fsum(log_probs.tolist()) / log_probs.size)
+    assert perplexity(log_probs) == pytest.approx(exact, rel=1e-13)
+
+
+def test_without_tokens_there_is_none() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        perplexity(np.zeros(0))
+
+
+def test_score_says_how_it_was_made() -> None:
+    score = perplexity_score(np.log([0.5, 0.125]), vocabulary_size=10, data_sha256="0123456789abcdef", num_models=2)
+    assert (score.name, score.higher_is_better) == ("perplexity", False)
+    parts = dict(part.split(":") for part in score.signature.split("|"))
+    assert parts["tokens"] == "2"
+    assert parts["vocabulary"] == "10"
+    assert parts["models"] == "2"
+    assert parts["data"] == "0123456789ab"
+    assert (parts["stream"], parts["state"]) == ("single", "carried")
+
+
+def test_mixture_is_the_mean_of_the_probabilities() -> None:
+    first, second = np.array([0.5, 0.1, 1e-30]), np.array([0.25, 0.3, 1e-10])
+    log_probs, count = mixture_log_probs([np.log(first), np.log(second)])
+    np.testing.assert_allclose(np.exp(log_probs), (first + second) / 2, rtol=1e-13)
+    assert count == 2
+
+
+def test_mixture_of_one_model_or_of_its_copies_is_that_model() -> None:
+    log_probs = np.log(np.random.default_rng(0).random(50))
+    for copies in (1, 2, 5):
+        mixture, count = mixture_log_probs([log_probs] * copies)
+        np.testing.assert_allclose(mixture, log_probs, atol=1e-14)
+        assert count == copies
+
+
+def test_mixture_does_not_underflow() -> None:
+    mixture, _ = mixture_log_probs([np.array([-2000.0]), np.array([-2000.0])])
+    assert mixture[0] == pytest.approx(-2000.0)
+
+
+def test_mixture_does_not_change_its_members() -> None:
+    members = [np.log([0.5, 0.5]), np.log([0.1, 0.9])]
+    before = [member.copy() for member in members]
+    mixture_log_probs(members)
+    for member, copy in zip(members, before, strict=True):
+        np.testing.assert_array_equal(member, copy)
+
+
+def test_mixture_needs_members_of_one_length() -> None:
+    with pytest.raises(ValueError, match="different numbers of tokens: 2 and 3"):
+        mixture_log_probs([np.zeros(2), np.zeros(3)])
+    with pytest.raises(ValueError, match="at least one model"):
+        mixture_log_probs([])
+
+
+@pytest.mark.parametrize(("higher_is_better", "better", "worse"), [(True, 2.0, 1.0), (False, 1.0, 2.0)])
+def test_a_tie_beats_nothing(higher_is_better: bool, better: float, worse: float) -> None:
+    good, bad = (Score("x", value, higher_is_better, "") for value in (better, worse))
+    assert good.is_better_than(bad)
+    assert not bad.is_better_than(good)
+    assert not good.is_better_than(good)
