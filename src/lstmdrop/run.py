@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.errors import ConfigError, DataError, UsageError
+from lstmdrop.errors import DataError, UsageError
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 DEFAULT_ROOT = Path("runs")
@@ -32,7 +32,7 @@ class Run:
         run = cls(directory)
         if run.exists():
             raise UsageError(f"{directory} holds a run already: --resume goes on with it, --out chooses another place")
-        if directory.exists() and (not directory.is_dir() or _visible(directory)):
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             raise UsageError(f"{directory} is not an empty folder: --out chooses another place")
         run.write_config(config)
         return run
@@ -80,7 +80,7 @@ class Run:
 
     def discard_if_unused(self) -> None:
         """Remove the directory again unless something has been trained in it."""
-        if not any(self.directory.glob("*.safetensors")) and not self._path("log.jsonl").exists():
+        if not self.has_checkpoint() and not self._path("log.jsonl").exists():
             shutil.rmtree(self.directory)
 
     def exists(self) -> bool:
@@ -180,10 +180,6 @@ def default_name(config: Mapping[str, Any]) -> str:
     rule = config["regularizer"]["rule"]
     parts = [config["task"], config["size"], data, *([] if rule == "zaremba" else [rule]), f"s{config['seed']}"]
     return "-".join(str(part) for part in parts)
-
-
-def _visible(directory: Path) -> list[str]:
-    return [path.name for path in directory.iterdir() if not path.name.startswith(".")]
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,7 +13,6 @@ from lstmdrop.data.batching import Window, num_windows, stream_windows
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
-from lstmdrop.data.tokenizers.folder import DESCRIPTION
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, perplexity_score
 from lstmdrop.metrics.score import Score
@@ -157,7 +156,7 @@ class _Members:
 
 
 def _tokenizer(config: LMConfig, assets: Path, corpus: Corpus) -> Tokenizer:
-    if (assets / DESCRIPTION).exists():  # it is written last: without it a crash cut the writing short
+    if any(assets.iterdir()):
         return load_tokenizer(assets)
     data = config.data
     tokenizer = train_tokenizer(data.tokens, corpus.train, min_count=data.min_count, max_size=data.vocabulary_size)
