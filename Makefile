@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer none --out runs/demo/none --resume
 	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer zaremba --out runs/demo/zaremba --resume
-	$(BIN)/lstmdrop report runs/demo --curves
+	$(BIN)/lstmdrop report runs/demo --curves --no-paper
 	$(BIN)/lstmdrop predict lm --run runs/demo/zaremba --prompt "the" --length 60 --ban '<unk>' --temperature 0.8
 
 test: $(READY)             ## all tests

@@ -30,8 +30,8 @@ class RegularizerConfig(Section):
 
     rule: Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"] = "zaremba"
     dropout: float = Field(default=0.5, ge=0, lt=1, description="p on the non-recurrent connections")
-    recurrent_dropout: float | None = Field(default=
-        None, ge=0, lt=1, description="p on the path through time, for rules that touch it; default: dropout"
+    recurrent_dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="p on the path through time, for rules that touch it; default: dropout"
     )
 
 

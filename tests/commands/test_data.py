@@ -41,5 +41,5 @@ def test_a_text_is_described_by_lines_words_and_different_words(tmp_path: Path) 
 
 
 def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no .txt file"):
+    with pytest.raises(DataError, match=r"no \.txt file"):
         list(describe_text(tmp_path))

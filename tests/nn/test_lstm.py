@@ -17,7 +17,9 @@ TIME, BATCH, SIZE, LAYERS = 7, 3, 5, 2
 NOISY = [rule for rule in RULE_NAMES if rule != "none"]
 
 
-def make(rule: RuleName, dropout: float = 0.5, recurrent: float | None = None, dtype: torch.dtype = torch.float64) -> RegularizedLSTM:
+def make(
+    rule: RuleName, dropout: float = 0.5, recurrent: float | None = None, dtype: torch.dtype = torch.float64
+) -> RegularizedLSTM:
     torch.manual_seed(0)
     return RegularizedLSTM(SIZE, SIZE, LAYERS, make_regularizer(rule, dropout, recurrent)).to(dtype)
 

@@ -27,12 +27,13 @@ CONFIG = """{
 }"""
 LOG = """\
 {"event": "logged", "step": 1, "epoch": 1, "loss": 6.0, "rate": 1.0, "gradient_norm": 2.0, "seconds": 1.0}
-{"event": "evaluated", "step": 2, "epoch": 1, "split": "train", "scores": [], "training_loss": 9.0}
 {"event": "evaluated", "step": 2, "epoch": 1, "split": "valid", "training_loss": 5.0,
  "scores": [{"name": "perplexity", "value": 140.5, "higher_is_better": false, "signature": ""}]}
 {"event": "evaluated", "step": 4, "epoch": 2, "split": "valid", "training_loss": 4.0,
  "scores": [{"name": "bleu", "value": 1.0, "higher_is_better": true, "signature": ""},
             {"name": "perplexity", "value": 120.25, "higher_is_better": false, "signature": ""}]}
+{"event": "evaluated", "step": 4, "epoch": 2, "split": "train", "training_loss": 9.0,
+ "scores": [{"name": "perplexity", "value": 70.5, "higher_is_better": false, "signature": ""}]}
 """.replace(",\n ", ", ").replace("           {", "{")
 
 
@@ -66,7 +67,9 @@ def test_a_run_is_read_whole(tmp_path: Path) -> None:
 def test_a_folder_is_searched_and_a_run_reached_twice_counts_once(tmp_path: Path) -> None:
     write_run(tmp_path / "runs" / "a")
     write_run(tmp_path / "runs" / "deep" / "er" / "b")
-    summaries, problems = read_summaries([tmp_path / "runs", tmp_path / "runs" / "a", tmp_path / "runs" / "." / "deep"])
+    summaries, problems = read_summaries(
+        [tmp_path / "runs", tmp_path / "runs" / "a", tmp_path / "runs" / "a" / ".." / "deep"]
+    )
     assert [run.directory.name for run in summaries] == ["a", "b"]
     assert problems == ()
 
@@ -145,7 +148,7 @@ def test_a_diverged_epoch_is_infinite(tmp_path: Path) -> None:
     [
         (LOG + "nonsense\n", "log.jsonl, line 5: not an event"),
         (LOG + '{"step": 3}\n', "log.jsonl, line 5: not an event"),
-        (LOG.replace('"training_loss": 5.0', '"training_loss": null'), "log.jsonl, line 3: not an event"),
+        (LOG.replace('"training_loss": 5.0', '"training_loss": null'), "log.jsonl, line 2: not an event"),
         (LOG.replace("perplexity", "bleu"), "no epoch with a validation perplexity yet"),
     ],
 )

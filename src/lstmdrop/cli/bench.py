@@ -12,7 +12,7 @@ from lstmdrop.cli import options
 
 
 def command(
-    task: Annotated[str, typer.Argument(help="The task to measure.", metavar="[TASK]")] = "lm",
+    task: Annotated[str, typer.Argument(help="The task to measure.", metavar="TASK")] = "lm",
     sizes: Annotated[
         str, typer.Option("--sizes", help="Presets to measure, separated by commas.")
     ] = "small,medium,large",

@@ -51,7 +51,7 @@ def _make_command(task: str, prediction: type[Section]) -> Any:
 
     def command(
         inputs: Annotated[
-            list[str] | None, typer.Argument(help="Files; without any, standard input.", metavar="[INPUT]...")
+            list[str] | None, typer.Argument(help="What to use it on; without any, standard input.", metavar="INPUT")
         ] = None,
         runs: options.Runs = None,
         device: options.Device = "auto",

@@ -17,12 +17,13 @@ FORMATS = ("table", "markdown", "csv", "json", "svg")
 
 def command(
     directories: Annotated[
-        list[Path] | None, typer.Argument(help="Runs, or folders of runs. Default: runs/", metavar="[DIR]...")
+        list[Path] | None, typer.Argument(help="Runs, or folders of runs. Default: runs/", metavar="DIR")
     ] = None,
     output_format: Annotated[
         str, typer.Option("--format", help="table, markdown, csv, json, or svg: the curves as a figure.")
     ] = "table",
     output: Annotated[Path | None, typer.Option(help="Write to a file.", metavar="FILE")] = None,
+    paper: Annotated[bool, typer.Option(help="Show the paper's tables beside the runs.")] = True,
     curves: Annotated[bool, typer.Option("--curves", help="Draw training and validation curves too.")] = False,
 ) -> None:
     """The paper's rows beside what the runs reached, and what dropout changed."""
@@ -30,7 +31,7 @@ def command(
 
     if output_format not in FORMATS:
         raise UsageError(f"--format {output_format}: one of {', '.join(FORMATS)}")
-    made = report(directories or ())
+    made = report(directories or ()) if paper else report(directories or (), papers=())
     for problem in made.problems:
         typer.echo(f"left out: {problem}", err=True)
     if output_format == "table" and output is None:

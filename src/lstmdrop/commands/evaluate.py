@@ -79,4 +79,3 @@ def _load_task(plugin: TaskPlugin, run: Run, device: str, data: str | None, data
     task.model.load_state_dict(run.load_best().tensors)
     task.model.eval()
     return task
-

@@ -102,7 +102,9 @@ def _open_or_create(plugin: TaskPlugin, config: TaskConfig, directory: Path, res
     changed = differences(resolve(plugin.config, [run.config()]), config)
     if changed:
         listed = "\n".join(f"  {line}" for line in changed)
-        raise ConfigError(f"{directory} was started with another configuration and cannot go on with this one:\n{listed}")
+        raise ConfigError(
+            f"{directory} was started with another configuration; it cannot go on with this one:\n{listed}"
+        )
     if not run.has_checkpoint() and not run.is_finished():
         run.start_over()
     return run

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import LstmdropError
-from lstmdrop.metrics.score import Score
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Stateful, Task
 from lstmdrop.training.checkpoint import Checkpoint

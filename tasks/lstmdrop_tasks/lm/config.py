@@ -55,7 +55,7 @@ class LMPrediction(Section):
     length: int = Field(default=100, ge=1, description="tokens to sample")
     temperature: float = Field(default=1.0, gt=0, description="below 1 is safer, above 1 is bolder")
     top_k: int | None = Field(default=None, ge=1, description="sample from the k likeliest tokens only")
-    top_p: float | None = Field(default=None, gt=0, le=1, description="sample from the likeliest tokens of this mass only")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="sample from the likeliest tokens of this mass")
     ban: tuple[str, ...] = Field(default=(), description="a token never to sample; may be repeated")
     num_samples: int = Field(default=1, ge=1, description="texts to sample")
     seed: int = Field(default=1, ge=0)

@@ -38,9 +38,7 @@ class LanguageModel(nn.Module):
     ) -> tuple[Float[Tensor, ""], LSTMState]:
         """Negative log-likelihood of the targets, summed over steps and batch, in nats."""
         features, state = self.features(inputs, state)
-        loss = linear_cross_entropy(
-            features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten()
-        )
+        loss = linear_cross_entropy(features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten())
         return loss, state
 
     @torch.no_grad()
@@ -49,9 +47,7 @@ class LanguageModel(nn.Module):
     ) -> tuple[Float[Tensor, "time batch"], LSTMState]:
         """Log-probability of each target, in nats."""
         features, state = self.features(inputs, state)
-        flat = target_log_probs(
-            features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten()
-        )
+        flat = target_log_probs(features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten())
         return flat.view_as(targets), state
 
     @torch.no_grad()

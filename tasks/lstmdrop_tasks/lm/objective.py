@@ -28,9 +28,7 @@ class StreamLoss:
     def state_dict(self) -> dict[str, Tensor]:
         """The carried states by part of the batch."""
         return {
-            f"{part}.{name}": value
-            for part, state in self.states.items()
-            for name, value in state._asdict().items()
+            f"{part}.{name}": value for part, state in self.states.items() for name, value in state._asdict().items()
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:

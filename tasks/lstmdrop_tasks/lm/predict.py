@@ -47,9 +47,7 @@ def _sample(tasks: Sequence[LanguageModelling], options: LMPrediction) -> Iterat
         yield {"text": tokenizer.decode([*context[1:], *ids]).rstrip("\n"), "tokens": continuation}
 
 
-def _mixture_logits(
-    tasks: Sequence[LanguageModelling], tokens: Tensor, states: States | None
-) -> tuple[Tensor, States]:
+def _mixture_logits(tasks: Sequence[LanguageModelling], tokens: Tensor, states: States | None) -> tuple[Tensor, States]:
     """Log of the mean of the models' probabilities."""
     before = states if states is not None else [None] * len(tasks)
     members = [task.model.next_logits(tokens, state) for task, state in zip(tasks, before, strict=True)]

@@ -128,9 +128,7 @@ def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | N
     vocabulary_size, _, data_sha256 = members.identity
     if outputs is not None:
         np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32))
-    score = perplexity_score(
-        log_probs, vocabulary_size=vocabulary_size, data_sha256=data_sha256, num_models=num_models
-    )
+    score = perplexity_score(log_probs, vocabulary_size=vocabulary_size, data_sha256=data_sha256, num_models=num_models)
     return [score]
 
 
