@@ -168,7 +168,7 @@ def _explain(error: ValidationError, config_class: type[Section]) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(f"there is no setting {key!r}{_suggestion(key, setting_names(config_class))}")
         elif problem["type"] == "value_error":  # raised by a section about several of its settings
-            lines.append(f"{key}: {problem['ctx']['error']}")
+            lines.append(f"{key}: {problem['ctx']['error']}")  # pyright: ignore
         else:
             lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")  # pyright: ignore
     return "\n".join(lines)

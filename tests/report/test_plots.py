@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lstmdrop.errors import DataError, MissingPartError, UsageError
-from lstmdrop.report.plots import COLORS, overfitting_figure, perplexity_ticks
+from lstmdrop.report.plots import COLORS, overfitting_figure, perplexity_ticks, spread_labels
 from lstmdrop.report.summary import Curves
 
 PLAIN = Curves("none-s1", (1, 2, 3), (300.0, 80.0, 30.0), (250.0, 120.0, 180.0))
@@ -52,16 +52,45 @@ def test_the_same_runs_give_the_same_bytes(figure: str) -> None:
     assert "<dc:date>" not in figure
 
 
+def height(svg: str, text: str) -> float:
+    """How far a text stands below the top of the figure, in points."""
+    found = re.search(rf"<!-- {text} -->\s*<g [^>]*transform=\"translate\([\d.]+ ([\d.]+)\)", svg)
+    assert found is not None
+    return float(found[1])
+
+
+def test_perplexity_is_on_a_log_scale(figure: str) -> None:
+    low, middle, high = (height(figure, tick) for tick in ("50", "100", "200"))
+    assert low - middle == pytest.approx(middle - high, abs=0.01)
+    assert low - middle > 10
+
+
+@pytest.mark.usefixtures("_matplotlib")
+def test_only_overfitting_is_shaded() -> None:
+    """A fresh model's training perplexity, with dropout on and from before its updates, is above validation."""
+    underfit = Curves("a", (1, 2), (100.0, 50.0), (90.0, 45.0))
+    overfit = Curves("a", (1, 2), (100.0, 50.0), (110.0, 55.0))
+    shades = [re.findall(r"opacity: 0\.1\b", overfitting_figure([run])) for run in (underfit, overfit)]
+    assert [bool(found) for found in shades] == [False, True]
+
+
 @pytest.mark.usefixtures("_matplotlib")
 def test_labels_of_curves_that_end_together_do_not_overlap() -> None:
-    """Lines of text are ten points high; SVG counts from the top, so labels differ in their y."""
     runs = [Curves(f"run{number}", (1, 2), (100.0, 50.0), (90.0, 50.0)) for number in range(3)]
-    groups = re.findall(
-        r"<!-- run\d, \w+ -->\s*<g [^>]*transform=\"translate\([\d.]+ ([\d.]+)\)", overfitting_figure(runs)
-    )
-    heights = sorted(map(float, groups))
-    assert len(heights) == 6
-    assert min(high - low for low, high in pairwise(heights)) > 9
+    svg = overfitting_figure(runs)
+    heights = sorted(height(svg, f"{run.name}, {kind}") for run in runs for kind in ("training", "validation"))
+    assert min(low - high for high, low in pairwise(heights)) > 9  # points, the size of the font
+
+
+@pytest.mark.parametrize("heights", [[0.0] * 6, [1.0] * 6, [0.1, 0.5, 0.5, 0.97, 0.98, 0.99], [0.2, 0.21, 0.22]])
+def test_labels_stay_within_the_axes_and_apart(heights: list[float]) -> None:
+    spread = spread_labels(heights)
+    assert all(0 <= height <= 1 for height in spread)
+    assert min(high - low for low, high in pairwise(spread)) == pytest.approx(0.045)
+
+
+def test_labels_that_are_apart_stay_where_their_curves_end() -> None:
+    assert spread_labels([0.1, 0.5, 0.9]) == [0.1, 0.5, 0.9]
 
 
 @pytest.mark.usefixtures("_matplotlib")

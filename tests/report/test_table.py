@@ -197,11 +197,11 @@ def test_one_run_in_full() -> None:
     assert remarks(table) == "torch: 2.6.0"
 
 
-def write_run(directory: Path, name: str = "perplexity") -> None:
+def write_run(directory: Path, name: str = "perplexity", num_models: int = 1) -> None:
     directory.mkdir(parents=True)
     scores = [{"split": "valid", "name": name, "value": 86.0, "higher_is_better": False, "signature": "s"}]
     result = {"task": "lm", "data": "ptb", "size": "medium", "regularizer": "zaremba", "seed": 1, "scores": scores}
-    (directory / "result.json").write_text(json.dumps(result))
+    (directory / "result.json").write_text(json.dumps(result | {"num_models": num_models}))
     event = {"event": "evaluated", "epoch": 1, "split": "valid", "scores": scores, "training_loss": 4.0}
     (directory / "log.jsonl").write_text(json.dumps(event) + "\n")
 
@@ -210,6 +210,8 @@ def test_a_report_reads_runs_from_the_default_folder(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     write_run(Path("runs/a"))
     write_run(Path("runs/speech"), name="wer")
+    write_run(Path("runs/average"), num_models=2)
+    Path("runs/average/log.jsonl").unlink()  # an average is not trained
     (tmp_path / "runs/b").mkdir()
     (tmp_path / "runs/b/config.json").write_text("{}")
     made = report()

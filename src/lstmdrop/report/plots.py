@@ -112,7 +112,7 @@ def _draw_labels(axes: Axes, runs: Sequence[Curves]) -> None:
         for label, values in (("validation", run.validation), ("training", run.training))
         if _is_drawn(values[-1:])
     )
-    heights = _spread([(math.log(value) - low) / (high - low) for value, *_ in ends])
+    heights = spread_labels([(math.log(value) - low) / (high - low) for value, *_ in ends])
     for (value, epoch, label, color), height in zip(ends, heights, strict=True):
         axes.annotate(
             label,
@@ -129,8 +129,8 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"...{name[3 - _LONGEST_NAME :]}"
 
 
-def _spread(heights: Sequence[float]) -> list[float]:
-    """Push sorted heights apart until labels do not overlap, first upwards, then down from the top."""
+def spread_labels(heights: Sequence[float]) -> list[float]:
+    """Sorted heights in axes, from 0 to 1, pushed apart by a line of text: upwards, then down from the top."""
     spread: list[float] = []
     for height in heights:
         spread.append(max(height, spread[-1] + _LABEL_GAP) if spread else height)

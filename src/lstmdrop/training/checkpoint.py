@@ -49,7 +49,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            # Cloned into memory that is aligned like any other tensor's: matrix products round by alignment.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise DataError(f"checkpoint {path} does not exist") from None
     except (SafetensorError, OSError, ValueError) as error:
