@@ -48,6 +48,9 @@ class TrainingConfig(Section):
     accumulate: int = Field(default=1, ge=1, description="parts in which a batch is computed, one after the other")
     precision: Literal["float32", "tf32", "bf16"] = "float32"
     patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better score")
+    kernel: Literal["auto", "onednn", "native"] = Field(
+        default="auto", description="the CPU kernel of the fused LSTM; auto measures which is faster"
+    )
     log_every: int = Field(default=100, ge=1, description="steps between log entries")
     save_minutes: float = Field(default=2.0, ge=0, description="minutes between checkpoints within an epoch")
 

@@ -225,7 +225,8 @@ Perplexity by epoch
   . none-s1, training, dropout on: lowest 30.00, epoch 4
   o none-s1, validation: lowest 120.00, epoch 2
   - zaremba-s1, training, dropout on: lowest 70.00, epoch 4
-  x zaremba-s1, validation: lowest 95.00, epoch 3"""
+  x zaremba-s1, validation: lowest 95.00, epoch 3
+  Where curves meet, the last named is seen."""
 
 
 @pytest.mark.parametrize(("width", "golden"), [(60, AT_60), (80, AT_80), (120, AT_120)])
@@ -289,7 +290,7 @@ def test_colour_changes_no_character() -> None:
 def test_curves_have_the_width_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     monkeypatch.setenv("LINES", "8")
-    plot = curves("a", [PLAIN], width=100, height=20).split("\n")[1:-2]
+    plot = curves("a", [PLAIN], width=100, height=20).split("\n")[1:-3]
     assert (len(plot), {len(line) for line in plot}) == (20, {100})
 
 

@@ -24,7 +24,7 @@ from lstmdrop.training.checkpoint import read_checkpoint
 SETTINGS = (
     "training.save_minutes=0", "training.epochs=3", "training.log_every=3", "training.accumulate=2",
     "training.optimizer=adamw", "training.rate=0.01",
-    "regularizer.rule=zoneout",  # no kernel is measured for it, so that two fresh processes round alike
+    "training.kernel=onednn",  # named, not measured, so that two fresh processes round alike
 )  # fmt: skip
 TIMED = ("seconds", "tokens_per_second", "train_seconds")
 
@@ -248,6 +248,33 @@ def test_going_on_with_another_configuration_is_refused_with_its_differences(
     lines = [line.strip() for line in str(caught.value).splitlines()[1:]]
     assert lines == ["model.hidden_size: 8 -> 9", "seed: 1 -> 5", "training.rate: 0.01 -> 0.02"]
     assert contents(run) == before
+
+
+def test_going_on_needs_no_setting_to_be_named_again(expected: Path, run: Path, train_toy: Train) -> None:
+    stop_after("stepped", 4, train_toy, run)
+    train("lm", out=run, resume=True)
+    assert_ended_alike(run, expected)
+
+
+def test_going_on_with_another_text_is_refused(
+    make_corpus: Callable[..., Path], run: Path, overrides: list[str]
+) -> None:
+    corpus = make_corpus("mine")
+    stop_after("stepped", 2, partial(train, "lm", size="tiny", data=str(corpus), overrides=overrides), run)
+    with (corpus / "train.txt").open("a", encoding="utf-8") as text:
+        text.write("the cat sees the dog\n")
+    before = contents(run)
+    with pytest.raises(DataError, match="the data has changed"):
+        train("lm", out=run, resume=True)
+    assert contents(run) == before
+
+
+def test_a_run_that_is_interrupted_while_it_is_built_can_be_started_again(
+    expected: Path, run: Path, train_toy: Train
+) -> None:
+    stop_after("started", 1, train_toy, run)
+    train_toy(out=run, resume=True)
+    assert_ended_alike(run, expected)
 
 
 def test_a_finished_run_is_returned_at_once_and_as_it_is(expected: Path, train_toy: Train) -> None:

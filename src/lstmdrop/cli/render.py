@@ -77,7 +77,9 @@ def curves(title: str, series: Sequence[Curves], *, width: int = 80, height: int
     if not lines:
         return f"{title}: no finite perplexity to draw"
     plot = _plot(lines, width, height).string(colorless=not color).rstrip("\n")
-    return "\n".join((title, plot, *(f"  {line.marker} {line.label}" for line in lines)))
+    legend = [f"  {line.marker} {line.label}" for line in lines]
+    hidden = ["  Where curves meet, the last named is seen."] if len(lines) > 1 else []
+    return "\n".join((title, plot, *legend, *hidden))
 
 
 @dataclass(frozen=True, slots=True)

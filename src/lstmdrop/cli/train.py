@@ -54,5 +54,5 @@ def command(
                 listener=view.show,
             )  # fmt: skip
         except KeyboardInterrupt:
-            view.say("interrupted; --resume goes on from here")
+            view.say("interrupted; the same command with --resume goes on from here")
             raise typer.Exit(130) from None

@@ -18,7 +18,7 @@ class Interruption:
     """
 
     def __init__(self) -> None:
-        self.at_once = False
+        self.at_once = True
         self.requested = False
         self._handlers: Mapping[signal.Signals, Any] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,23 @@ def resolve_config(
     seed: int | None = None,
     preset: Path | None = None,
     overrides: Sequence[str] = (),
+    *,
+    stored: Mapping[str, Any] | None = None,
 ) -> TaskConfig:
     """Class defaults, the size's preset, the preset file, the named options, the overrides: later ones win.
+
+    The configuration of a run that goes on, ``stored``, stands in the place of the size's preset, so that
+    what is not named stays as it was.
 
     Raises:
         ConfigError: a size, a key or a value is wrong.
     """
     from_file = {} if preset is None else read_preset(preset)
-    chosen_size = size or str(from_file.get("size", DEFAULT_SIZE))
-    named = {"data.name": data, "regularizer.rule": regularizer, "seed": seed, "size": chosen_size}
-    layers: list[dict[str, Any]] = [find_preset(plugin, chosen_size), from_file]
+    if stored is None:
+        size = size or str(from_file.get("size", DEFAULT_SIZE))
+        stored = find_preset(plugin, size)
+    named = {"data.name": data, "regularizer.rule": regularizer, "seed": seed, "size": size}
+    layers: list[Mapping[str, Any]] = [stored, from_file]
     layers += [nest(key, value) for key, value in named.items() if value is not None]
     layers += [parse_override(text) for text in overrides]
     config = resolve(plugin.config, layers)

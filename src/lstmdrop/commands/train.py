@@ -75,39 +75,48 @@ def train(
         KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint has been written.
     """
     plugin = load_plugin(task)
-    config = resolve_config(plugin, size, data, regularizer, seed, preset, overrides)
-    directory = out or DEFAULT_ROOT / default_name(config.model_dump())
-    run = _open_or_create(plugin, config, directory, resume)
-    if run.is_finished():
-        listener(Finished(run.directory, run.result()))
-        return run
-    try:
-        built = plugin.build(config, run.assets, choose_device(device), data_dir)
-        trainer = Trainer(built, config)
-        notes = _restore(run, trainer) if resume else []
-        listener(_started(run, built, trainer, config, notes))
-    except LstmdropError:
-        run.discard_if_unused()  # or the corrected command would be refused for it
-        raise
-    _fit(run, trainer, listener)
-    run.finish(_result(run, built, trainer, config))
+    choices = (size, data, regularizer, seed, preset, overrides)
+    config = resolve_config(plugin, *choices)
+    run = Run(out or DEFAULT_ROOT / default_name(config.model_dump()))
+    if resume and run.exists():
+        config = resolve_config(plugin, *choices, stored=run.config())
+        _take_up(run, plugin, config)
+    else:
+        run = Run.create(run.directory, config.model_dump(mode="json"))
+    if not run.is_finished():
+        with Interruption() as interruption:
+            built, trainer = _prepare(run, plugin, config, device, data_dir, listener)
+            _fit(run, trainer, listener, interruption)
+            run.finish(_result(run, built, trainer, config))
     listener(Finished(run.directory, run.result()))
     return run
 
 
-def _open_or_create(plugin: TaskPlugin, config: TaskConfig, directory: Path, resume: bool) -> Run:
-    run = Run(directory)
-    if not resume or not run.exists():
-        return Run.create(directory, config.model_dump(mode="json"))
+def _take_up(run: Run, plugin: TaskPlugin, config: TaskConfig) -> None:
+    """Make sure that a run can go on with ``config``."""
     changed = differences(resolve(plugin.config, [run.config()]), config)
     if changed:
         listed = "\n".join(f"  {line}" for line in changed)
         raise ConfigError(
-            f"{directory} was started with another configuration; it cannot go on with this one:\n{listed}"
+            f"{run.directory} was started with another configuration; it cannot go on with this one:\n{listed}"
         )
     if not run.has_checkpoint() and not run.is_finished():
         run.start_over()
-    return run
+
+
+def _prepare(
+    run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
+) -> tuple[Task[Any], Trainer[Any]]:
+    """The task and its trainer, at the point where the run stands."""
+    try:
+        built = plugin.build(config, run.assets, choose_device(device), data_dir)
+        trainer = Trainer(built, config)
+        notes = _restore(run, trainer)
+        listener(_started(run, built, trainer, config, notes))
+    except LstmdropError:
+        run.discard_if_unused()  # or the corrected command would be refused for it
+        raise
+    return built, trainer
 
 
 def _restore(run: Run, trainer: Trainer[Any]) -> list[str]:
@@ -126,22 +135,23 @@ def _is_past(entry: Mapping[str, Any], progress: Progress) -> bool:
     return bool(entry["step"] <= progress.step and is_scored)
 
 
-def _fit(run: Run, trainer: Trainer[Any], listener: Listener) -> None:
+def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Interruption) -> None:
     saved_seconds = trainer.progress.seconds
-    with Interruption() as interruption:
-        for event in trainer.run():
-            interruption.at_once = False
-            if isinstance(event, Logged | Evaluated):
-                run.record(_log_entry(event))
-            listener(event)
-            requested = interruption.requested
-            due = trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
-            if requested or isinstance(event, Validating | Evaluated) or (isinstance(event, Stepped) and due):
-                _save(run, trainer, event)
-                saved_seconds = trainer.progress.seconds
-            if requested:
-                raise KeyboardInterrupt
-            interruption.at_once = isinstance(event, Validating)  # all is saved, and nothing changes until it is scored
+    interruption.at_once = False
+    for event in trainer.run():
+        interruption.at_once = False
+        if isinstance(event, Logged | Evaluated):
+            run.record(_log_entry(event))
+        listener(event)
+        requested = interruption.requested
+        due = trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
+        if requested or isinstance(event, Validating | Evaluated) or (isinstance(event, Stepped) and due):
+            _save(run, trainer, event)
+            saved_seconds = trainer.progress.seconds
+        if requested:
+            raise KeyboardInterrupt
+        interruption.at_once = isinstance(event, Validating)  # all is saved, and nothing changes until it is scored
+    interruption.at_once = True
 
 
 def _save(run: Run, trainer: Trainer[Any], event: Event) -> None:

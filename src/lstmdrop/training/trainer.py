@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Generic
+from typing import Generic
 
 import torch
 from torch import Tensor
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.errors import LstmdropError
+from lstmdrop.errors import DataError, LstmdropError
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Stateful, Task
 from lstmdrop.training.checkpoint import Checkpoint
@@ -46,6 +46,9 @@ class Trainer(Generic[BatchT]):
         self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.objective: Callable[[BatchT], Loss] = task.objective()
+        if self.config.kernel != "auto":
+            for lstm in self._lstms().values():
+                lstm.kernel = self.config.kernel
         set_switches(self.config)
         torch.manual_seed(config.seed)
 
@@ -95,11 +98,19 @@ class Trainer(Generic[BatchT]):
             "loss": {"epoch": self.epoch_loss, "logged": self.logged_loss, "norm": self.gradient_norm},
         }
         tensors = {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
-        return Checkpoint(tensors, {**self.progress.as_json(), "kernels": self._kernels()})
+        kernels = {name: lstm.kernel for name, lstm in self._lstms().items()}
+        values = {**self.progress.as_json(), "kernels": kernels, "data_sha256": self.task.data_sha256()}
+        return Checkpoint(tensors, values)
 
     def load_state_dict(self, checkpoint: Checkpoint) -> None:
-        """Go on from ``checkpoint``: the next step is the one that an uninterrupted run would have made."""
+        """Go on from ``checkpoint``: the next step is the one that an uninterrupted run would have made.
+
+        Raises:
+            DataError: the data is no longer what it was.
+        """
         values = dict(checkpoint.values)
+        if values["data_sha256"] != self.task.data_sha256():
+            raise DataError("the data has changed since the run was started, so it cannot go on")
         for name, lstm in self._lstms().items():
             lstm.kernel = values["kernels"].get(name)
         self.progress = Progress.from_json(values)
@@ -180,6 +191,3 @@ class Trainer(Generic[BatchT]):
     def _lstms(self) -> dict[str, RegularizedLSTM]:
         modules = self.task.model.named_modules()
         return {name: module for name, module in modules if isinstance(module, RegularizedLSTM)}
-
-    def _kernels(self) -> dict[str, Any]:
-        return {name: lstm.kernel for name, lstm in self._lstms().items()}
