@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,9 @@ def test_a_text_is_described_by_lines_words_and_different_words(tmp_path: Path) 
 def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no \.txt file"):
         list(describe_text(tmp_path))
+
+
+@pytest.mark.parametrize("command", [prepare_dataset, verify_dataset])
+def test_a_built_in_dataset_needs_neither_preparing_nor_checking(command: Callable[[str], object]) -> None:
+    with pytest.raises(UsageError, match="demo is built in"):
+        command("demo")

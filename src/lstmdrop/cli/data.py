@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lstmdrop.cli import options
+from lstmdrop.errors import DataError
+
+if TYPE_CHECKING:
+    from lstmdrop.commands.data import DatasetRow
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A dataset's name, as 'data list' shows it.")]
@@ -24,7 +29,7 @@ def list_datasets(data_dir: options.DataDir = None) -> None:
     from lstmdrop.commands.data import list_datasets
 
     for row in list_datasets(data_dir):
-        typer.echo(f"{row.task:<8}{row.name:<16}{row.folder or 'not here'!s:<40}{row.summary}")
+        typer.echo(f"{row.task:<8}{row.name:<16}{_place(row):<40}{row.summary}")
 
 
 @app.command("prepare")
@@ -36,7 +41,7 @@ def prepare(
     """Download a dataset, or take it from a folder, and check it."""
     from lstmdrop.commands.data import prepare_dataset
 
-    typer.echo(str(prepare_dataset(name, source, data_dir)))
+    typer.echo(str(prepare_dataset(name, source, data_dir, _show_progress)))
 
 
 @app.command("verify")
@@ -44,8 +49,11 @@ def verify(name: Name, data_dir: options.DataDir = None) -> None:
     """Compare a dataset's files with the published checksums."""
     from lstmdrop.commands.data import verify_dataset
 
-    for file, state in verify_dataset(name, data_dir):
-        typer.echo(f"{state:<10}{file}")
+    checks = verify_dataset(name, data_dir)
+    for file, status in checks:
+        typer.echo(f"{status:<10}{file}")
+    if any(status != "ok" for _, status in checks):
+        raise DataError(f"{name} is not as it was published; get it again with: lstmdrop data prepare {name}")
 
 
 @app.command("info")
@@ -55,3 +63,13 @@ def describe(path: Annotated[Path, typer.Argument(help="A text, or a folder of t
 
     for row in describe_text(path):
         typer.echo(row)
+
+
+def _place(row: DatasetRow) -> str:
+    return "built in" if row.is_built_in else str(row.folder or "not here")
+
+
+def _show_progress(file: str, done: int, total: int | None) -> None:
+    if sys.stderr.isatty():
+        of_all = f" of {total / 2**20:,.0f}" if total else ""
+        typer.echo(f"\r{file}: {done / 2**20:,.0f}{of_all} MiB", err=True, nl=done == total)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.data.checksum import verify
+from lstmdrop.data.download import Progress, silent
 from lstmdrop.data.preparation import prepare
 from lstmdrop.data.registry import Dataset, datasets_dir, locate
 from lstmdrop.data.text import read_lines
@@ -24,26 +25,37 @@ class DatasetRow:
     licence: str
     folder: Path | None
     """Where it was found."""
+    is_built_in: bool
+    """Whether the package makes it by itself, so that it lies nowhere."""
 
 
 def list_datasets(data_dir: Path | None = None) -> list[DatasetRow]:
     """The datasets of every installed task."""
     return [
-        DatasetRow(dataset.task, dataset.name, dataset.summary, dataset.licence, _folder(dataset, data_dir))
+        DatasetRow(
+            dataset.task,
+            dataset.name,
+            dataset.summary,
+            dataset.licence,
+            _folder(dataset, data_dir),
+            is_built_in=not dataset.files,
+        )
         for dataset in _datasets()
     ]
 
 
-def prepare_dataset(name: str, source: Path | None = None, data_dir: Path | None = None) -> Path:
+def prepare_dataset(
+    name: str, source: Path | None = None, data_dir: Path | None = None, progress: Progress = silent
+) -> Path:
     """Download a dataset, or take it from the folder ``source``; returns the folder where it now lies.
 
     Raises:
-        UsageError: no installed task knows it.
+        UsageError: no installed task knows it, or it is built in.
         DataError: a file cannot be got, or is not the published one.
     """
-    dataset = find_dataset(name)
+    dataset = _published(name)
     folder = datasets_dir(data_dir) / name
-    prepare(dataset, folder, source=source)
+    prepare(dataset, folder, source=source, progress=progress)
     return folder
 
 
@@ -51,10 +63,10 @@ def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, s
     """Each file with ``ok``, ``missing`` or ``differs``.
 
     Raises:
-        UsageError: no installed task knows the dataset.
+        UsageError: no installed task knows the dataset, or it is built in.
         DataError: it is not on this machine.
     """
-    dataset = find_dataset(name)
+    dataset = _published(name)
     return [(file, status) for file, status in verify(dataset, locate(name, data_dir))]
 
 
@@ -81,6 +93,13 @@ def find_dataset(name: str) -> Dataset:
     if name not in known:
         raise UsageError(f"no dataset {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
     return known[name]
+
+
+def _published(name: str) -> Dataset:
+    dataset = find_dataset(name)
+    if not dataset.files:
+        raise UsageError(f"{name} is built in: the package makes it when it is first used")
+    return dataset
 
 
 def _datasets() -> list[Dataset]:
