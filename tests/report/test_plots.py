@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from lstmdrop.errors import DataError, MissingPartError, UsageError
+from lstmdrop.report.curves import Curves
 from lstmdrop.report.plots import COLORS, overfitting_figure, perplexity_ticks, spread_labels
-from lstmdrop.report.summary import Curves
 
 PLAIN = Curves("none-s1", (1, 2, 3), (300.0, 80.0, 30.0), (250.0, 120.0, 180.0))
 DROPPED = Curves("zaremba-s1", (1, 2, 3), (400.0, 110.0, 80.0), (300.0, 105.0, 95.0))

@@ -11,8 +11,11 @@ import pytest
 from lstmdrop.commands.report import report
 from lstmdrop.metrics.score import Score
 from lstmdrop.report.paper import TABLE_1, PaperColumn, PaperRow, PaperTable, Target
+from lstmdrop.report.paper_table import paper_table
+from lstmdrop.report.rule_table import rule_table
+from lstmdrop.report.run_table import run_table
 from lstmdrop.report.summary import RunSummary, SplitScore
-from lstmdrop.report.table import Cell, Table, paper_table, rule_table, run_table
+from lstmdrop.report.table import Cell, Table
 
 
 def perplexities(valid: float, test: float, signature: str = "stream:single") -> tuple[SplitScore, ...]:

@@ -43,10 +43,10 @@ def command(
 
 
 def _show(made: Report, *, with_curves: bool) -> None:
-    from lstmdrop.cli import render
+    from lstmdrop.cli import render, terminal_plot
 
     if with_curves:
-        typer.echo(render.curves("Perplexity by epoch", made.curves) + "\n")
+        typer.echo(terminal_plot.curves("Perplexity by epoch", made.curves) + "\n")
     render.print_tables(made.tables)
 
 

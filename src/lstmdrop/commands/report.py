@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.errors import DataError
+from lstmdrop.report.curves import Curves, read_curves
 from lstmdrop.report.paper import PAPER_TABLES, PaperTable
-from lstmdrop.report.summary import Curves, RunSummary, read_curves, read_summaries
-from lstmdrop.report.table import Table, paper_table, rule_table, run_table
+from lstmdrop.report.paper_table import paper_table
+from lstmdrop.report.rule_table import rule_table
+from lstmdrop.report.run_table import run_table
+from lstmdrop.report.summary import RunSummary, read_summaries
+from lstmdrop.report.table import Table
 
 DEFAULT_DIRECTORY = Path("runs")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lstmdrop.errors import DataError, MissingPartError, UsageError
-from lstmdrop.report.summary import Curves
+from lstmdrop.report.curves import Curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

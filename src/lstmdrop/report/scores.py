@@ -1,0 +1,68 @@
+"""What tables say of scores: their mean over seeds, how they were made and which way is better."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from lstmdrop.metrics.score import Score
+from lstmdrop.report.summary import RunSummary
+from lstmdrop.report.table import Note
+
+# Settings that change no result, and those that a line of a table states itself
+_NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.")
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """A score over seeds; the deviation is the sample's, None for one seed."""
+
+    mean: float
+    deviation: float | None
+
+
+def pool(runs: Iterable[RunSummary], split: str, metric: str) -> Pooled | None:
+    """The mean over seeds; a seed that was run twice counts once, with its mean."""
+    by_seed: dict[int, list[float]] = defaultdict(list)
+    for run in runs:
+        if score := run.score(split, metric):
+            by_seed[run.seed].append(score.value)
+    values = [statistics.fmean(values) for values in by_seed.values()]
+    if not values:
+        return None
+    has_deviation = len(values) > 1 and all(map(math.isfinite, values))
+    return Pooled(statistics.fmean(values), statistics.stdev(values) if has_deviation else None)
+
+
+def better_direction(score: Score) -> str:
+    """Which values of the score are better, in one word."""
+    return "higher" if score.higher_is_better else "lower"
+
+
+def signature_notes(runs: Iterable[RunSummary], scores: Collection[tuple[str, str]]) -> Iterable[Note]:
+    """How the numbers of a table were made; more than one way for one number is worth a warning."""
+    names: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        for entry in run.scores:
+            if (entry.split, entry.score.name) in scores:
+                what = f"{run.task} {run.data} {entry.split} {entry.score.name}"
+                # Every line states its number of models, so that alone makes no second way
+                names[what][re.sub(r"\|?\bmodels:\d+", "", entry.score.signature)].append(run.directory.name)
+    for what, signatures in names.items():
+        for number, (signature, directories) in enumerate(signatures.items(), start=1):
+            which = f", way {number} of {len(signatures)} ({', '.join(directories)})"
+            yield Note(f"{what}{which if len(signatures) > 1 else ''}:", signature)
+
+
+def differing_settings(runs: Iterable[RunSummary]) -> list[str]:
+    """The settings in which runs differ besides rule and seed; one that a run does not know has no say."""
+    values: dict[str, list[object]] = defaultdict(list)
+    for run in runs:
+        for key, value in run.settings.items():
+            if not key.startswith(_NEUTRAL) and value not in values[key]:
+                values[key].append(value)
+    return sorted(key for key, known in values.items() if len(known) > 1)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from lstmdrop.errors import DataError
+from lstmdrop.report.curves import Curves, read_curves
+
+LOG = """\
+{"event": "logged", "step": 1, "epoch": 1, "loss": 6.0, "rate": 1.0, "gradient_norm": 2.0, "seconds": 1.0}
+{"event": "evaluated", "step": 2, "epoch": 1, "split": "valid", "training_loss": 5.0,
+ "scores": [{"name": "perplexity", "value": 140.5, "higher_is_better": false, "signature": ""}]}
+{"event": "evaluated", "step": 4, "epoch": 2, "split": "valid", "training_loss": 4.0,
+ "scores": [{"name": "bleu", "value": 1.0, "higher_is_better": true, "signature": ""},
+            {"name": "perplexity", "value": 120.25, "higher_is_better": false, "signature": ""}]}
+{"event": "evaluated", "step": 4, "epoch": 2, "split": "train", "training_loss": 9.0,
+ "scores": [{"name": "perplexity", "value": 70.5, "higher_is_better": false, "signature": ""}]}
+""".replace(",\n ", ", ").replace("           {", "{")
+
+
+def write_log(directory: Path, text: str) -> Path:
+    directory.mkdir()
+    (directory / "log.jsonl").write_text(text)
+    return directory
+
+
+def test_curves_are_perplexities_by_epoch(tmp_path: Path) -> None:
+    found = read_curves(write_log(tmp_path / "a", LOG))
+    assert found == Curves("a", (1, 2), (math.exp(5.0), math.exp(4.0)), (140.5, 120.25))
+
+
+def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
+    found = read_curves(write_log(tmp_path / "a", LOG + '{"event": "eval'))
+    assert found.epochs == (1, 2)
+
+
+def test_a_diverged_epoch_is_infinite(tmp_path: Path) -> None:
+    found = read_curves(write_log(tmp_path / "a", LOG.replace('"training_loss": 4.0', '"training_loss": 1000.0')))
+    assert found.training == (math.exp(5.0), math.inf)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LOG + "nonsense\n", "log.jsonl, line 5: not an event"),
+        (LOG + '{"step": 3}\n', "log.jsonl, line 5: not an event"),
+        (LOG.replace('"training_loss": 5.0', '"training_loss": null'), "log.jsonl, line 2: not an event"),
+        (LOG.replace("perplexity", "bleu"), "no epoch with a validation perplexity yet"),
+    ],
+)
+def test_a_damaged_or_empty_log_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read_curves(write_log(tmp_path / "a", text))
+
+
+def test_a_missing_log_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"log\.jsonl cannot be read"):
+        read_curves(tmp_path)
