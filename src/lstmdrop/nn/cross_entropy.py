@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from lstmdrop.nn.linear import linear
+
 
 class _LinearCrossEntropy(torch.autograd.Function):
     """Computes the gradients together with the loss, while the probabilities are at hand.
@@ -19,7 +21,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
-        logits = torch.addmm(bias, features, weight.t()).to(_loss_dtype(features))
+        logits = linear(features, weight, bias).to(_loss_dtype(features))
         target_logits = logits.gather(1, targets[:, None])
         largest_logits = logits.amax(1, keepdim=True)
         probabilities = torch.softmax(logits, 1, out=logits)
@@ -27,14 +29,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
         if any(ctx.needs_input_grad):
             minus_one = probabilities.new_full((len(targets), 1), -1.0)
             slope = probabilities.scatter_add_(1, targets[:, None], minus_one).to(features.dtype)
-            ctx.save_for_backward(slope @ weight, slope.t() @ features, slope.sum(0))
+            weight_grad = linear(features.t(), slope.t()).t()
+            ctx.save_for_backward(linear(slope, weight.t()), weight_grad, slope.sum(0))
         return (log_norms - target_logits).sum()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         (grad,) = grads
         feature_grad, weight_grad, bias_grad = ctx.saved_tensors
-        return feature_grad * grad, weight_grad * grad, bias_grad * grad, None
+        weight_rows = torch.empty_like(weight_grad, memory_format=torch.contiguous_format)
+        return feature_grad * grad, torch.mul(weight_grad, grad, out=weight_rows), bias_grad * grad, None
 
 
 def linear_cross_entropy(
@@ -62,7 +66,7 @@ def target_log_probs(
     """Log-probability of each target, in nats; at most ``chunk_size`` rows of logits exist at a time."""
     parts = []
     for feature, target in zip(torch.split(features, chunk_size), torch.split(targets, chunk_size), strict=True):
-        logits = torch.addmm(bias, feature, weight.t()).to(_loss_dtype(feature))
+        logits = linear(feature, weight, bias).to(_loss_dtype(feature))
         parts.append(logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(1))
     return torch.cat(parts)
 
