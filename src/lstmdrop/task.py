@@ -22,11 +22,13 @@ class Loss:
     """A summed loss, so that means can be pooled exactly."""
 
     total: Tensor
-    """Negative log-likelihood summed over the items, in nats."""
+    """Negative log-likelihood summed over the items, in nats; its gradient is followed."""
     count: int
     """Over so many items (tokens, frames)."""
     divisor: int
     """What the gradient divides the total by: the batch size in the paper's recipe, the count for a mean."""
+    plain: Tensor | None = None
+    """The summed negative log-likelihood where ``total`` is another one, say of smoothed labels; it is logged."""
 
 
 @runtime_checkable

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lstmdrop.nn.cross_entropy import linear_cross_entropy, target_log_probs
+from lstmdrop.nn.cross_entropy import linear_cross_entropy, smoothed_cross_entropy, target_log_probs
 
 
 def problem(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -31,6 +32,21 @@ def test_value_and_gradients_equal_pytorchs() -> None:
 def test_gradcheck() -> None:
     *tensors, targets = problem()
     assert torch.autograd.gradcheck(lambda *values: linear_cross_entropy(*values, targets), tuple(tensors))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_smoothed_labels_equal_pytorchs(smoothing: float) -> None:
+    ours, theirs = problem(), problem()
+    loss, plain = smoothed_cross_entropy(*ours, smoothing=smoothing)
+    logits = F.linear(*theirs[:3])
+    expected = F.cross_entropy(logits, theirs[3], reduction="sum", label_smoothing=smoothing)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(loss, expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(plain, F.cross_entropy(logits, theirs[3], reduction="sum").detach(), atol=1e-12, rtol=0)
+    assert not plain.requires_grad
+    for mine, other in zip(ours[:3], theirs[:3], strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, atol=1e-12, rtol=0)
 
 
 def test_log_probs_are_those_of_log_softmax_whatever_the_chunk() -> None:

@@ -20,25 +20,33 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+    ) -> tuple[Tensor, Tensor]:
         logits = linear(features, weight, bias).to(_loss_dtype(features))
         target_logits = logits.gather(1, targets[:, None])
+        mean_logits = logits.mean(1, keepdim=True) if smoothing else target_logits
         largest_logits = logits.amax(1, keepdim=True)
         probabilities = torch.softmax(logits, 1, out=logits)
         log_norms = largest_logits - probabilities.amax(1, keepdim=True).log()  # p = exp(logit - log_norm)
         if any(ctx.needs_input_grad):
-            minus_one = probabilities.new_full((len(targets), 1), -1.0)
-            slope = probabilities.scatter_add_(1, targets[:, None], minus_one).to(features.dtype)
+            minus_target = probabilities.new_full((len(targets), 1), smoothing - 1.0)
+            slope = probabilities.scatter_add_(1, targets[:, None], minus_target)
+            if smoothing:
+                slope.sub_(smoothing / len(weight))
+            slope = slope.to(features.dtype)
             weight_grad = linear(features.t(), slope.t()).t()
             ctx.save_for_backward(linear(slope, weight.t()), weight_grad, slope.sum(0))
-        return (log_norms - target_logits).sum()
+        nll = (log_norms - target_logits).sum()
+        ctx.mark_non_differentiable(nll)
+        return torch.lerp(nll, (log_norms - mean_logits).sum(), smoothing), nll
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        (grad,) = grads
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        grad = grads[0]
         feature_grad, weight_grad, bias_grad = ctx.saved_tensors
         weight_rows = torch.empty_like(weight_grad, memory_format=torch.contiguous_format)
-        return feature_grad * grad, torch.mul(weight_grad, grad, out=weight_rows), bias_grad * grad, None
+        return feature_grad * grad, torch.mul(weight_grad, grad, out=weight_rows), bias_grad * grad, None, None
 
 
 def linear_cross_entropy(
@@ -48,11 +56,26 @@ def linear_cross_entropy(
     targets: Int[Tensor, " items"],
 ) -> Float[Tensor, ""]:
     """Summed negative log-likelihood of ``targets`` under ``softmax(features @ weight.T + bias)``, in nats."""
-    dtype = features.dtype
-    loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        features, weight.to(dtype), bias.to(dtype), targets
-    )
+    loss, _ = smoothed_cross_entropy(features, weight, bias, targets, smoothing=0.0)
     return loss
+
+
+def smoothed_cross_entropy(
+    features: Float[Tensor, "items features"],
+    weight: Float[Tensor, "vocabulary features"],
+    bias: Float[Tensor, " vocabulary"],
+    targets: Int[Tensor, " items"],
+    smoothing: float,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """The loss under smoothed labels (Szegedy et al. 2016, section 7), and the plain one, which has no gradient.
+
+    A label keeps ``1 - smoothing`` of its probability; the rest is spread evenly over the whole vocabulary.
+    """
+    dtype = features.dtype
+    losses: tuple[Tensor, Tensor] = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        features, weight.to(dtype), bias.to(dtype), targets, smoothing
+    )
+    return losses
 
 
 @torch.no_grad()

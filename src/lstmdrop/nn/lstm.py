@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lstmdrop.nn.kernel import Kernel, fastest_kernel, running_on
-from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, fused, scan
+from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, scan
 from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.spans import WHOLE, Span, spans
+from lstmdrop.nn.unrolled import Unrolled
 
 
 class RegularizedLSTM(nn.Module):
@@ -37,30 +41,85 @@ class RegularizedLSTM(nn.Module):
         return LSTMState(weight.new_zeros(shape), weight.new_zeros(shape))
 
     def forward(
-        self, inputs: Float[Tensor, "time batch features"], state: LSTMState | None = None
+        self,
+        inputs: Float[Tensor, "time batch features"],
+        state: LSTMState | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
-        """Outputs of the top layer, and the state after the last step; without ``state``, from zeros."""
+        """Outputs of the top layer, and the state after the last step; without ``state``, from zeros.
+
+        With ``lengths`` each row ends after so many steps: its later outputs are zero, its state is the one
+        after its own last step, and what it was padded with changes nothing.
+        """
         state = self.initial_state(inputs.shape[1]) if state is None else state
+        if lengths is None:
+            return self._run(inputs, state, WHOLE)
+        falling = lengths.cpu().argsort(descending=True, stable=True)
+        order, back = falling.to(inputs.device), falling.argsort().to(inputs.device)
+        state = LSTMState(*(part[:, order] for part in state))
+        outputs, final = self._run(inputs[:, order], state, spans(lengths.cpu()[falling]))
+        outputs = F.pad(outputs[:, back], (0, 0, 0, 0, 0, len(inputs) - len(outputs)))
+        return outputs, LSTMState(*(part[:, back] for part in final))
+
+    def unrolled(self, num_steps: int, batch_size: int) -> Unrolled:
+        """A pass of so many steps to be taken one by one, its dropout masks drawn now."""
+        layers = self._weights()
+        sizes = [weights.input.shape[1] for weights in layers] + [self.hidden_size]
+        masks = [self._mask((num_steps, batch_size, size)) for size in sizes]
+        noises = [self._noise(num_steps, batch_size, weights).steps(num_steps) for weights in layers]
+        return Unrolled([self._drop_weights(weights) for weights in layers], masks, noises)
+
+    def _run(self, inputs: Tensor, state: LSTMState, parts: Sequence[Span]) -> tuple[Tensor, LSTMState]:
         finals = []
-        for layer, hidden, cell in zip(self.layers, *state, strict=True):
-            inputs, final = self._run_layer(layer, self._between(inputs), LSTMState(hidden, cell))
+        for weights, hidden, cell in zip(self._weights(), *state, strict=True):
+            inputs, final = self._run_layer(weights, self._between(inputs), LSTMState(hidden, cell), parts)
             finals.append(final)
         hidden, cell = (torch.stack(part) for part in zip(*finals, strict=True))
         return self._between(inputs), LSTMState(hidden, cell)
 
+    def _run_layer(
+        self, weights: LayerWeights, inputs: Tensor, state: LSTMState, parts: Sequence[Span]
+    ) -> tuple[Tensor, LSTMState]:
+        num_steps, batch_size, _ = inputs.shape
+        noise = self._noise(num_steps, batch_size, weights)
+        weights = self._drop_weights(weights)
+        outputs = []
+        for steps, rows in parts:
+            begin = LSTMState(state.hidden[rows], state.cell[rows])
+            output, end = self._run_part(weights, inputs[steps, rows], begin, noise.part(steps, rows))
+            ended = batch_size - output.shape[1]
+            outputs.append(F.pad(output, (0, 0, 0, ended)) if ended else output)
+            state = LSTMState(*(torch.cat([new, old[len(new) :]]) for new, old in zip(end, state, strict=True)))
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs), state
+
+    def _run_part(
+        self, weights: LayerWeights, inputs: Tensor, state: LSTMState, noise: Noise
+    ) -> tuple[Tensor, LSTMState]:
+        if noise is not SILENT:
+            return scan(weights, inputs, state, noise)
+        with running_on(self._kernel_for(inputs)):
+            return fused(weights, inputs, state, training=self.training)
+
+    def _weights(self) -> list[LayerWeights]:
+        return [LayerWeights(*layer.parameters()) for layer in self.layers]
+
     def _between(self, inputs: Tensor) -> Tensor:
         return self.regularizer.between(inputs) if self.training else inputs
 
-    def _run_layer(self, layer: nn.Module, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        rule, weights = self.regularizer, LayerWeights(*layer.parameters())
-        shape = (inputs.shape[0], inputs.shape[1], self.hidden_size)
-        noise = (rule.noise if self.training else rule.expectation)(shape, weights.recurrent)
-        if noise is not SILENT:
-            return scan(weights, inputs, state, noise)
-        if self.training:
-            weights = weights._replace(recurrent=rule.weight(weights.recurrent))
-        with running_on(self._kernel_for(inputs)):
-            return fused(weights, inputs, state, training=self.training)
+    def _mask(self, shape: tuple[int, int, int]) -> tuple[Tensor, ...] | None:
+        ones = next(self.parameters()).new_ones(shape)
+        mask = self._between(ones)
+        return None if mask is ones else mask.unbind()
+
+    def _noise(self, num_steps: int, batch_size: int, weights: LayerWeights) -> Noise:
+        rule = self.regularizer
+        draw = rule.noise if self.training else rule.expectation
+        return draw((num_steps, batch_size, self.hidden_size), weights.recurrent)
+
+    def _drop_weights(self, weights: LayerWeights) -> LayerWeights:
+        if not self.training:
+            return weights
+        return weights._replace(recurrent=self.regularizer.weight(weights.recurrent))
 
     def _kernel_for(self, inputs: Tensor) -> Kernel:
         if not self.training or inputs.device.type != "cpu":

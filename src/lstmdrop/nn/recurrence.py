@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -32,6 +32,22 @@ class Noise:
     zone_hidden: Tensor | None = None
     zone_cell: Tensor | None = None
 
+    def part(self, steps: slice, rows: slice) -> Noise:
+        """The noise of some steps and of some rows of the batch."""
+        if self is SILENT:
+            return self
+        return Noise(*(mask if mask is None else _part(mask, steps, rows) for mask in self._masks()))
+
+    def steps(self, num_steps: int) -> list[Noise]:
+        """The noise of each step, its masks without the time axis."""
+        if self is SILENT:
+            return [self] * num_steps
+        columns = (_unbound(mask, num_steps) for mask in self._masks())
+        return [Noise(*masks) for masks in zip(*columns, strict=True)]
+
+    def _masks(self) -> list[Tensor | None]:
+        return [getattr(self, field.name) for field in fields(self)]
+
 
 SILENT = Noise()
 
@@ -59,24 +75,29 @@ def scan(
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
     """Run a layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once."""
     products = F.linear(inputs, weights.input, weights.input_bias + weights.recurrent_bias)
-    hidden_masks = _steps(noise.hidden, len(inputs))
-    candidate_masks = _steps(noise.candidate, len(inputs))
-    zone_hidden = _steps(noise.zone_hidden, len(inputs))
-    zone_cell = _steps(noise.zone_cell, len(inputs))
-    h, c = state
     outputs = []
-    for t, product in enumerate(products.unbind()):
-        gates = product + F.linear(_masked(h, hidden_masks[t]), weights.recurrent)
-        i, f, g, o = gates.chunk(4, dim=-1)
-        candidate = _masked(g.tanh(), candidate_masks[t])
-        new_c = f.sigmoid() * c + i.sigmoid() * candidate
-        new_h = o.sigmoid() * new_c.tanh()
-        h, c = _zoned(h, new_h, zone_hidden[t]), _zoned(c, new_c, zone_cell[t])
-        outputs.append(h)
-    return torch.stack(outputs), LSTMState(h, c)
+    for product, step_noise in zip(products.unbind(), noise.steps(len(inputs)), strict=True):
+        state = cell(product, weights.recurrent, state, step_noise)
+        outputs.append(state.hidden)
+    return torch.stack(outputs), state
 
 
-def _steps(mask: Tensor | None, num_steps: int) -> tuple[Tensor | None, ...]:
+def cell(product: Float[Tensor, "batch gates"], recurrent: Tensor, state: LSTMState, noise: Noise) -> LSTMState:
+    """One step of one layer; ``product`` is what the input and the biases add to the gates, noise has no time axis."""
+    h, c = state
+    gates = product + F.linear(_masked(h, noise.hidden), recurrent)
+    i, f, g, o = gates.chunk(4, dim=-1)
+    candidate = _masked(g.tanh(), noise.candidate)
+    new_c = f.sigmoid() * c + i.sigmoid() * candidate
+    new_h = o.sigmoid() * new_c.tanh()
+    return LSTMState(_zoned(h, new_h, noise.zone_hidden), _zoned(c, new_c, noise.zone_cell))
+
+
+def _part(mask: Tensor, steps: slice, rows: slice) -> Tensor:
+    return mask[steps if len(mask) > 1 else slice(None), rows if mask.shape[1] > 1 else slice(None)]
+
+
+def _unbound(mask: Tensor | None, num_steps: int) -> tuple[Tensor | None, ...]:
     if mask is None:
         return (None,) * num_steps
     return tuple(mask.expand(num_steps, *mask.shape[1:]).unbind())

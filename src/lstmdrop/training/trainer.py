@@ -71,8 +71,9 @@ class Trainer(Generic[BatchT]):
                 loss = self.objective(batch)
             loss.total.backward()  # type: ignore[no-untyped-call]
             divisor += loss.divisor
-            self.epoch_loss += loss.total.detach()
-            self.logged_loss += loss.total.detach()
+            plain = loss.total if loss.plain is None else loss.plain
+            self.epoch_loss += plain.detach()
+            self.logged_loss += plain.detach()
             self.progress.count(loss.count)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         self.gradient_norm = scale_and_clip(gradients, divisor, self.config.clip)

@@ -1,0 +1,63 @@
+"""A deep LSTM that reads in both directions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from lstmdrop.nn.lstm import RegularizedLSTM
+from lstmdrop.nn.recurrence import LSTMState
+from lstmdrop.nn.rules import Regularizer
+
+
+class BidirectionalLSTM(nn.Module):
+    """Each layer reads the one below forwards and backwards and hands on both (Graves & Schmidhuber 2005).
+
+    The dropout rule acts as in `RegularizedLSTM`: one mask between two layers, whichever direction reads it.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int, regularizer: Regularizer) -> None:
+        super().__init__()
+        sizes = [input_size] + [2 * hidden_size] * (num_layers - 1)
+        within = dataclasses.replace(regularizer, between=lambda tensor: tensor)
+        self.ahead = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
+        self.back = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
+        self.regularizer = regularizer
+
+    def forward(
+        self, inputs: Float[Tensor, "time batch features"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> tuple[Float[Tensor, "time batch both"], LSTMState]:
+        """Outputs of the top layer, and each layer's last state, the two directions side by side.
+
+        With ``lengths`` each row is read backwards from its own end, and what it was padded with changes nothing.
+        """
+        order = _reversal(inputs, lengths)
+        finals = []
+        for ahead, back in zip(self.ahead, self.back, strict=True):
+            inputs = self._between(inputs)
+            outputs, final = ahead(inputs, lengths=lengths)
+            reversed_outputs, reversed_final = back(_reorder(inputs, order), lengths=lengths)
+            inputs = torch.cat([outputs, _reorder(reversed_outputs, order)], -1)
+            finals.append([torch.cat(parts, -1) for parts in zip(final, reversed_final, strict=True)])
+        hidden, cell = (torch.cat(parts) for parts in zip(*finals, strict=True))
+        return self._between(inputs), LSTMState(hidden, cell)
+
+    def _between(self, inputs: Tensor) -> Tensor:
+        return self.regularizer.between(inputs) if self.training else inputs
+
+
+def _reversal(inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """For each step and row the step that stands there when the row is read from its end; it is its own inverse."""
+    num_steps, batch_size, _ = inputs.shape
+    steps = torch.arange(num_steps, device=inputs.device)[:, None].expand(num_steps, batch_size)
+    if lengths is None:
+        return steps.flip(0)
+    ends = lengths.to(inputs.device)[None]
+    return torch.where(steps < ends, ends - 1 - steps, steps)
+
+
+def _reorder(tensor: Tensor, order: Tensor) -> Tensor:
+    return tensor.gather(0, order[..., None].expand_as(tensor))

@@ -1,0 +1,154 @@
+"""Decoders: networks that write a sequence token by token, given what an encoder made of the input."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from lstmdrop.nn.attention import LuongAttention, Memory
+from lstmdrop.nn.cross_entropy import smoothed_cross_entropy, target_log_probs
+from lstmdrop.nn.lstm import RegularizedLSTM
+from lstmdrop.nn.recurrence import LSTMState
+from lstmdrop.nn.rules import Regularizer
+
+PADDING = -1
+"""A target that no row of the batch has: it adds nothing to the loss."""
+
+StateT = TypeVar("StateT")
+
+
+@runtime_checkable
+class Decoder(Protocol[StateT]):
+    """What training and search need of a decoder."""
+
+    softmax: nn.Linear
+
+    def features(
+        self, inputs: Int[Tensor, "time batch"], state: StateT
+    ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
+        """What the softmax reads after each token of ``inputs``, and the state after the last one."""
+        ...
+
+    def step(
+        self, tokens: Int[Tensor, " rows"], state: StateT
+    ) -> tuple[Float[Tensor, "rows vocabulary"], Float[Tensor, "rows positions"] | None, StateT]:
+        """Log-probabilities of the next token in nats, where the decoder looked, and the state after ``tokens``."""
+        ...
+
+    def select(self, state: StateT, rows: Int[Tensor, " chosen"]) -> StateT:
+        """The state of these rows, in this order."""
+        ...
+
+
+class PlainDecoder(nn.Module):
+    """An LSTM language model that starts from a given state (Sutskever, Vinyals & Le 2014; Vinyals et al. 2015)."""
+
+    def __init__(self, embedding: nn.Embedding, lstm: RegularizedLSTM, vocabulary_size: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.lstm = lstm
+        self.softmax = nn.Linear(lstm.hidden_size, vocabulary_size)
+
+    def features(
+        self, inputs: Int[Tensor, "time batch"], state: LSTMState
+    ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
+        """What the softmax reads after each token of ``inputs``, and the state after the last one."""
+        features: tuple[Tensor, LSTMState] = self.lstm(self.embedding(inputs), state)
+        return features
+
+    def step(self, tokens: Int[Tensor, " rows"], state: LSTMState) -> tuple[Tensor, None, LSTMState]:
+        """Log-probabilities of the next token, shape ``(rows, vocabulary)``, in nats; it looks at nothing."""
+        features, state = self.features(tokens[None], state)
+        return self.softmax(features[0]).log_softmax(-1), None, state
+
+    def select(self, state: LSTMState, rows: Int[Tensor, " chosen"]) -> LSTMState:
+        """The state of these rows, in this order."""
+        return _selected(state, rows)
+
+
+class AttentionState(NamedTuple):
+    """What an `AttentionDecoder` remembers."""
+
+    lstm: LSTMState
+    feed: Float[Tensor, "rows hidden"]
+    """The last attentional vector."""
+    memory: Memory
+
+
+class AttentionDecoder(nn.Module):
+    """A deep LSTM with global attention and input feeding (Luong, Pham & Manning 2015, section 3.3)."""
+
+    def __init__(
+        self, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int, memory_size: int,
+        regularizer: Regularizer,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        self.lstm = RegularizedLSTM(embedding_size + hidden_size, hidden_size, num_layers, regularizer)
+        self.attention = LuongAttention(hidden_size, memory_size)
+        self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
+        self.softmax = nn.Linear(hidden_size, vocabulary_size)
+
+    def start(self, lstm: LSTMState, memory: Memory) -> AttentionState:
+        """The state before the first token; the first feed is zero."""
+        return AttentionState(lstm, torch.zeros_like(lstm.hidden[0]), memory)
+
+    def features(
+        self, inputs: Int[Tensor, "time batch"], state: AttentionState
+    ) -> tuple[Float[Tensor, "time batch hidden"], AttentionState]:
+        """The attentional vector after each token of ``inputs``, and the state after the last one."""
+        features, _, state = self._run(inputs, state)
+        return features, state
+
+    def step(
+        self, tokens: Int[Tensor, " rows"], state: AttentionState
+    ) -> tuple[Float[Tensor, "rows vocabulary"], Float[Tensor, "rows positions"], AttentionState]:
+        """Log-probabilities of the next token in nats, the attention weights, and the state after ``tokens``."""
+        features, weights, state = self._run(tokens[None], state)
+        return self.softmax(features[0]).log_softmax(-1), weights, state
+
+    def select(self, state: AttentionState, rows: Int[Tensor, " chosen"]) -> AttentionState:
+        """The state of these rows, in this order."""
+        return AttentionState(_selected(state.lstm, rows), state.feed[rows], state.memory.select(rows))
+
+    def _run(self, inputs: Tensor, state: AttentionState) -> tuple[Tensor, Tensor, AttentionState]:
+        unrolled = self.lstm.unrolled(*inputs.shape)
+        lstm, feed, memory = state
+        weights = feed.new_empty(0)
+        features = []
+        for t, embedded in enumerate(self.embedding(inputs).unbind()):
+            output, lstm = unrolled.step(t, torch.cat([embedded, feed], -1), lstm)
+            context, weights = self.attention(output, memory)
+            feed = torch.tanh(self.combine(torch.cat([context, output], -1)))
+            features.append(feed)
+        return torch.stack(features), weights, AttentionState(lstm, feed, memory)
+
+
+def decoder_loss(
+    decoder: Decoder[StateT], inputs: Int[Tensor, "time batch"], targets: Int[Tensor, "time batch"], state: StateT,
+    smoothing: float,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:  # fmt: skip
+    """The summed loss under smoothed labels, and the plain one; targets that are `PADDING` add nothing."""
+    features, _ = decoder.features(inputs, state)
+    is_real = targets != PADDING
+    softmax = decoder.softmax
+    return smoothed_cross_entropy(features[is_real], softmax.weight, softmax.bias, targets[is_real], smoothing)
+
+
+@torch.no_grad()
+def decoder_log_probs(
+    decoder: Decoder[StateT], inputs: Int[Tensor, "time batch"], targets: Int[Tensor, "time batch"], state: StateT
+) -> Float[Tensor, "time batch"]:
+    """Log-probability of each target in nats; zero where it is `PADDING`."""
+    features, _ = decoder.features(inputs, state)
+    is_real = targets != PADDING
+    softmax = decoder.softmax
+    log_probs = target_log_probs(features[is_real], softmax.weight, softmax.bias, targets[is_real])
+    return log_probs.new_zeros(targets.shape).masked_scatter(is_real, log_probs)
+
+
+def _selected(state: LSTMState, rows: Tensor) -> LSTMState:
+    return LSTMState(*(part[:, rows] for part in state))
