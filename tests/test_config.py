@@ -9,19 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from lstmdrop.commands.settings import resolve_config
-from lstmdrop.config import (
-    Section,
-    TaskConfig,
-    TrainingConfig,
-    differences,
-    nest,
-    parse_override,
-    read_preset,
-    resolve,
-    setting_names,
-)
+from lstmdrop.config import Section, TaskConfig, TrainingConfig, differences, resolve, setting_names
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError
+from lstmdrop.layers import nest, parse_override, read_preset
 from lstmdrop_tasks.lm.config import LMConfig
 
 
@@ -152,6 +143,17 @@ def test_order_is_defaults_size_preset_file_options_overrides(tmp_path: Path) ->
     assert (config.training.clip, config.training.epochs) == (2.0, 4)
     assert (config.regularizer.rule, config.seed, config.data.name) == ("zoneout", 7, "ptb")
     assert resolve_config(plugin, "large", preset=preset).model.hidden_size == 1500
+
+
+def test_settings_of_another_task_are_refused_by_its_name(tmp_path: Path) -> None:
+    """Before anything else in them is: its sizes and sections mean nothing here."""
+    preset = tmp_path / "config.json"
+    preset.write_text(json.dumps({"task": "mt", "size": "paper", "encoder": {"layers": 4}}))
+    plugin = load_plugin("lm")
+    for mistake in ({"preset": preset}, {"overrides": ["task=mt"]}, {"stored": {"task": "mt", "encoder": {}}}):
+        with pytest.raises(ConfigError, match=r"^task = 'mt': these settings are not for 'lm'$") as caught:
+            resolve_config(plugin, **mistake)
+        assert caught.value.exit_code == 3
 
 
 def test_a_path_is_kept_in_full_and_a_datasets_name_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from lstmdrop.commands.settings import resolve_config
-from lstmdrop.config import Section, TaskConfig, read_preset, resolve
+from lstmdrop.config import Section, TaskConfig, resolve
 from lstmdrop.discovery import installed_tasks, load_plugin, sizes
+from lstmdrop.layers import read_preset
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import Run
@@ -71,6 +72,7 @@ def test_plugin_describes_itself(plugin: TaskPlugin) -> None:
     assert len(set(names)) == len(names)
     assert {dataset.task for dataset in plugin.datasets} == {plugin.name}
     plugin.prediction()  # every option has a default
+    assert all(field.description for field in plugin.prediction.model_fields.values())
 
 
 def test_every_preset_is_a_valid_configuration_of_its_own_name(plugin: TaskPlugin) -> None:

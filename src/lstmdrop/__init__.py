@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lstmdrop.commands.average import average
     from lstmdrop.commands.bench import bench
     from lstmdrop.commands.evaluate import evaluate
     from lstmdrop.commands.info import info
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lstmdrop.commands.report import report
     from lstmdrop.commands.train import train
 
-__all__ = ["bench", "evaluate", "info", "predict", "report", "train"]
+__all__ = ["average", "bench", "evaluate", "info", "predict", "report", "train"]
 
 
 def __getattr__(name: str) -> Any:

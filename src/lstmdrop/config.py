@@ -1,22 +1,16 @@
-"""Configuration: frozen sections, TOML presets and ``section.field=value`` overrides."""
+"""Configuration: frozen sections, and a message for every key or value that does not fit them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lstmdrop.errors import ConfigError, did_you_mean
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from lstmdrop.layers import Layer, flatten, merge
 
 
 class Section(BaseModel):
@@ -81,7 +75,6 @@ class TaskConfig(Section):
 
 
 ConfigT = TypeVar("ConfigT", bound=Section)
-Layer = Mapping[str, Any]
 
 
 def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
@@ -92,76 +85,18 @@ def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
     """
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged = _merge(merged, layer)
+        merged = merge(merged, layer)
     try:
         return config_class.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(_explain(error, config_class)) from None
 
 
-def read_preset(path: Path) -> dict[str, Any]:
-    """Settings from a TOML file, or from a JSON file such as a run's ``config.json``.
-
-    Raises:
-        ConfigError: the file is missing or cannot be parsed.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        return dict(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
-    except OSError as error:
-        raise ConfigError(f"preset {path}: {error.strerror or error}") from None
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"preset {path} cannot be read: {error}") from None
-
-
-def parse_override(text: str) -> dict[str, Any]:
-    """``section.field=value`` as a nested mapping; the value is ``null``, TOML where it parses, or a string.
-
-    Raises:
-        ConfigError: there is no ``=``, or no key before it.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {text!r}: write section.field=value")
-    return nest(key.strip(), _parse_value(value.strip()))
-
-
-def nest(dotted: str, value: object) -> dict[str, Any]:
-    """``nest("training.clip", 5)`` is ``{"training": {"clip": 5}}``."""
-    for part in reversed(dotted.split(".")):
-        value = {part: value}
-    return value  # type: ignore[return-value]
-
-
 def differences(old: Section, new: Section) -> list[str]:
     """The dotted keys whose values differ, each as ``key: old -> new``."""
-    before, after = _flatten(old.model_dump(mode="json")), _flatten(new.model_dump(mode="json"))
+    before, after = flatten(old.model_dump(mode="json")), flatten(new.model_dump(mode="json"))
     keys = sorted(before.keys() | after.keys())
     return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
-
-
-def _parse_value(text: str) -> object:
-    if text in ("None", "null"):  # "none" is a value of its own: the rule without dropout
-        return None
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _merge(base: Layer, over: Layer) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _flatten(tree: Layer, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _explain(error: ValidationError, config_class: type[Section]) -> str:

@@ -7,8 +7,8 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.config import read_preset
 from lstmdrop.errors import ConfigError, UsageError, did_you_mean
+from lstmdrop.layers import read_preset
 from lstmdrop.plugin import TaskPlugin
 
 NAMESPACE = "lstmdrop_tasks"

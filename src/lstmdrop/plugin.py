@@ -30,7 +30,7 @@ class TaskPlugin:
     build: Build
     evaluate: Evaluate
     prediction: type[Section]
-    """What can be asked of ``predict``: the fields become command-line options."""
+    """What can be asked of ``predict``: the docstring is the command's help, the fields are its options."""
     predict: Predict
     bench: Bench
 

@@ -32,8 +32,7 @@ class Run:
         run = cls(directory)
         if run.exists():
             raise UsageError(f"{directory} holds a run already: --resume goes on with it, --out chooses another place")
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise UsageError(f"{directory} is not an empty folder: --out chooses another place")
+        run.require_empty()
         run.write_config(config)
         return run
 
@@ -82,6 +81,15 @@ class Run:
         """Remove the directory again unless something has been trained in it."""
         if not self.has_checkpoint() and not self._path("log.jsonl").exists():
             shutil.rmtree(self.directory)
+
+    def require_empty(self) -> None:
+        """Make sure that nothing is overwritten.
+
+        Raises:
+            UsageError: the directory holds something, or is a file.
+        """
+        if self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir())):
+            raise UsageError(f"{self.directory} is not an empty folder: --out chooses another place")
 
     def exists(self) -> bool:
         """Whether the directory holds a run."""

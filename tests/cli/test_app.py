@@ -207,6 +207,31 @@ def test_lines_of_standard_input_are_scored(lstmdrop: Command, finished: Path, m
         assert line["log_prob"] < 0
 
 
+def test_a_run_predicts_without_the_data_it_was_trained_on(
+    lstmdrop: Command, finished: Path, toy_corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(finished, run)
+    config = (run / "config.json").read_text()
+    (run / "config.json").write_text(config.replace(json.dumps(str(toy_corpus)), '"/nowhere/text"'))
+    assert lstmdrop("predict", "lm", "--run", run).output == lstmdrop("predict", "lm", "--run", finished).output != ""
+    outcome = lstmdrop("eval", "lm", "--run", run)
+    assert outcome.code == 4
+    assert "/nowhere/text" in outcome.messages
+    assert lstmdrop("eval", "lm", "--run", run, "--data", toy_corpus).code == 0
+
+
+def test_a_split_is_scored_where_the_others_are_missing(
+    lstmdrop: Command, finished: Path, toy_corpus: Path, tmp_path: Path
+) -> None:
+    shutil.copy(toy_corpus / "test.txt", tmp_path)
+    alone = lstmdrop("eval", "lm", "--run", finished, "--data", tmp_path, "--split", "test")
+    assert alone.output == lstmdrop("eval", "lm", "--run", finished).output != ""
+    missing = lstmdrop("eval", "lm", "--run", finished, "--data", tmp_path, "--split", "valid")
+    assert missing.code == 4
+    assert f"{tmp_path / 'valid.txt'}: no such file" in missing.messages
+
+
 def test_options_of_a_prediction_arrive(lstmdrop: Command, finished: Path) -> None:
     sampled = ["predict", "lm", "--run", finished, "--length", 60, "--json", "--seed", 0]
     first = lstmdrop(

@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from lstmdrop.commands.plan import plan
+from lstmdrop.commands.settings import resolve_config
+from lstmdrop.discovery import load_plugin
 
 OVERRIDES = ["model.hidden_size=8", "training.num_steps=5", "training.batch_size=2", "training.epochs=3"]
+
+
+def planned(folder: Path, *overrides: str) -> dict[str, str]:
+    plugin = load_plugin("lm")
+    return plan(plugin, resolve_config(plugin, data=str(folder), overrides=[*OVERRIDES, *overrides]))
 
 
 def folder_of(tmp_path: Path, words: int = 101) -> Path:
@@ -16,20 +23,18 @@ def folder_of(tmp_path: Path, words: int = 101) -> Path:
 
 
 def test_parameters_and_steps_are_counted_as_training_makes_them(tmp_path: Path) -> None:
-    planned = plan("lm", data=str(folder_of(tmp_path)), overrides=OVERRIDES)
+    rows = planned(folder_of(tmp_path))
     vocabulary = 7 + 2
     expected = 2 * vocabulary * 8 + vocabulary + 2 * (8 * 8 * 8 + 8 * 8)
-    assert planned["parameters"] == f"{expected:,}"
-    assert planned["steps"] == "10 an epoch, 30 in 3 epochs"  # 102 tokens, 2 streams of 51, windows of 5
+    assert rows["parameters"] == f"{expected:,}"
+    assert rows["steps"] == "10 an epoch, 30 in 3 epochs"  # 102 tokens, 2 streams of 51, windows of 5
 
 
 def test_twice_the_steps_keep_more_for_the_backward_pass(tmp_path: Path) -> None:
-    folder = str(folder_of(tmp_path))
+    folder = folder_of(tmp_path)
 
     def activations(num_steps: int) -> float:
-        rows = plan(
-            "lm", data=folder, overrides=[*OVERRIDES, f"training.num_steps={num_steps}", "model.hidden_size=256"]
-        )
+        rows = planned(folder, f"training.num_steps={num_steps}", "model.hidden_size=256")
         return float(rows["  activations"].split()[0])
 
     assert activations(5) < activations(20)

@@ -8,6 +8,7 @@ import pytest
 from lstmdrop.data.checksum import verify
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
+from lstmdrop.task import SPLITS
 from lstmdrop_tasks.lm.corpora import DATASETS, Corpus, find_corpus
 
 
@@ -23,13 +24,16 @@ def write_splits(folder: Path, layout: str = "{}.txt") -> Path:
     return folder
 
 
+def texts(corpus: Corpus) -> list[Path]:
+    return [corpus.text(split) for split in SPLITS]
+
+
 def contents(corpus: Corpus) -> list[str]:
-    return [path.read_text() for path in (corpus.train, corpus.valid, corpus.test)]
+    return [path.read_text() for path in texts(corpus)]
 
 
 def test_a_folder_has_its_three_splits(tmp_path: Path) -> None:
     corpus = find_corpus(str(write_splits(tmp_path / "mine")))
-    assert corpus.name == "mine"
     assert contents(corpus) == ["the train text\n", "the valid text\n", "the test text\n"]
 
 
@@ -39,7 +43,7 @@ def test_a_folder_has_its_three_splits(tmp_path: Path) -> None:
 )
 def test_a_known_name_is_found_in_its_published_layout(tmp_path: Path, name: str, layout: str) -> None:
     folder = write_splits(tmp_path / "data" / name, layout)
-    assert find_corpus(name, tmp_path / "data").train == folder / layout.format("train")
+    assert find_corpus(name, tmp_path / "data").text("train") == folder / layout.format("train")
     assert contents(find_corpus(str(folder)))[1] == "the valid text\n"
 
 
@@ -48,8 +52,7 @@ def test_one_file_is_split_in_its_own_order(tmp_path: Path) -> None:
     text = tmp_path / "novel.txt"
     text.write_text("\r\n".join(lines), encoding="utf-8", newline="")
     corpus = find_corpus(str(text))
-    assert corpus.name == "novel"
-    splits = [list(read_lines(path)) for path in (corpus.train, corpus.valid, corpus.test)]
+    splits = [list(read_lines(path)) for path in texts(corpus)]
     assert [len(split) for split in splits] == [90, 5, 5]
     assert [line for split in splits for line in split] == lines
 
@@ -60,9 +63,9 @@ def test_a_split_file_is_made_once_for_its_content(tmp_path: Path) -> None:
     first = find_corpus(str(text))
     copy = tmp_path / "copy.txt"
     copy.write_text("a\nb\nc\n")
-    assert find_corpus(str(copy)).train == first.train
+    assert find_corpus(str(copy)) == first
     text.write_text("a\nb\nd\n")
-    assert find_corpus(str(text)).train != first.train
+    assert find_corpus(str(text)) != first
     assert contents(first) == ["a\n", "b\n", "c\n"]
 
 
@@ -77,11 +80,18 @@ def test_text8_is_split_by_characters(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
     folder = write_splits(tmp_path / "mine")
     (folder / "test.txt").write_text("")
+    corpus = find_corpus(str(folder))
     with pytest.raises(DataError, match=r"test\.txt: the file is empty"):
-        find_corpus(str(folder))
+        corpus.text("test")
     (folder / "valid.txt").unlink()
     with pytest.raises(DataError, match=r"valid\.txt: no such file[^\n]*\n.*train\.txt, valid\.txt and test\.txt"):
-        find_corpus(str(folder))
+        corpus.text("valid")
+
+
+@pytest.mark.parametrize("layout", ["{}.txt", "ptb.{}.txt", "wiki.{}.tokens"])
+def test_a_split_is_found_where_the_others_are_missing(tmp_path: Path, layout: str) -> None:
+    (tmp_path / layout.format("test")).write_text("the test text\n")
+    assert find_corpus(str(tmp_path)).text("test") == tmp_path / layout.format("test")
 
 
 def test_what_is_wrong_with_a_dataset_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +100,7 @@ def test_what_is_wrong_with_a_dataset_says_how_to_get_it(tmp_path: Path, monkeyp
         find_corpus("ptb", tmp_path)
     (write_splits(tmp_path / "ptb", "ptb.{}.txt") / "ptb.valid.txt").unlink()
     with pytest.raises(DataError, match=r"ptb\.valid\.txt: no such file(.|\n)*lstmdrop data prepare ptb"):
-        find_corpus("ptb", tmp_path)
+        find_corpus("ptb", tmp_path).text("valid")
     (tmp_path / "text8").mkdir()
     with pytest.raises(DataError, match=r"text8/text8: no such file(.|\n)*lstmdrop data prepare text8"):
         find_corpus("text8", tmp_path)

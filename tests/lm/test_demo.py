@@ -80,8 +80,8 @@ def test_another_process_writes_the_same(tmp_path: Path) -> None:
 def test_the_demo_is_found_by_name(tmp_path: Path, demo: dict[str, list[str]]) -> None:
     corpus = find_corpus("demo")
     assert corpus == find_corpus("demo")
-    assert list(read_lines(corpus.test)) == demo["test"]
-    assert len(train_tokenizer("word", corpus.train).vocabulary) > 1000
+    assert list(read_lines(corpus.text("test"))) == demo["test"]
+    assert len(train_tokenizer("word", corpus.text("train")).vocabulary) > 1000
 
 
 def test_a_python_without_documentation_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,11 @@ def test_the_text_begins_with_the_prompt_and_an_unknown_word_is_read_as_unknown(
     assert first["tokens"] == second["tokens"]
 
 
+def test_a_text_that_would_not_be_read_is_refused(task: Any) -> None:
+    with pytest.raises(UsageError, match="'the cat': a text to continue is given with --prompt"):
+        predict([task], ["the cat"], LMPrediction())
+
+
 def test_a_banned_token_is_never_sampled(task: Any) -> None:
     banned = ("<eos>", "<unk>", "the", "a")
     outputs = sampled([task], length=200, ban=banned, num_samples=3, temperature=3.0)

@@ -95,8 +95,9 @@ def test_a_text_too_short_for_one_window_is_named(
 def test_a_missing_split_is_named(build_lm: BuildLM, make_corpus: Callable[..., Path]) -> None:
     folder = make_corpus("without")
     (folder / "valid.txt").unlink()
+    task = build_lm(data=folder)
     with pytest.raises(DataError, match=r"valid\.txt"):
-        build_lm(data=folder)
+        task.summary()
 
 
 def test_summary_says_how_much_of_each_split_is_unknown(build_lm: BuildLM, make_corpus: Callable[..., Path]) -> None:

@@ -49,13 +49,14 @@ def test_a_run_of_the_recipe_matches_its_row_alone() -> None:
         replace(MEDIUM, regularizer="none", dropout=None),
         replace(MEDIUM, dropout=0.4),
         replace(MEDIUM, num_models=3),
+        replace(MEDIUM, num_models=10, dropout=None),  # of members that differ in it
     ],
 )
 def test_another_dataset_or_recipe_never_stands_in_a_row(other: RunSummary) -> None:
     assert matching(other) == []
 
 
-def test_a_run_that_does_not_say_its_p_is_taken_at_its_sizes_word() -> None:
+def test_a_single_run_that_does_not_say_its_p_is_taken_at_its_sizes_word() -> None:
     assert matching(replace(MEDIUM, dropout=None)) == ["medium regularised LSTM"]
 
 
@@ -73,9 +74,9 @@ def test_the_command_makes_the_run_that_the_row_wants(row: PaperRow) -> None:
         rule = ["--regularizer", "none"] if target.regularizer == "none" else []
         assert words == ["lstmdrop", "train", "lm", "--data", "ptb", "--size", target.size, *rule]
     else:
-        rule_name = "-none" if target.regularizer == "none" else ""
-        runs = f"--run=runs/lm-{target.size}-ptb{rule_name}-s{{1..{target.num_models}}}"
-        assert words == ["lstmdrop", "eval", "lm", runs]
+        name = f"runs/lm-{target.size}-ptb{'-none' if target.regularizer == 'none' else ''}"
+        runs = f"--run={name}-s{{1..{target.num_models}}}"
+        assert words == ["lstmdrop", "eval", "lm", runs, "--out", f"{name}-average-{target.num_models}"]
 
 
 def test_the_runs_that_an_average_needs_have_the_names_that_training_gives_them() -> None:
@@ -84,4 +85,4 @@ def test_the_runs_that_an_average_needs_have_the_names_that_training_gives_them(
 
     config = {"task": "lm", "size": "small", "data": {"name": "ptb"}, "regularizer": {"rule": "none"}, "seed": 1}
     row = next(row for row in TABLE_1.rows if row.label == "averaging 2 non-regularised LSTMs")
-    assert row.command.endswith(f"runs/{default_name(config)[:-1]}{{1..2}}")
+    assert f"--run=runs/{default_name(config)[:-1]}{{1..2}} " in row.command

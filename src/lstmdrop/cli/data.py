@@ -58,7 +58,7 @@ def verify(name: Name, data_dir: options.DataDir = None) -> None:
 
 @app.command("info")
 def describe(path: Annotated[Path, typer.Argument(help="A text, or a folder of texts.")]) -> None:
-    """Lines, words and characters of your own text."""
+    """Lines, words and different words of your own text."""
     from lstmdrop.commands.data import describe_text
 
     for row in describe_text(path):

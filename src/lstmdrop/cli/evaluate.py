@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lstmdrop.cli import options
+from lstmdrop.errors import UsageError
 
 
 def command(
     task: options.Task,
     runs: options.Runs = None,
     data: options.Data = None,
-    split: Annotated[str, typer.Option(help="valid, test or train.")] = "test",
+    split: Annotated[str | None, typer.Option(help="valid, test or train. Default: test.", metavar="SPLIT")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the average of several runs here, valid and test, for report.", metavar="DIR"),
+    ] = None,
     device: options.Device = "auto",
     data_dir: options.DataDir = None,
     fail_under: Annotated[
@@ -24,12 +29,21 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Score a run, or the ensemble of several, with the signature that says how."""
+    from lstmdrop.commands.average import average
     from lstmdrop.commands.evaluate import evaluate, require_bound
+    from lstmdrop.commands.result import score_rows
 
-    scores = evaluate(task, runs=runs or (), data=data, split=split, device=device, data_dir=data_dir)
-    if as_json:
-        typer.echo(json.dumps([{"split": split, **asdict(score)} for score in scores]))
+    if out is None:
+        split = split or "test"
+        scores = {split: evaluate(task, runs=runs or (), data=data, split=split, device=device, data_dir=data_dir)}
+    elif split is None:
+        scores = average(task, out, runs=runs or (), data=data, device=device, data_dir=data_dir)
     else:
-        typer.echo("\n".join(f"{split} {score.name} {score.value:.4f}  {score.signature}" for score in scores))
+        raise UsageError("--out scores valid and test: leave --split out")
+    rows = score_rows(scores)
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        typer.echo("\n".join("{split} {name} {value:.4f}  {signature}".format(**row) for row in rows))
     if fail_under is not None:
-        require_bound(scores[0], fail_under)
+        require_bound(next(iter(scores.values()))[0], fail_under)

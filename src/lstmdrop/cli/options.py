@@ -10,7 +10,7 @@ import typer
 Task = Annotated[str, typer.Argument(help="What to do it on: lm, or any other installed task.", metavar="TASK")]
 Data = Annotated[str | None, typer.Option(help="A dataset's name, or the path of your own files.", metavar="NAME|PATH")]
 DataDir = Annotated[Path | None, typer.Option(help="Where datasets lie, in place of $LSTMDROP_DATA.", metavar="DIR")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps ...")]
 Runs = Annotated[
     list[Path] | None,
     typer.Option(

@@ -32,7 +32,7 @@ class TaskGroup(TyperGroup):
 
         plugin = load_plugin(cmd_name)
         single = typer.Typer(rich_markup_mode=None, add_completion=False)
-        single.command(cmd_name, help=f"Use a trained model. {plugin.summary.capitalize()}.")(
+        single.command(cmd_name, help=inspect.getdoc(plugin.prediction), short_help=plugin.summary)(
             _make_command(cmd_name, plugin.prediction)
         )
         return typer.main.get_command(single)
@@ -50,8 +50,10 @@ def _make_command(task: str, prediction: type[Section]) -> Any:
     """A function with the common options and one for each field of ``prediction``."""
 
     def command(
+        *,
         inputs: Annotated[
-            list[str] | None, typer.Argument(help="What to use it on; without any, standard input.", metavar="INPUT")
+            list[str] | None,
+            typer.Argument(help="What to work on; without any, the lines of standard input.", metavar="INPUT"),
         ] = None,
         runs: options.Runs = None,
         device: options.Device = "auto",
@@ -64,13 +66,13 @@ def _make_command(task: str, prediction: type[Section]) -> Any:
 
         given = {name: value for name, value in settings.items() if value not in (None, [], ())}
         chosen = resolve(prediction, [given])
-        lines = _lines(inputs or [])
+        lines = inputs or (line.rstrip("\n") for line in sys.stdin)
         for output in predict(task, runs=runs or (), inputs=lines, options=chosen, device=device, data_dir=data_dir):
             typer.echo(json.dumps(output, ensure_ascii=False) if as_json else output["text"])
 
     signature = inspect.signature(command, eval_str=True)
-    common = [parameter for parameter in signature.parameters.values() if parameter.name != "settings"]
-    parameters = [*common, *_setting_parameters(prediction)]
+    inputs, runs, *common, _ = signature.parameters.values()
+    parameters = [inputs, runs, *_setting_parameters(prediction), *common]
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
@@ -87,9 +89,17 @@ def _setting_parameters(prediction: type[Section]) -> Iterator[inspect.Parameter
 
 
 def _option(name: str, field: Any) -> Any:
-    default = "" if field.default in (None, "", (), False) else f" [default: {field.default}]"
+    default = "" if field.default in (None, "", (), False) else f"  [default: {field.default}]"
     flag = f"--{name.replace('_', '-')}"
-    return typer.Option(flag, help=f"{(field.description or '').capitalize()}{default}", show_default=False)
+    text = field.description or ""
+    return typer.Option(
+        flag, help=f"{text[:1].upper()}{text[1:]}.{default}", metavar=_metavar(field.annotation), show_default=False
+    )
+
+
+def _metavar(annotation: Any) -> str:
+    kinds = {annotation, *get_args(annotation)}
+    return "N" if int in kinds else "X" if float in kinds else "TEXT"
 
 
 def _option_type(annotation: Any) -> Any:
@@ -99,11 +109,3 @@ def _option_type(annotation: Any) -> Any:
     if get_origin(annotation) is tuple:
         return list[get_args(annotation)[0]] | None  # type: ignore[misc]
     return annotation | None
-
-
-def _lines(inputs: list[str]) -> Iterator[str]:
-    """The inputs themselves, or the lines of standard input as they come."""
-    if inputs:
-        yield from inputs
-    else:
-        yield from (line.rstrip("\n") for line in sys.stdin)

@@ -36,11 +36,12 @@ def command(
     """Train a model, score it as it goes and at the end, and write a run directory."""
     if dry_run:
         from lstmdrop.commands.plan import plan
+        from lstmdrop.commands.settings import resolve_config
+        from lstmdrop.discovery import load_plugin
 
-        planned = plan(
-            task, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
-            overrides=overrides or (), device=device, data_dir=data_dir,
-        )  # fmt: skip
+        plugin = load_plugin(task)
+        config = resolve_config(plugin, size, data, regularizer, seed, preset, overrides or ())
+        planned = plan(plugin, config, device, data_dir)
         typer.echo("\n".join(f"{name:<22}{value}" for name, value in planned.items()))
         return
     from lstmdrop.cli.training_view import TrainingView

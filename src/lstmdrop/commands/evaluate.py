@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.device import choose_device
-from lstmdrop.config import resolve
+from lstmdrop.commands.settings import resolve_config
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import BoundMissedError, DataError, UsageError
 from lstmdrop.metrics.score import Score
@@ -74,8 +74,8 @@ def load_tasks(
 def _load_task(plugin: TaskPlugin, run: Run, device: str, data: str | None, data_dir: Path | None) -> Task[Any]:
     if not any(run.assets.iterdir()):  # a vocabulary made anew could be another one
         raise DataError(f"{run.assets} is empty: the run was stopped before it began, or is damaged")
-    layers = [run.config(), {} if data is None else {"data": {"name": data}}]
-    task = plugin.build(resolve(plugin.config, layers), run.assets, choose_device(device), data_dir)
+    config = resolve_config(plugin, data=data, stored=run.config())
+    task = plugin.build(config, run.assets, choose_device(device), data_dir)
     task.model.load_state_dict(run.load_best().tensors)
     task.model.eval()
     return task

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,15 @@ from typing import Any
 import torch
 
 from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.settings import resolve_config
-from lstmdrop.discovery import load_plugin
+from lstmdrop.config import TaskConfig
+from lstmdrop.plugin import TaskPlugin
 from lstmdrop.task import Task
 
 OPTIMIZER_COPIES = {"sgd": 0, "adamw": 2}
 
 
-def plan(
-    task: str,
-    *,
-    size: str | None = None,
-    data: str | None = None,
-    regularizer: str | None = None,
-    seed: int | None = None,
-    preset: Path | None = None,
-    overrides: Sequence[str] = (),
-    device: str = "auto",
-    data_dir: Path | None = None,
-) -> dict[str, str]:
+def plan(plugin: TaskPlugin, config: TaskConfig, device: str = "auto", data_dir: Path | None = None) -> dict[str, str]:
     """Rows of name and value: the data, the parameters, the bytes of a training step, the number of steps."""
-    plugin = load_plugin(task)
-    config = resolve_config(plugin, size, data, regularizer, seed, preset, overrides)
     with tempfile.TemporaryDirectory() as assets:
         built = plugin.build(config, Path(assets), choose_device(device), data_dir)
         steps = -(-built.num_batches("train") // config.training.accumulate)

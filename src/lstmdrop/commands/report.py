@@ -11,8 +11,9 @@ from lstmdrop.report.curves import Curves, read_curves
 from lstmdrop.report.paper import PAPER_TABLES, PaperTable
 from lstmdrop.report.paper_table import paper_table
 from lstmdrop.report.rule_table import rule_table
+from lstmdrop.report.run_files import read_summaries
 from lstmdrop.report.run_table import run_table
-from lstmdrop.report.summary import RunSummary, read_summaries
+from lstmdrop.report.summary import RunSummary
 from lstmdrop.report.table import Table
 
 DEFAULT_DIRECTORY = Path("runs")

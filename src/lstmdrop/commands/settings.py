@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from lstmdrop.config import TaskConfig, nest, parse_override, read_preset, resolve
+from lstmdrop.config import TaskConfig, resolve
 from lstmdrop.discovery import find_preset
+from lstmdrop.errors import ConfigError
+from lstmdrop.layers import Layer, nest, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 
 DEFAULT_SIZE = "small"
@@ -22,7 +23,7 @@ def resolve_config(
     preset: Path | None = None,
     overrides: Sequence[str] = (),
     *,
-    stored: Mapping[str, Any] | None = None,
+    stored: Layer | None = None,
 ) -> TaskConfig:
     """Class defaults, the size's preset, the preset file, the named options, the overrides: later ones win.
 
@@ -30,19 +31,25 @@ def resolve_config(
     what is not named stays as it was.
 
     Raises:
-        ConfigError: a size, a key or a value is wrong.
+        ConfigError: a size, a key or a value is wrong, or the settings are of another task.
     """
     from_file = {} if preset is None else read_preset(preset)
+    overridden = [parse_override(text) for text in overrides]
+    _require_task(plugin.name, [stored or {}, from_file, *overridden])
     if stored is None:
         size = size or str(from_file.get("size", DEFAULT_SIZE))
         stored = find_preset(plugin, size)
-    named = {"data.name": data, "regularizer.rule": regularizer, "seed": seed, "size": size}
-    layers: list[Mapping[str, Any]] = [stored, from_file]
-    layers += [nest(key, value) for key, value in named.items() if value is not None]
-    layers += [parse_override(text) for text in overrides]
-    config = resolve(plugin.config, layers)
+    options = {"data.name": data, "regularizer.rule": regularizer, "seed": seed, "size": size}
+    named = [nest(key, value) for key, value in options.items() if value is not None]
+    config = resolve(plugin.config, [stored, from_file, *named, *overridden])
     name = _whole_path(config.data.name, [dataset.name for dataset in plugin.datasets])
     return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
+
+
+def _require_task(task: str, layers: Iterable[Layer]) -> None:
+    for layer in layers:
+        if layer.get("task", task) != task:
+            raise ConfigError(f"task = {layer['task']!r}: these settings are not for {task!r}")
 
 
 def _whole_path(data: str, datasets: Sequence[str]) -> str:

@@ -10,20 +10,18 @@ from typing import Any
 
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.interruption import Interruption
-from lstmdrop.commands.provenance import provenance
+from lstmdrop.commands.result import run_result
 from lstmdrop.commands.settings import resolve_config
 from lstmdrop.config import TaskConfig, differences, resolve
 from lstmdrop.discovery import load_plugin
-from lstmdrop.errors import ConfigError, DataError, LstmdropError
+from lstmdrop.errors import ConfigError, LstmdropError
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import DEFAULT_ROOT, Run, default_name
-from lstmdrop.task import Split, Task
+from lstmdrop.task import Task
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.trainer import Trainer
-
-SCORED_SPLITS: tuple[Split, ...] = ("valid", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def train(
         with Interruption() as interruption:
             built, trainer = _prepare(run, plugin, config, device, data_dir, listener)
             _fit(run, trainer, listener, interruption)
-            run.finish(_result(run, built, trainer, config))
+            run.finish(run_result(run, built, trainer, config))
     listener(Finished(run.directory, run.result()))
     return run
 
@@ -175,31 +173,3 @@ def _started(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConf
         step=trainer.progress.step,
         notes=notes,
     )
-
-
-def _result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConfig) -> dict[str, Any]:
-    try:
-        built.model.load_state_dict(run.load_best().tensors)
-    except DataError as error:
-        raise DataError(f"{error}; the test split cannot be scored") from None
-    built.model.eval()
-    scores = []
-    for split in SCORED_SPLITS:
-        outputs = run.directory if split == "test" else None
-        scores += [{"split": split, **asdict(score)} for score in built.evaluate(split, outputs=outputs)]
-    progress = trainer.progress
-    return {
-        "task": config.task,
-        "data": config.data.name,
-        "size": config.size,
-        "regularizer": config.regularizer.rule,
-        "seed": config.seed,
-        "scores": scores,
-        "num_parameters": sum(parameter.numel() for parameter in trainer.parameters),
-        "train_seconds": round(progress.seconds, 3),
-        "tokens_per_second": round(progress.items / progress.seconds, 1) if progress.seconds else 0.0,
-        "epochs": progress.epoch - 1,
-        **provenance(trainer.device),
-        "config_sha256": config.sha256(),
-        "data_sha256": built.data_sha256(),
-    }

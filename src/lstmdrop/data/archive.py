@@ -1,19 +1,21 @@
-"""Unpacking zip and tar archives that come from elsewhere."""
+"""Zip and tar archives that come from elsewhere: unpacked, or read where they are."""
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import DataError
 
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error)
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error)
 
 
 def unpack(archive: Path, folder: Path, *, root: str = "") -> None:
@@ -29,7 +31,32 @@ def unpack(archive: Path, folder: Path, *, root: str = "") -> None:
             with atomic_file(folder / _safe_path(archive, name, root)) as handle:
                 shutil.copyfileobj(content, handle)
     except DAMAGE as error:
-        raise DataError(f"{archive}: the archive is damaged ({error}); delete it and get it again") from None
+        raise damaged(archive, error) from None
+
+
+@contextmanager
+def open_member(archive: Path, name: str) -> Iterator[IO[bytes]]:
+    """One member of an archive as a stream, so that an archive larger than memory or disk can be read.
+
+    Of a compressed tar archive, all that lies before the member is decompressed to reach it.
+
+    Raises:
+        DataError: the archive is missing, damaged (also if that shows only as the stream is read) or of another
+            kind, or it has no such member.
+    """
+    try:
+        for found, content in _members(archive):
+            if found.removeprefix("./") == name:
+                yield content
+                return
+    except DAMAGE as error:
+        raise damaged(archive, error) from None
+    raise DataError(f"{archive}: there is no {name!r} in it; it is not the published archive")
+
+
+def damaged(archive: Path, error: Exception) -> DataError:
+    """What to say of an archive that cannot be read to its end."""
+    return DataError(f"{archive}: the archive is damaged ({error}); delete it and get it again")
 
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:

@@ -30,7 +30,7 @@ def read_lines(path: Path) -> Iterator[str]:
             try:
                 line = raw.decode(ENCODING if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                raise _not_utf8(path, number, error) from None
+                raise not_utf8(path, number, error) from None
             yield line.removesuffix("\n").removesuffix("\r")
 
 
@@ -76,6 +76,12 @@ def require_text(path: Path) -> None:
         raise DataError(f"{path}: the file is empty; a text needs at least one line")
 
 
+def not_utf8(name: Path | str, line: int, error: UnicodeDecodeError) -> DataError:
+    """What to say of a line of a text that is not UTF-8."""
+    byte = error.object[error.start]
+    return DataError(f"{name}:{line}: byte 0x{byte:02x} is not UTF-8; convert the file, with iconv for example")
+
+
 def _decoded(path: Path) -> Iterator[str]:
     require_text(path)
     decoder = codecs.getincrementaldecoder(ENCODING)()
@@ -87,7 +93,7 @@ def _decoded(path: Path) -> Iterator[str]:
                 text = decoder.decode(raw, final=not raw)
             except UnicodeDecodeError as error:
                 line = num_lines + error.object[: error.start].count(b"\n") + 1
-                raise _not_utf8(path, line, error) from None
+                raise not_utf8(path, line, error) from None
             if not raw:
                 return
             num_lines += raw.count(b"\n")
@@ -113,11 +119,6 @@ def _require_file(path: Path) -> None:
         raise DataError(f"{path}: a text file is needed here, and this is a folder")
     if not path.is_file():
         raise DataError(f"{path}: no such file (looked for {path.absolute()})")
-
-
-def _not_utf8(path: Path, line: int, error: UnicodeDecodeError) -> DataError:
-    byte = error.object[error.start]
-    return DataError(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; convert the file, with iconv for example")
 
 
 def _sha256(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
 import numpy as np
@@ -37,6 +37,23 @@ def perplexity_score(log_probs: LogProbs, *, vocabulary_size: int, data_sha256: 
     }
     text = "|".join(f"{key}:{value}" for key, value in signature.items())
     return Score("perplexity", perplexity(log_probs), higher_is_better=False, signature=text)
+
+
+def token_and_word_perplexity(
+    log_probs: LogProbs, token: str, num_words: int, extra: Mapping[str, str]
+) -> tuple[Score, Score]:
+    """Perplexity of sentences that were predicted apart, by token (named ``token``) and by word.
+
+    Both share one total; ``num_words`` counts the words of the text and the end of each line. Only the second can be
+    compared between models that cut text into different tokens.
+    """
+    by_token = perplexity(log_probs)
+    by_word = float(np.exp(-log_probs.astype(np.float64).sum() / num_words))
+    common = "".join(f"|{key}:{value}" for key, value in {**extra, "version": version("lstmdrop")}.items())
+    return (
+        Score("perplexity", by_token, False, f"unit:{token}|tokens:{log_probs.size}{common}"),
+        Score("word_perplexity", by_word, False, f"unit:word|words:{num_words}{common}"),
+    )
 
 
 def mixture_log_probs(members: Iterable[LogProbs]) -> tuple[LogProbs, int]:

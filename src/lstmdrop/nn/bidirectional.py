@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.spans import read_backwards
 
 
 class BidirectionalLSTM(nn.Module):
@@ -34,30 +35,15 @@ class BidirectionalLSTM(nn.Module):
 
         With ``lengths`` each row is read backwards from its own end, and what it was padded with changes nothing.
         """
-        order = _reversal(inputs, lengths)
         finals = []
         for ahead, back in zip(self.ahead, self.back, strict=True):
             inputs = self._between(inputs)
             outputs, final = ahead(inputs, lengths=lengths)
-            reversed_outputs, reversed_final = back(_reorder(inputs, order), lengths=lengths)
-            inputs = torch.cat([outputs, _reorder(reversed_outputs, order)], -1)
+            reversed_outputs, reversed_final = back(read_backwards(inputs, lengths), lengths=lengths)
+            inputs = torch.cat([outputs, read_backwards(reversed_outputs, lengths)], -1)
             finals.append([torch.cat(parts, -1) for parts in zip(final, reversed_final, strict=True)])
         hidden, cell = (torch.cat(parts) for parts in zip(*finals, strict=True))
         return self._between(inputs), LSTMState(hidden, cell)
 
     def _between(self, inputs: Tensor) -> Tensor:
         return self.regularizer.between(inputs) if self.training else inputs
-
-
-def _reversal(inputs: Tensor, lengths: Tensor | None) -> Tensor:
-    """For each step and row the step that stands there when the row is read from its end; it is its own inverse."""
-    num_steps, batch_size, _ = inputs.shape
-    steps = torch.arange(num_steps, device=inputs.device)[:, None].expand(num_steps, batch_size)
-    if lengths is None:
-        return steps.flip(0)
-    ends = lengths.to(inputs.device)[None]
-    return torch.where(steps < ends, ends - 1 - steps, steps)
-
-
-def _reorder(tensor: Tensor, order: Tensor) -> Tensor:
-    return tensor.gather(0, order[..., None].expand_as(tensor))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @torch.no_grad()
@@ -13,5 +15,23 @@ def draw_uniform(module: nn.Module, bound: float, generator: torch.Generator) ->
     Drawn on the CPU and then copied, so that every device starts from the same weights.
     """
     for parameter in module.parameters():
-        values = torch.empty(parameter.shape, dtype=parameter.dtype)
-        parameter.copy_(values.uniform_(-bound, bound, generator=generator))
+        _draw(parameter, bound, generator)
+
+
+@torch.no_grad()
+def draw_by_width(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw every matrix with variance 1 / columns, so that signals keep their size; biases are zero.
+
+    Source: LeCun, Bottou, Orr & Müller 1998, equation 16. Attention needs it: with small weights all places look
+    alike, and hundreds of steps pass before it looks anywhere.
+    """
+    for parameter in module.parameters():
+        if parameter.dim() < 2:
+            parameter.zero_()
+        else:
+            _draw(parameter, math.sqrt(3 / parameter.shape[1]), generator)
+
+
+def _draw(parameter: Tensor, bound: float, generator: torch.Generator) -> None:
+    values = torch.empty(parameter.shape, dtype=parameter.dtype)
+    parameter.copy_(values.uniform_(-bound, bound, generator=generator))

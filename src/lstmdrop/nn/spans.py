@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxtyping import Int
+import torch
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 
@@ -33,3 +34,15 @@ def spans(lengths: Int[Tensor, " batch"]) -> list[Span]:
         pieces.append(Span(slice(start, end), slice(num_rows)))
         start = end
     return pieces
+
+
+def read_backwards(
+    rows: Shaped[Tensor, "time batch *features"], lengths: Int[Tensor, " batch"] | None = None
+) -> Shaped[Tensor, "time batch *features"]:
+    """Each row from its own end to its start, its padding left where it is; its own inverse."""
+    num_steps, batch_size = rows.shape[:2]
+    ends = torch.full((batch_size,), num_steps) if lengths is None else lengths
+    ends = ends.to(rows.device)
+    steps = torch.arange(num_steps, device=rows.device)[:, None]
+    order = torch.where(steps < ends, ends - 1 - steps, steps)
+    return rows[order, torch.arange(batch_size, device=rows.device)]

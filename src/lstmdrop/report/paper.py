@@ -22,10 +22,10 @@ class Target:
     epochs: int | None = None
 
     def matches(self, run: RunSummary) -> bool:
-        """Whether ``run`` is of this recipe; one that does not say its p is taken at its size's word."""
+        """Whether ``run`` is of this recipe; a single one that does not say its p is taken at its size's word."""
         mine = (self.task, self.data, self.size, self.regularizer, self.num_models)
         theirs = (run.task, run.data, run.size, run.regularizer, run.num_models)
-        return mine == theirs and _agree(self.dropout, run.dropout)
+        return mine == theirs and (self.dropout is None or _drops(run, self.dropout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,10 @@ class PaperTable:
     notes: tuple[str, ...]
 
 
-def _agree(paper: float | None, ours: float | None) -> bool:
-    return paper is None or ours is None or math.isclose(paper, ours)
+def _drops(run: RunSummary, rate: float) -> bool:
+    if run.dropout is None:
+        return run.num_models == 1  # an average says its p, unless its members differ in it
+    return math.isclose(run.dropout, rate)
 
 
 def _single(label: str, valid: float, test: float, target: Target) -> PaperRow:
@@ -70,9 +72,9 @@ def _single(label: str, valid: float, test: float, target: Target) -> PaperRow:
 
 def _average(num_models: int, valid: float, test: float, target: Target) -> PaperRow:
     kind = "non-regularised" if target.regularizer == "none" else f"{target.size} regularised"
-    name = f"lm-{target.size}-ptb{'-none' if target.regularizer == 'none' else ''}-s"
+    name = f"runs/lm-{target.size}-ptb{'-none' if target.regularizer == 'none' else ''}"
     seeds = f"{{1..{num_models}}}"  # the shell makes one --run of each seed
-    command = f"lstmdrop eval lm --run=runs/{name}{seeds}"
+    command = f"lstmdrop eval lm --run={name}-s{seeds} --out {name}-average-{num_models}"
     averaged = replace(target, num_models=num_models)
     return PaperRow(f"averaging {num_models} {kind} LSTMs", (valid, test), averaged, command)
 

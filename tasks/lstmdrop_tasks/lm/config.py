@@ -49,14 +49,16 @@ class LMConfig(TaskConfig):
 
 
 class LMPrediction(Section):
-    """How text is sampled or scored."""
+    """Sample text that follows a prompt, or score lines of text."""
 
-    prompt: str = Field(default="", description="text to continue")
+    prompt: str = Field(default="", description="text to continue; without it, a new line is begun")
     length: int = Field(default=100, ge=1, description="tokens to sample")
     temperature: float = Field(default=1.0, gt=0, description="below 1 is safer, above 1 is bolder")
-    top_k: int | None = Field(default=None, ge=1, description="sample from the k likeliest tokens only")
-    top_p: float | None = Field(default=None, gt=0, le=1, description="sample from the likeliest tokens of this mass")
+    top_k: int | None = Field(default=None, ge=1, description="sample from the N likeliest tokens only")
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="sample from the likeliest tokens that together have probability X"
+    )
     ban: tuple[str, ...] = Field(default=(), description="a token never to sample; may be repeated")
     num_samples: int = Field(default=1, ge=1, description="texts to sample")
-    seed: int = Field(default=1, ge=0)
-    score: bool = Field(default=False, description="log-probability of each line of the input, in place of sampling")
+    seed: int = Field(default=1, ge=0, description="other seeds give other samples")
+    score: bool = Field(default=False, description="in place of sampling, log-probability of each line and token")

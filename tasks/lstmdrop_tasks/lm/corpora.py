@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lstmdrop.data.registry import locate
 from lstmdrop.data.text import require_text
@@ -12,6 +13,9 @@ from lstmdrop.errors import DataError
 from lstmdrop_tasks.lm.datasets import DATASETS, DEMO, SPLITS, TEXT8
 from lstmdrop_tasks.lm.demo import demo_folder
 from lstmdrop_tasks.lm.splitting import split_by_characters, split_by_lines
+
+if TYPE_CHECKING:
+    from lstmdrop.task import Split
 
 __all__ = ["DATASETS", "Corpus", "find_corpus"]
 
@@ -21,58 +25,64 @@ LAYOUTS = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens")
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A text in its three splits, each a file of one sentence or paragraph a line."""
+    """A text in its splits, each a file of one sentence or paragraph a line."""
 
-    name: str
-    train: Path
-    valid: Path
-    test: Path
+    folder: Path
+    layout: str
+    """How its files are named."""
+    advice: str
+    """What to do where one is missing."""
+
+    def text(self, split: Split) -> Path:
+        """The file of a split.
+
+        Raises:
+            DataError: it is missing or empty.
+        """
+        return _require(self.folder / self.layout.format(split), self.advice)
 
 
 def find_corpus(data: str, data_dir: Path | None = None) -> Corpus:
-    """The three files of a known name, or of a path.
+    """The files of a known name, or of a path; one that is never asked for may be missing.
 
     A folder has ``train.txt``, ``valid.txt`` and ``test.txt`` (or those files under their published names);
     one text file is split by its lines, the last twentieth for test and the one before for validation. What
     has to be made is made once, in the cache.
 
     Raises:
-        DataError: nothing has this name, or a split is missing, empty or not UTF-8.
+        DataError: nothing has this name, or the file to be split is empty or not UTF-8.
     """
     if data == DEMO.name:
-        return _in_folder(data, demo_folder(), "remove its folder and run again")
+        return _in_folder(demo_folder(), "remove its folder and run again")
     if data in {dataset.name for dataset in DATASETS}:
         return _published(data, locate(data, data_dir))
     path = Path(data).expanduser()
     if path.is_dir():
-        return _in_folder(path.resolve().name, path, "a folder needs train.txt, valid.txt and test.txt")
+        return _in_folder(path, "a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone")
     if path.is_file():
-        return _in_folder(path.stem, split_by_lines(path), "remove its folder and run again")
+        return _in_folder(split_by_lines(path), "remove its folder and run again")
     raise DataError(_unknown(data))
 
 
 def _published(name: str, folder: Path) -> Corpus:
     advice = f"get it with: lstmdrop data prepare {name}"
     if name == TEXT8.name:
-        text = folder / TEXT8.files[0].name
-        _require(text, advice)
-        folder = split_by_characters(text)
-    return _in_folder(name, folder, advice)
+        folder = split_by_characters(_require(folder / TEXT8.files[0].name, advice))
+    return _in_folder(folder, advice)
 
 
-def _in_folder(name: str, folder: Path, advice: str) -> Corpus:
-    layout = next((layout for layout in LAYOUTS if (folder / layout.format("train")).is_file()), LAYOUTS[0])
-    train, valid, test = (folder / layout.format(split) for split in SPLITS)
-    for path in (train, valid, test):
-        _require(path, advice)
-    return Corpus(name, train, valid, test)
+def _in_folder(folder: Path, advice: str) -> Corpus:
+    files = {layout: [folder / layout.format(split) for split in SPLITS] for layout in LAYOUTS}
+    found = (layout for layout, paths in files.items() if any(path.is_file() for path in paths))
+    return Corpus(folder, next(found, LAYOUTS[0]), advice)
 
 
-def _require(path: Path, advice: str) -> None:
+def _require(path: Path, advice: str) -> Path:
     try:
         require_text(path)
     except DataError as error:
         raise DataError(f"{error}\n{advice}") from None
+    return path
 
 
 def _unknown(data: str) -> str:

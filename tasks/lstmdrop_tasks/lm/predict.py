@@ -22,6 +22,8 @@ def predict(
     tasks: Sequence[LanguageModelling], inputs: Iterable[str], options: LMPrediction
 ) -> Iterator[Mapping[str, Any]]:
     """Score each line of ``inputs``, or sample continuations of the prompt."""
+    if isinstance(inputs, Sequence) and inputs and not options.score:
+        raise UsageError(f"{inputs[0]!r}: a text to continue is given with --prompt, lines to score with --score")
     for task in tasks:
         task.model.eval()
     if len({task.tokenizer.fingerprint for task in tasks}) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +32,19 @@ class LanguageModelling:
     """A language model, its text and its perplexity."""
 
     def __init__(
-        self, config: LMConfig, model: LanguageModel, tokenizer: Tokenizer, corpus: Corpus, device: torch.device
+        self, config: LMConfig, model: LanguageModel, tokenizer: Tokenizer, device: torch.device, data_dir: Path | None
     ) -> None:
         self.config = config
         self.model = model
         self.tokenizer = tokenizer
-        self.corpus = corpus
         self.device = device
+        self.data_dir = data_dir
         self._stores: dict[Split, TokenStore] = {}
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """Its texts, looked for only when one is needed: sampling needs none."""
+        return find_corpus(self.config.data.name, self.data_dir)
 
     def store(self, split: Split) -> TokenStore:
         """The tokens of a split, made on first use.
@@ -47,7 +53,7 @@ class LanguageModelling:
             DataError: the text is missing, damaged or shorter than one window.
         """
         if split not in self._stores:
-            text: Path = getattr(self.corpus, split)
+            text = self.corpus.text(split)
             store = build_store(text, self.tokenizer, cache_dir() / "tokens")
             self._require_window(store, text, self.config.training.batch_size if split == "train" else 1)
             self._stores[split] = store
@@ -107,14 +113,13 @@ class LanguageModelling:
 
 def build(config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None) -> LanguageModelling:
     """A language model with fresh weights drawn from the seed."""
-    corpus = find_corpus(config.data.name, data_dir)
-    tokenizer = _tokenizer(config, assets, corpus)
+    tokenizer = _tokenizer(config, assets, data_dir)
     regularizer = make_regularizer(
         config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
     )
     generator = torch.Generator().manual_seed(config.seed)
     model = LanguageModel(config.model, len(tokenizer.vocabulary), regularizer, generator).to(device)
-    return LanguageModelling(config, model, tokenizer, corpus, device)
+    return LanguageModelling(config, model, tokenizer, device, data_dir)
 
 
 def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -153,10 +158,11 @@ class _Members:
             yield log_probs
 
 
-def _tokenizer(config: LMConfig, assets: Path, corpus: Corpus) -> Tokenizer:
+def _tokenizer(config: LMConfig, assets: Path, data_dir: Path | None) -> Tokenizer:
     if any(assets.iterdir()):
         return load_tokenizer(assets)
     data = config.data
-    tokenizer = train_tokenizer(data.tokens, corpus.train, min_count=data.min_count, max_size=data.vocabulary_size)
+    text = find_corpus(data.name, data_dir).text("train")
+    tokenizer = train_tokenizer(data.tokens, text, min_count=data.min_count, max_size=data.vocabulary_size)
     tokenizer.save(assets)
     return tokenizer

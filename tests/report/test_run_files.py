@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.summary import read_summaries
+from lstmdrop.report.run_files import read_summaries
 
 RESULT = """{
   "task": "lm", "data": "ptb", "size": "medium", "regularizer": "zaremba", "seed": 3,

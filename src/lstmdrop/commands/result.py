@@ -1,0 +1,55 @@
+"""What ``result.json`` says of a run that was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lstmdrop.commands.provenance import provenance
+from lstmdrop.config import TaskConfig
+from lstmdrop.errors import DataError
+from lstmdrop.metrics.score import Score
+from lstmdrop.run import Run
+from lstmdrop.task import Split, Task
+from lstmdrop.training.trainer import Trainer
+
+SCORED_SPLITS: tuple[Split, ...] = ("valid", "test")
+
+
+def run_result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConfig) -> dict[str, Any]:
+    """The scores of the best checkpoint, what was trained and what made it.
+
+    Raises:
+        DataError: the best checkpoint is damaged.
+    """
+    try:
+        built.model.load_state_dict(run.load_best().tensors)
+    except DataError as error:
+        raise DataError(f"{error}; the test split cannot be scored") from None
+    built.model.eval()
+    outputs = {"test": run.directory}
+    scores: dict[str, Sequence[Score]] = {
+        split: built.evaluate(split, outputs=outputs.get(split)) for split in SCORED_SPLITS
+    }
+    progress = trainer.progress
+    return {
+        "task": config.task,
+        "data": config.data.name,
+        "size": config.size,
+        "regularizer": config.regularizer.rule,
+        "seed": config.seed,
+        "scores": score_rows(scores),
+        "num_parameters": sum(parameter.numel() for parameter in trainer.parameters),
+        "train_seconds": round(progress.seconds, 3),
+        "tokens_per_second": round(progress.items / progress.seconds, 1) if progress.seconds else 0.0,
+        "epochs": progress.epoch - 1,
+        **provenance(trainer.device),
+        "config_sha256": config.sha256(),
+        "data_sha256": built.data_sha256(),
+    }
+
+
+def score_rows(scores: Mapping[str, Sequence[Score]]) -> list[dict[str, Any]]:
+    """Scores by split as the rows of ``result.json``."""
+    return [{"split": split, **asdict(score)} for split, found in scores.items() for score in found]

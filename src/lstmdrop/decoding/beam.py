@@ -1,0 +1,173 @@
+"""Batched beam search, for every task that decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from lstmdrop.decoding.continuations import Continuations, likeliest_continuations
+from lstmdrop.decoding.hypotheses import CUT, EMPTY, FINISHED, Ends, History, Hypothesis
+from lstmdrop.decoding.scoring import BeamSettings, coverage_penalty, initial_coverage, normalised
+from lstmdrop.decoding.step_model import Ensemble, StateT, StepModel
+
+__all__ = ["BeamSettings", "Ensemble", "Hypothesis", "StepModel", "beam_search"]
+
+
+@torch.inference_mode()
+def beam_search(
+    model: StepModel[StateT],
+    state: StateT,
+    *,
+    num_rows: int,
+    bos: int,
+    eos: int,
+    max_lengths: Int[Tensor, " rows"],
+    settings: BeamSettings,
+    banned: Sequence[int] = (),
+    source_lengths: Int[Tensor, " rows"] | None = None,
+) -> list[list[Hypothesis]]:
+    """For each of the rows its hypotheses, best first, at least one and at most ``num_best`` each.
+
+    ``state`` holds one row a sentence; ``max_lengths`` (most tokens without <eos>) lies on the model's device. At each
+    step a sentence considers its ``2 * beam_size`` likeliest continuations: those with <eos> among the first
+    ``beam_size`` finish, the likeliest ``beam_size`` others live on. It is done once ``num_best`` have finished and no
+    live one can overtake them, even were the rest of its tokens certain; with a beam of 1, as soon as <eos> is the
+    likeliest, so that the search is greedy. At its longest length, or where nothing can follow, the live ones are cut
+    and rank after all finished ones. Rows of sentences that are done are dropped through ``select``. Equal
+    log-probabilities: the better beam first, then the lower token. NaN counts as impossible.
+
+    Raises:
+        ValueError: lengths of another number of sentences, or a coverage penalty without attention.
+    """
+    for name, lengths in (("max_lengths", max_lengths), ("source_lengths", source_lengths)):
+        if lengths is not None and len(lengths) != num_rows:
+            raise ValueError(f"{name} has {len(lengths)} rows, the batch {num_rows}")
+    if num_rows == 0:
+        return []
+    search = _Search(eos, banned, max_lengths, source_lengths, settings)
+    live = _start(num_rows, bos, settings.num_best, max_lengths.device)
+    while True:
+        log_probs, attention, state = model.step(live.tokens, state)
+        search.history.append(live.tokens, live.parents, attention)
+        live = search.advance(live, log_probs, attention)
+        if len(live.sentences) == 0:
+            return search.hypotheses()
+        state = model.select(state, live.parents)
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """The sentences that are not done, and their live hypotheses: a row is one of these, sentence by sentence."""
+
+    sentences: Tensor  # (sentences), their numbers in the batch
+    log_probs: Tensor  # (sentences, beams), -inf where there are fewer hypotheses than beams
+    tokens: Tensor  # (rows), the last ones
+    parents: Tensor  # (rows), which row of the step before each goes on from
+    coverage: Tensor | None  # (rows, positions), the attention summed over steps
+    found: Ends  # (sentences, num_best)
+
+    @property
+    def first_rows(self) -> Tensor:
+        """The row of each sentence's first beam: ``(sentences, 1)``."""
+        num_sentences, num_beams = self.log_probs.shape
+        return torch.arange(0, num_sentences * num_beams, num_beams, device=self.log_probs.device).unsqueeze(1)
+
+
+def _start(num_rows: int, bos: int, num_best: int, device: torch.device) -> _Live:
+    """One live hypothesis a sentence: <bos>. Single precision, which the model's may raise."""
+    rows, log_probs = torch.arange(num_rows, device=device), torch.zeros(num_rows, 1, device=device)
+    return _Live(rows, log_probs, torch.full_like(rows, bos), rows, None, Ends.none(num_rows, num_best, device))
+
+
+class _Search:
+    """What holds for all steps of a search, and what it has found."""
+
+    def __init__(
+        self,
+        eos: int,
+        banned: Sequence[int],
+        max_lengths: Tensor,
+        source_lengths: Tensor | None,
+        settings: BeamSettings,
+    ) -> None:
+        self.eos, self.settings = eos, settings
+        self.max_lengths, self.source_lengths = max_lengths, source_lengths
+        self.banned = torch.tensor(list(banned), dtype=torch.long, device=max_lengths.device)
+        self.history = History()
+        self.done: list[tuple[Tensor, Ends]] = []
+
+    def advance(self, live: _Live, log_probs: Tensor, attention: Tensor | None) -> _Live:
+        """Put away the sentences that are done with this step; how the others go on."""
+        best = likeliest_continuations(live.log_probs, log_probs, self.banned, 2 * self.settings.beam_size)
+        before, after = self._coverage(live, attention)
+        possible, is_eos = best.log_probs > -torch.inf, best.tokens == self.eos
+        finishes, lives = (possible & is_eos)[:, : self.settings.beam_size], possible & ~is_eos
+        cut = (self.max_lengths[live.sentences] < len(self.history)) | ~lives.any(1)
+        found = live.found.merge(self._finished(live, best, finishes, after))
+        found = found.merge(self._cut(live, best, finishes, cut, before))
+        best = best.only(lives, self.settings.beam_size)
+        done = cut | self._decided(live.sentences, best.log_probs, found)
+        over, going = done.nonzero().squeeze(1), (~done).nonzero().squeeze(1)
+        self.done.append((live.sentences[over], found.take(over)))
+        parents = (live.first_rows + best.beams)[going].flatten()
+        return _Live(
+            live.sentences[going],
+            best.log_probs[going],
+            best.tokens[going].flatten(),
+            parents,
+            None if after is None else after[parents],
+            found.take(going),
+        )
+
+    def hypotheses(self) -> list[list[Hypothesis]]:
+        """Those of all sentences, once all are done."""
+        sentences, ends = zip(*self.done, strict=True)
+        order = torch.cat(sentences).argsort()
+        parts = (torch.cat(part)[order] for part in zip(*ends, strict=True))
+        return self.history.read(Ends(*parts), self.source_lengths)
+
+    def _finished(self, live: _Live, best: Continuations, finishes: Tensor, coverage: Tensor | None) -> Ends:
+        """The ends of those among the likeliest continuations that ``finishes`` tells."""
+        kind = torch.where(finishes, FINISHED, EMPTY)
+        likeliest = slice(finishes.shape[1])
+        return self._ends(live, kind, best.beams[:, likeliest], best.log_probs[:, likeliest], 1, coverage)
+
+    def _cut(self, live: _Live, best: Continuations, finishes: Tensor, cut: Tensor, coverage: Tensor | None) -> Ends:
+        """The ends of live hypotheses where they are cut, but for those that finish in this very step."""
+        beams = torch.arange(live.log_probs.shape[1], device=cut.device).expand_as(live.log_probs)
+        finished = best.beams[:, : finishes.shape[1]].where(finishes, -1)
+        left = (live.log_probs > -torch.inf) & (beams.unsqueeze(2) != finished.unsqueeze(1)).all(2)
+        kind = torch.where(cut.unsqueeze(1) & left, CUT, EMPTY)
+        return self._ends(live, kind, beams, live.log_probs, 0, coverage)
+
+    def _ends(
+        self, live: _Live, kind: Tensor, beams: Tensor, log_probs: Tensor, new_tokens: int, coverage: Tensor | None
+    ) -> Ends:
+        """Ends in the last step, scored."""
+        step = torch.full_like(beams, len(self.history) - 1)
+        score = normalised(log_probs, step[:, :1] + new_tokens, self.settings)
+        if coverage is not None:
+            penalties = coverage_penalty(coverage, self.settings).view_as(live.log_probs)
+            score = score + penalties.gather(1, beams)
+        return Ends(kind, score, log_probs, step, live.first_rows + beams)
+
+    def _coverage(self, live: _Live, attention: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """The summed attention of each row before and after this step, where it is needed."""
+        if self.settings.coverage_penalty == 0:
+            return None, None
+        if attention is None:
+            raise ValueError("a coverage penalty needs a model that gives its attention")
+        before = initial_coverage(attention, self.source_lengths) if live.coverage is None else live.coverage
+        return before, before + attention.nan_to_num(0)  # a softmax over an empty source is NaN
+
+    def _decided(self, sentences: Tensor, log_probs: Tensor, found: Ends) -> Tensor:
+        """Which sentences' best cannot change: no log-probability ever grows, and the longest length divides most."""
+        full = found.kind[:, -1] == FINISHED
+        if self.settings.beam_size == 1:
+            return full
+        longest = self.max_lengths[sentences].unsqueeze(1) + 1
+        return full & (normalised(log_probs, longest, self.settings).amax(1) <= found.score[:, -1])

@@ -1,0 +1,129 @@
+"""Finished runs, read from their directories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import NotRequired, TypedDict
+
+from lstmdrop.errors import DataError
+from lstmdrop.layers import flatten
+from lstmdrop.metrics.score import Score
+from lstmdrop.report.summary import RunSummary, SplitScore
+
+
+class _ScoreRow(TypedDict):
+    split: str
+    name: str
+    value: float
+    higher_is_better: bool
+    signature: str
+
+
+class _Result(TypedDict):
+    task: str
+    data: str
+    size: str
+    regularizer: str
+    seed: int
+    scores: list[_ScoreRow]
+    num_models: NotRequired[int]
+    settings: NotRequired[dict[str, object]]
+    num_parameters: NotRequired[int | None]
+    train_seconds: NotRequired[float | None]
+    tokens_per_second: NotRequired[float | None]
+    epochs: NotRequired[int | None]
+    version: NotRequired[object]
+    git: NotRequired[object]
+    torch: NotRequired[object]
+    device: NotRequired[object]
+    config_sha256: NotRequired[object]
+    data_sha256: NotRequired[object]
+
+
+T = TypeVar("T")
+_RESULT = TypeAdapter(_Result)
+_OBJECT = TypeAdapter(dict[str, Any])
+_PROVENANCE = ("version", "git", "torch", "device", "config_sha256", "data_sha256")
+
+
+def read_summaries(directories: Iterable[Path]) -> tuple[tuple[RunSummary, ...], tuple[str, ...]]:
+    """The finished runs in ``directories``, and one line about each that cannot be shown.
+
+    A directory is a run or a folder that is searched, however deep. A run that is reached twice counts once.
+    """
+    runs, problems = _find(directories)
+    summaries: list[RunSummary] = []
+    for run in runs:
+        try:
+            summaries.append(_read(run))
+        except DataError as error:
+            problems.append(str(error))
+    return tuple(summaries), tuple(problems)
+
+
+def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    runs: dict[Path, Path] = {}
+    problems: list[str] = []
+    for directory in directories:
+        found = {path.parent for name in ("result.json", "config.json") for path in directory.rglob(name)}
+        for run in sorted(found):
+            runs.setdefault(run.resolve(), run)
+        if not found:
+            problems.append(f"{directory}: {'no run in it' if directory.is_dir() else 'no such directory'}")
+    return list(runs.values()), problems
+
+
+def _read(directory: Path) -> RunSummary:
+    if not (directory / "result.json").exists():
+        raise DataError(f"{directory}: not finished, it has no result.json")
+    result = _parse(directory / "result.json", _RESULT)
+    path = directory / "config.json"
+    config: dict[str, Any] = _parse(path, _OBJECT) if path.exists() else {}
+    settings = flatten(config) or result.get("settings", {})
+    is_dropped = result["regularizer"] != "none"
+    return RunSummary(
+        directory=directory,
+        task=result["task"],
+        data=result["data"],
+        size=result["size"],
+        regularizer=result["regularizer"],
+        seed=result["seed"],
+        scores=tuple(_split_score(row) for row in result["scores"]),
+        num_models=result.get("num_models", 1),
+        dropout=_number(settings.get("regularizer.dropout")) if is_dropped else None,
+        recurrent_dropout=_number(settings.get("regularizer.recurrent_dropout")) if is_dropped else None,
+        num_parameters=result.get("num_parameters"),
+        train_seconds=result.get("train_seconds"),
+        tokens_per_second=result.get("tokens_per_second"),
+        epochs=result.get("epochs"),
+        provenance=_provenance(result),
+        settings=settings,
+    )
+
+
+def _parse(path: Path, adapter: TypeAdapter[T]) -> T:
+    try:
+        return adapter.validate_json(path.read_bytes(), strict=True)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise DataError(f"{path}: {key}{': ' if key else ''}{problem['msg'].lower()}") from None
+
+
+def _split_score(row: _ScoreRow) -> SplitScore:
+    score = Score(row["name"], row["value"], row["higher_is_better"], row["signature"])
+    return SplitScore(row["split"], score)
+
+
+def _provenance(result: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(result[name]) for name in _PROVENANCE if result.get(name) is not None}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,59 @@
+"""Machine translation: sentence pairs, scored by BLEU and chrF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmdrop.discovery import preset_folder
+from lstmdrop.plugin import Speed, TaskPlugin
+from lstmdrop_tasks.mt.config import MTConfig, MTPrediction
+from lstmdrop_tasks.mt.datasets import DATASETS
+
+if TYPE_CHECKING:
+    import torch
+
+    from lstmdrop.metrics.score import Score
+    from lstmdrop.task import Split
+    from lstmdrop_tasks.mt.task import MachineTranslation
+
+
+def _build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None) -> MachineTranslation:
+    from lstmdrop_tasks.mt.task import build
+
+    return build(config, assets, device, data_dir)
+
+
+def _evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+    from lstmdrop_tasks.mt.task import evaluate
+
+    return evaluate(tasks, split, outputs)
+
+
+def _predict(
+    tasks: Sequence[MachineTranslation], inputs: Iterable[str], options: MTPrediction
+) -> Iterator[Mapping[str, Any]]:
+    from lstmdrop_tasks.mt.predict import predict
+
+    return predict(tasks, inputs, options)
+
+
+def _bench(config: MTConfig, device: torch.device, seconds: float) -> Speed:
+    from lstmdrop_tasks.mt.bench import bench
+
+    return bench(config, device, seconds)
+
+
+PLUGIN = TaskPlugin(
+    name="mt",
+    summary="machine translation: BLEU, translated lines",
+    config=MTConfig,
+    presets=preset_folder(__file__),
+    datasets=DATASETS,
+    build=_build,
+    evaluate=_evaluate,
+    prediction=MTPrediction,
+    predict=_predict,
+    bench=_bench,
+)

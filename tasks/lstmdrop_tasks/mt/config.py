@@ -1,0 +1,83 @@
+"""The settings of machine translation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+
+
+class MTDataConfig(DataConfig):
+    """Which pairs of sentences, and how they are cut into tokens."""
+
+    pair: str | None = Field(default=None, description="languages, such as en-fr; default: the dataset's own")
+    tokens: Literal["bpe", "unigram", "word", "character"] = "bpe"
+    joint: bool = Field(default=True, description="one set of tokens for both languages")
+    vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of the joint set, or of the source")
+    target_vocabulary_size: int | None = Field(default=None, ge=3, description="of the target; default: as the source")
+    max_length: int = Field(default=100, ge=1, description="training pairs with a side of more tokens are left out")
+
+
+class MTModelConfig(Section):
+    """Which network translates."""
+
+    architecture: Literal["attention", "sequence", "stream"] = Field(
+        default="attention",
+        description="attention: Luong et al. 2015; sequence: Sutskever et al. 2014, two LSTMs; "
+        "stream: Zaremba et al. 2014, one LSTM over source and target",
+    )
+    num_layers: int = Field(default=1, ge=1)
+    hidden_size: int = Field(default=256, ge=2, multiple_of=2)
+    embedding_size: int = Field(default=256, ge=1)
+    reverse_source: bool = Field(default=False, description="read the source backwards (Sutskever et al. 2014)")
+    init_bound: float | None = Field(
+        default=None, gt=0, description="every parameter starts in U(-init_bound, init_bound); default: by its width"
+    )
+
+    @model_validator(mode="after")
+    def _stream_has_one_size(self) -> Self:
+        if self.architecture == "stream" and self.embedding_size != self.hidden_size:
+            raise ValueError("a stream has one LSTM for both languages: set embedding_size to hidden_size")
+        return self
+
+
+class MTTrainingConfig(TrainingConfig):
+    """Batches of whole sentences, gradients of the mean over target tokens."""
+
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    rate: float = Field(default=1e-3, gt=0, description="learning rate of the first epochs")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    batch_tokens: int = Field(default=4096, ge=1, description="tokens of a batch on its longer side, padding included")
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+
+
+class MTDecodingConfig(Section):
+    """How translations are searched for."""
+
+    beam_size: int = Field(default=5, ge=1)
+    length_penalty: float = Field(default=1.0, ge=0, description="log-probabilities are divided by length ** this")
+    coverage_penalty: float = Field(default=0.0, ge=0, description="weight of Wu et al. 2016, equation 14")
+    batch_size: int = Field(default=64, ge=1, description="sentences searched at a time; changes speed only")
+
+
+class MTConfig(TaskConfig):
+    """All that determines a translation run."""
+
+    task: str = "mt"
+    data: MTDataConfig = MTDataConfig()
+    model: MTModelConfig = MTModelConfig()
+    training: MTTrainingConfig = MTTrainingConfig()
+    decoding: MTDecodingConfig = MTDecodingConfig()
+
+
+class MTPrediction(Section):
+    """How lines are translated; what is not given is as the run's configuration has it."""
+
+    beam_size: int | None = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
+    length_penalty: float | None = Field(default=None, ge=0, description="above 1 favours longer translations")
+    coverage_penalty: float | None = Field(default=None, ge=0, description="above 0 favours looking at every word")
+    num_best: int = Field(default=1, ge=1, description="translations a line, best first")
+    batch_size: int = Field(default=32, ge=1, description="lines translated at a time")

@@ -1,0 +1,73 @@
+"""The parallel texts a model learns from: published ones, the demo, and one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lstmdrop.data.registry import datasets_dir, locate
+from lstmdrop.errors import DataError, did_you_mean
+from lstmdrop_tasks.mt import iwslt14, multi30k, tatoeba, wmt14
+from lstmdrop_tasks.mt.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
+from lstmdrop_tasks.mt.demo import PAIRS as DEMO_PAIRS
+from lstmdrop_tasks.mt.demo import demo
+from lstmdrop_tasks.mt.language_pair import LanguagePair, choose_pair
+from lstmdrop_tasks.mt.own import own_folder, own_table
+from lstmdrop_tasks.mt.parallel import ParallelCorpus, ParallelText
+from lstmdrop_tasks.mt.recipe import Recipe, make
+
+__all__ = ["DATASETS", "ParallelCorpus", "ParallelText", "find_corpus"]
+
+PUBLISHED: Mapping[str, tuple[tuple[LanguagePair, ...], Callable[[Path, LanguagePair], Recipe]]] = {
+    MULTI30K.name: (multi30k.PAIRS, multi30k.multi30k),
+    TATOEBA.name: (tatoeba.PAIRS, tatoeba.tatoeba),
+    WMT14.name: (wmt14.PAIRS, wmt14.wmt14),
+    IWSLT14.name: (iwslt14.PAIRS, iwslt14.iwslt14),
+}
+"""The pairs of each dataset, its default first, and its recipe."""
+
+
+def find_corpus(data: str, pair: str | None, data_dir: Path | None = None) -> ParallelCorpus:
+    """The corpus of a known name, or of a path; made once, in the cache.
+
+    ``pair`` such as ``"en-fr"`` says which languages, source first; without it the dataset's default, or for one's
+    own texts what `lstmdrop_tasks.mt.own` makes of their names.
+
+    Raises:
+        ConfigError: the pair is none, or the data does not have it.
+        DataError: nothing has this name, or the data is missing, damaged or not aligned.
+    """
+    return make(_recipe(data, pair, data_dir))
+
+
+def _recipe(data: str, pair: str | None, data_dir: Path | None) -> Recipe:
+    if data == DEMO.name:
+        return demo(choose_pair(data, pair, DEMO_PAIRS))
+    if data in PUBLISHED:
+        pairs, recipe = PUBLISHED[data]
+        chosen = choose_pair(data, pair, pairs)
+        return recipe(_folder(data, data_dir), chosen)
+    path = Path(data).expanduser()
+    if path.is_dir():
+        return own_folder(path, pair)
+    if path.is_file():
+        return own_table(path, pair)
+    raise DataError(_unknown(data))
+
+
+def _folder(name: str, data_dir: Path | None) -> Path:
+    try:
+        return locate(name, data_dir)
+    except DataError:
+        if name != WMT14.name:
+            raise
+        # Its recipe says what to get and how large that is.
+        return datasets_dir(data_dir) / name
+
+
+def _unknown(data: str) -> str:
+    names = [dataset.name for dataset in DATASETS]
+    return (
+        f"{data!r} is neither a dataset nor a file or folder here{did_you_mean(data, names)}\n"
+        f"datasets: {', '.join(names)}; or give the path of a table of pairs, or of a folder with its three splits"
+    )

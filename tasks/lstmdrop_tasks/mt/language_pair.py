@@ -1,0 +1,53 @@
+"""From which language into which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lstmdrop.errors import ConfigError
+
+CODE = re.compile(r"\w+")
+
+
+class LanguagePair(NamedTuple):
+    """The language translated from and the one translated into, by their codes."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.target}"
+
+
+def parse_pair(text: str) -> LanguagePair:
+    """``"en-fr"`` as a pair.
+
+    Raises:
+        ConfigError: it is not two different codes with a hyphen between.
+    """
+    codes = text.split("-")
+    if len(codes) != 2 or not all(map(CODE.fullmatch, codes)) or codes[0] == codes[1]:
+        raise ConfigError(f"{text!r} is no language pair; write two different codes, source first, such as 'en-fr'")
+    return LanguagePair(*codes)
+
+
+def choose_pair(dataset: str, wanted: str | None, known: Sequence[LanguagePair]) -> LanguagePair:
+    """The pair that is wanted, or the first that the dataset has.
+
+    Raises:
+        ConfigError: the dataset does not have it.
+    """
+    if wanted is None:
+        return known[0]
+    pair = parse_pair(wanted)
+    if pair not in known:
+        raise ConfigError(f"{dataset} has no pair {wanted!r}; it has: {', '.join(map(str, known))}")
+    return pair
+
+
+def both_ways(*pairs: str) -> tuple[LanguagePair, ...]:
+    """Each pair, and after it the same in the other direction."""
+    forward = [parse_pair(pair) for pair in pairs]
+    return tuple(one for pair in forward for one in (pair, LanguagePair(pair.target, pair.source)))

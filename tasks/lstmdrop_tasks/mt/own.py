@@ -1,0 +1,88 @@
+"""Parallel texts of one's own: a folder of three splits, or one table that is split here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lstmdrop.errors import ConfigError, DataError
+from lstmdrop_tasks.mt.cleaning import Counts
+from lstmdrop_tasks.mt.language_pair import LanguagePair, parse_pair
+from lstmdrop_tasks.mt.parallel import PairBlocks, in_blocks
+from lstmdrop_tasks.mt.recipe import SPLITS, Recipe, SplitSource, from_sides
+from lstmdrop_tasks.mt.side import Side, plain_side
+from lstmdrop_tasks.mt.splitting import HELD_OUT, split_by_draw
+from lstmdrop_tasks.mt.tsv import tsv_pairs
+
+UNNAMED = LanguagePair("src", "tgt")
+"""The languages of a table that nobody has named."""
+
+LAYOUTS = "a folder needs train, valid and test, each as two aligned texts (train.en, train.fr, ...) or as a .tsv table"
+
+
+def own_folder(folder: Path, pair: str | None) -> Recipe:
+    """How a corpus is made from ``{train,valid,test}.{en,fr}``, say, or from ``{train,valid,test}.tsv``.
+
+    Without a pair, the languages are the two endings that the training texts have, in the order of the alphabet.
+
+    Raises:
+        ConfigError: the pair is none, or is needed.
+        DataError: a file is missing.
+    """
+    name = folder.resolve().name
+    if (folder / "train.tsv").is_file():
+        tables = [folder / f"{split}.tsv" for split in SPLITS]
+        _require(tables)
+        sources = {split: _whole(plain_side(table)) for split, table in zip(SPLITS, tables, strict=True)}
+        return Recipe(name, _named(pair), tuple(tables), "as given, in three tables", sources)
+    languages = parse_pair(pair) if pair is not None else _detected(folder)
+    texts = {split: [folder / f"{split}.{language}" for language in languages] for split in SPLITS}
+    inputs = tuple(path for sides in texts.values() for path in sides)
+    _require(inputs)
+    sides = {split: from_sides([plain_side(path) for path in paths]) for split, paths in texts.items()}
+    return Recipe(name, languages, inputs, "as given", sides)
+
+
+def own_table(table: Path, pair: str | None) -> Recipe:
+    """How a corpus is made from one table: each source sentence is drawn into one of the splits.
+
+    Raises:
+        ConfigError: the pair is none.
+    """
+    share = f"{HELD_OUT:.0%}"
+    split = f"by source sentence whatever its case and punctuation, {share} each for valid and test"
+    sources = {name: _drawn(plain_side(table), name) for name in SPLITS}
+    return Recipe(table.stem, _named(pair), (table,), split, sources)
+
+
+def _named(pair: str | None) -> LanguagePair:
+    return UNNAMED if pair is None else parse_pair(pair)
+
+
+def _whole(table: Side) -> SplitSource:
+    return lambda _: in_blocks(tsv_pairs(table))
+
+
+def _drawn(table: Side, split: str) -> SplitSource:
+    def blocks(_: Counts) -> PairBlocks:
+        return in_blocks(pair for pair in tsv_pairs(table) if split_by_draw(pair[0]) == split)
+
+    return blocks
+
+
+def _detected(folder: Path) -> LanguagePair:
+    texts = [path for path in folder.glob("train.*") if path.is_file() and path.name.count(".") == 1]
+    languages = sorted(path.suffix.removeprefix(".") for path in texts)
+    if not languages:
+        raise DataError(f"{folder}: there is no training text in this folder\n{LAYOUTS}")
+    if len(languages) != 2:
+        raise ConfigError(
+            f"{folder}: the languages cannot be told from {', '.join(f'train.{language}' for language in languages)}\n"
+            "name the pair, source first, such as 'en-fr'"
+        )
+    return LanguagePair(*languages)
+
+
+def _require(paths: tuple[Path, ...] | list[Path]) -> None:
+    for path in paths:
+        if not path.is_file():
+            raise DataError(f"{path}: no such file\n{LAYOUTS}")

@@ -1,0 +1,121 @@
+"""Sentence pairs as token ids, mapped into memory, and batches of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from lstmdrop.data.store import TokenStore
+from lstmdrop.errors import DataError
+from lstmdrop.nn.decoder import PADDING
+
+Ids = npt.NDArray[np.int64]
+
+
+class PairBatch(NamedTuple):
+    """Padded sentences, one a column, the longest source first; every sentence ends with ``<eos>``."""
+
+    source: Int[Tensor, "positions batch"]
+    source_lengths: Int[Tensor, " batch"]
+    """On the CPU."""
+    inputs: Int[Tensor, "time batch"]
+    """What the decoder has written before each step: ``<eos>``, then the target but for its own ``<eos>``."""
+    targets: Int[Tensor, "time batch"]
+    numbers: Int[Tensor, " batch"]
+    """Which pairs these are, on the CPU."""
+    num_targets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """The sentences of one language: ``tokens[offsets[n]:offsets[n + 1]]`` is sentence n, its ``<eos>`` included."""
+
+    store: TokenStore
+    offsets: Ids
+
+    @classmethod
+    def of(cls, store: TokenStore, eos: int) -> Sentences:
+        """Find where the sentences end.
+
+        Raises:
+            DataError: the text itself holds the token that ends a sentence.
+        """
+        ends = np.flatnonzero(store.tokens == eos) + 1
+        if len(ends) != store.num_lines:
+            raise DataError(f"a text of {store.num_lines} lines holds the token <eos> {len(ends)} times; remove it")
+        return cls(store, np.concatenate([[0], ends]))
+
+    @property
+    def lengths(self) -> Ids:
+        """Tokens of each sentence, ``<eos>`` included."""
+        return np.diff(self.offsets)
+
+    def length(self, number: int) -> int:
+        """Tokens of one sentence, ``<eos>`` included."""
+        return int(self.offsets[number + 1] - self.offsets[number])
+
+    def sentence(self, number: int) -> Ids:
+        """Token ids of one sentence."""
+        return self.store.tokens[self.offsets[number] : self.offsets[number + 1]].astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The sentence pairs of a split."""
+
+    source: Sentences
+    target: Sentences
+
+    def __len__(self) -> int:
+        return len(self.source.offsets) - 1
+
+    @property
+    def sha256(self) -> str:
+        """Hash of both texts."""
+        return hashlib.sha256(f"{self.source.store.sha256} {self.target.store.sha256}".encode()).hexdigest()
+
+    def kept(self, max_length: int) -> Ids:
+        """The numbers of the pairs with at most so many tokens on each side, ``<eos>`` not counted."""
+        return np.flatnonzero(np.maximum(self.source.lengths, self.target.lengths) <= max_length + 1)
+
+    def batch(self, numbers: Sequence[int], device: torch.device) -> PairBatch:
+        """These pairs, padded."""
+        order = sorted(numbers, key=self.source.length, reverse=True)
+        sources = [self.source.sentence(number) for number in order]
+        return pad_pairs(order, sources, [self.target.sentence(number) for number in order], device)
+
+
+def pad_pairs(
+    numbers: Sequence[int], sources: Sequence[Ids], targets: Sequence[Ids], device: torch.device
+) -> PairBatch:
+    """A batch of these pairs; every sentence ends with ``<eos>``, the longest source comes first."""
+    source, source_lengths = padded_columns(sources)
+    columns, _ = padded_columns(targets, PADDING)
+    first = torch.full((1, len(numbers)), int(targets[0][-1]))
+    return PairBatch(
+        source.to(device),
+        source_lengths,
+        torch.cat([first, columns[:-1].clamp(min=0)]).to(device),
+        columns.to(device),
+        torch.tensor(numbers),
+        int((columns != PADDING).sum()),
+    )
+
+
+def padded_columns(
+    sentences: Sequence[Ids], padding: int = 0
+) -> tuple[Int[Tensor, "time batch"], Int[Tensor, " batch"]]:
+    """Sentences side by side, and their lengths."""
+    lengths = [len(sentence) for sentence in sentences]
+    columns = np.full((max(lengths), len(sentences)), padding, np.int64)
+    for number, sentence in enumerate(sentences):
+        columns[: len(sentence), number] = sentence
+    return torch.from_numpy(columns), torch.tensor(lengths)

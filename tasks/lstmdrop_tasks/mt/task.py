@@ -1,0 +1,207 @@
+"""Machine translation: sentence pairs, a translator and its BLEU."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmdrop.data.bucketing import token_batches
+from lstmdrop.data.registry import cache_dir
+from lstmdrop.data.store import build_store
+from lstmdrop.data.text import read_lines
+from lstmdrop.decoding.beam import BeamSettings
+from lstmdrop.errors import DataError
+from lstmdrop.metrics.bleu import translation_scores
+from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
+from lstmdrop.metrics.score import Score
+from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
+from lstmdrop.nn.rules import make_regularizer
+from lstmdrop.task import SPLITS, Loss, Split
+from lstmdrop_tasks.mt.config import MTConfig
+from lstmdrop_tasks.mt.corpora import find_corpus
+from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
+from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences
+from lstmdrop_tasks.mt.parallel import ParallelCorpus, ParallelText
+from lstmdrop_tasks.mt.tokenizers import Tokenizers, load_tokenizers, train_tokenizers
+from lstmdrop_tasks.mt.translate import translate
+
+
+class MachineTranslation:
+    """A translator, its sentence pairs and its scores."""
+
+    def __init__(
+        self,
+        config: MTConfig,
+        model: AttentionTranslator | SequenceTranslator,
+        tokenizers: Tokenizers,
+        corpus: Callable[[], ParallelCorpus],
+        device: torch.device,
+    ) -> None:
+        self.config = config
+        self.model = model
+        self.tokenizers = tokenizers
+        self.device = device
+        self._corpus = corpus
+        self._pairs: dict[Split, Pairs] = {}
+
+    @cached_property
+    def corpus(self) -> ParallelCorpus:
+        """The texts, looked for when they are first needed: translating needs none."""
+        return self._corpus()
+
+    @property
+    def decoder(self) -> Decoder[Any]:
+        """The part of the model that writes."""
+        return self.model.decoder
+
+    def text(self, split: Split) -> ParallelText:
+        """The two files of a split."""
+        texts: dict[Split, ParallelText] = {
+            "train": self.corpus.train, "valid": self.corpus.valid, "test": self.corpus.test
+        }  # fmt: skip
+        return texts[split]
+
+    def pairs(self, split: Split) -> Pairs:
+        """The tokens of a split, made on first use.
+
+        Raises:
+            DataError: a text is missing or damaged.
+        """
+        if split not in self._pairs:
+            text, cache = self.text(split), cache_dir() / "tokens"
+            source, target = self.tokenizers.source, self.tokenizers.target
+            self._pairs[split] = Pairs(
+                Sentences.of(build_store(text.source, source, cache), source.eos),
+                Sentences.of(build_store(text.target, target, cache), target.eos),
+            )
+        return self._pairs[split]
+
+    def batches(self, split: Split, *, epoch: int = 0) -> Iterator[PairBatch]:
+        """Pairs of like length together, in an order that the seed and the epoch determine."""
+        pairs = self.pairs(split)
+        for numbers in self._plan(split, epoch):
+            yield pairs.batch(numbers.tolist(), self.device)
+
+    def num_batches(self, split: Split) -> int:
+        """Batches of one pass, the same in every epoch."""
+        return len(self._plan(split, 0))
+
+    def objective(self) -> Callable[[PairBatch], Loss]:
+        """The loss under smoothed labels; its gradient is the mean over target tokens."""
+        smoothing = self.config.training.label_smoothing
+
+        def loss(batch: PairBatch) -> Loss:
+            state = self.model.encode(batch.source, batch.source_lengths)
+            total, plain = decoder_loss(self.decoder, batch.inputs, batch.targets, state, smoothing)
+            return Loss(total, count=batch.num_targets, divisor=batch.num_targets, plain=plain)
+
+        return loss
+
+    def evaluate(self, split: Split, *, outputs: Path | None = None) -> Sequence[Score]:
+        """BLEU and chrF of the detokenised translations, perplexity by token and by word."""
+        return evaluate([self], split, outputs)
+
+    @torch.no_grad()
+    def log_probs(self, split: Split) -> LogProbs:
+        """Log-probability in nats of every target token of the split, ``<eos>`` included, in the text's order."""
+        self.model.eval()
+        offsets = self.pairs(split).target.offsets
+        log_probs = np.empty(offsets[-1], np.float32)
+        for batch in self.batches(split):
+            state = self.model.encode(batch.source, batch.source_lengths)
+            columns = decoder_log_probs(self.decoder, batch.inputs, batch.targets, state).float().cpu().numpy()
+            for column, number in enumerate(batch.numbers.tolist()):
+                start, end = offsets[number], offsets[number + 1]
+                log_probs[start:end] = columns[: end - start, column]
+        return log_probs
+
+    def summary(self) -> dict[str, str]:
+        """Languages, sizes of vocabularies and splits, what cleaning left out."""
+        sizes = f"{len(self.tokenizers.source.vocabulary):,} source, {len(self.tokenizers.target.vocabulary):,} target"
+        rows = {"languages": f"{self.corpus.source_language} to {self.corpus.target_language}", "vocabulary": sizes}
+        for split in SPLITS:
+            pairs = self.pairs(split)
+            source, target = pairs.source.store, pairs.target.store
+            unknown = (source.num_unknown + target.num_unknown) / (source.num_tokens + target.num_tokens)
+            rows[split] = f"{len(pairs):,} pairs, {target.num_tokens:,} target tokens, {unknown:.2%} unknown"
+        too_long = len(self.pairs("train")) - len(self.pairs("train").kept(self.config.data.max_length))
+        return {**rows, "left out": f"{too_long:,} training pairs of more than {self.config.data.max_length} tokens"}
+
+    def data_sha256(self) -> str:
+        """Hash over the contents of the three splits, both languages."""
+        return hashlib.sha256("".join(self.pairs(split).sha256 for split in SPLITS).encode()).hexdigest()
+
+    def _plan(self, split: Split, epoch: int) -> list[np.ndarray]:
+        pairs = self.pairs(split)
+        every = np.arange(len(pairs))
+        kept = pairs.kept(self.config.data.max_length) if split == "train" else every
+        if len(kept) == 0:
+            raise DataError(f"no pair of the {split} split has at most {self.config.data.max_length} tokens a side")
+        lengths = np.maximum(pairs.source.lengths, pairs.target.lengths)[kept]
+        generator = np.random.default_rng([self.config.seed, epoch])
+        return [kept[batch] for batch in token_batches(lengths, self.config.training.batch_tokens, generator)]
+
+
+def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None) -> MachineTranslation:
+    """A translator with fresh weights drawn from the seed."""
+
+    def corpus() -> ParallelCorpus:
+        return find_corpus(config.data.name, config.data.pair, data_dir)
+
+    tokenizers = _tokenizers(config, assets, corpus)
+    regularizer = make_regularizer(
+        config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
+    )
+    sizes = (len(tokenizers.source.vocabulary), len(tokenizers.target.vocabulary))
+    model = build_translator(config.model, *sizes, regularizer, torch.Generator().manual_seed(config.seed))
+    return MachineTranslation(config, model.to(device), tokenizers, corpus, device)
+
+
+def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+    """Scores of the models' averaged probabilities; the models are in memory together.
+
+    Raises:
+        DataError: the runs are scored on different test data.
+        UsageError: the models cut text into different tokens.
+    """
+    models = list(tasks)
+    if len({model.pairs(split).sha256 for model in models}) > 1:
+        raise DataError("these runs differ in their test data: they cannot be scored as one")
+    for model in models:
+        model.model.eval()
+    log_probs, _ = mixture_log_probs(model.log_probs(split) for model in models)
+    translations = _translations(models, split)
+    if outputs is not None:
+        (outputs / "predictions.txt").write_text("".join(f"{line}\n" for line in translations), encoding="utf-8")
+        np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32))
+    references = list(read_lines(models[0].text(split).target))
+    decoding, data = models[0].config.decoding, models[0].pairs(split).sha256[:12]
+    how = {"models": str(len(models)), "data": data}
+    search = {"beam": str(decoding.beam_size), "length": f"{decoding.length_penalty:g}"}
+    num_words = sum(len(line.split()) for line in references) + len(references)
+    return [
+        *translation_scores(translations, references, {**search, **how}),
+        *token_and_word_perplexity(log_probs, models[0].config.data.tokens, num_words, how),
+    ]
+
+
+def _translations(models: Sequence[MachineTranslation], split: Split) -> list[str]:
+    first = models[0]
+    decoding = first.config.decoding
+    settings = BeamSettings(decoding.beam_size, decoding.length_penalty, decoding.coverage_penalty)
+    found = translate(models, list(read_lines(first.text(split).source)), settings, decoding.batch_size)
+    return [first.tokenizers.target.decode(hypotheses[0].tokens) for hypotheses in found]
+
+
+def _tokenizers(config: MTConfig, assets: Path, corpus: Callable[[], ParallelCorpus]) -> Tokenizers:
+    if any(assets.iterdir()):
+        return load_tokenizers(assets)
+    tokenizers = train_tokenizers(config.data, corpus().train)
+    tokenizers.save(assets)
+    return tokenizers

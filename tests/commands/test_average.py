@@ -1,0 +1,120 @@
+"""An average of runs is a result that a report reads, and it stands only in the row that it fits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstmdrop.cli import main
+from lstmdrop.commands.average import average
+from lstmdrop.commands.evaluate import evaluate
+from lstmdrop.commands.report import report
+from lstmdrop.commands.train import train
+from lstmdrop.errors import DataError, UsageError
+from lstmdrop.report.table import Cell
+from lstmdrop.run import Run
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory, toy_corpus: Path) -> Path:
+    """Where a toy text goes by the name of the paper's."""
+    folder = tmp_path_factory.mktemp("data")
+    shutil.copytree(toy_corpus, folder / "ptb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, data_dir: Path, toy_settings: list[str]) -> dict[str, Path]:
+    """Toy runs that say they are of the paper's sizes; not to be changed."""
+    root = tmp_path_factory.mktemp("runs")
+
+    def trained(name: str, size: str, seed: int, *settings: str) -> Path:
+        overrides = [*toy_settings, "training.epochs=1", *settings]
+        train("lm", size=size, data="ptb", data_dir=data_dir, seed=seed, overrides=overrides, out=root / name)
+        return root / name
+
+    return {
+        "first": trained("first", "small", 4, "regularizer.rule=none"),
+        "second": trained("second", "small", 3, "regularizer.rule=none"),
+        "medium": trained("medium", "medium", 1),
+        "medium, other p": trained("other", "medium", 2, "regularizer.dropout=0.3"),
+    }
+
+
+def averaged(out: Path, data_dir: Path, *runs: Path) -> dict[str, Any]:
+    average("lm", out, runs=runs, data_dir=data_dir)
+    result: dict[str, Any] = json.loads((out / "result.json").read_text())
+    return result
+
+
+def filled_rows(out: Path) -> list[tuple[Cell, ...]]:
+    return [row for row in report([out]).tables[0].rows if row[-1]]
+
+
+def test_an_average_fills_its_row_of_the_papers_table(runs: dict[str, Path], data_dir: Path, tmp_path: Path) -> None:
+    members = [runs["first"], runs["second"]]
+    result = averaged(tmp_path / "deep" / "average", data_dir, *members)
+    valid, test = (evaluate("lm", runs=members, split=split, data_dir=data_dir)[0] for split in ("valid", "test"))
+    (row,) = filled_rows(tmp_path / "deep" / "average")
+    assert (row[0], row[2], row[5]) == ("averaging 2 non-regularised LSTMs", valid.value, test.value)
+    assert (result["size"], result["regularizer"], result["data"], result["seed"]) == ("small", "none", "ptb", 3)
+    assert (result["num_models"], result["runs"], result["epochs"]) == (2, [str(run) for run in members], 1)
+    assert result["num_parameters"] == Run(members[0]).result()["num_parameters"]
+    assert result["settings"]["training.num_steps"] == 5
+    assert "seed" not in result["settings"]
+    log_probs = np.load(tmp_path / "deep" / "average" / "log_probs.npz")["log_probs"].astype(np.float64)
+    assert np.exp(-log_probs.mean()) == pytest.approx(test.value, rel=1e-6)
+
+
+def test_members_of_different_recipes_stand_in_no_row(runs: dict[str, Path], data_dir: Path, tmp_path: Path) -> None:
+    sizes = averaged(tmp_path / "sizes", data_dir, runs["first"], runs["medium"])
+    assert (sizes["size"], sizes["regularizer"]) == ("small+medium", "none+zaremba")
+    rates = averaged(tmp_path / "rates", data_dir, runs["medium"], runs["medium, other p"])
+    assert (rates["size"], rates["regularizer"]) == ("medium", "zaremba")
+    assert filled_rows(tmp_path) == []
+
+
+def test_an_average_on_other_data_than_it_was_trained_on_stands_in_no_row(
+    runs: dict[str, Path], toy_corpus: Path, tmp_path: Path
+) -> None:
+    average("lm", tmp_path / "out", runs=[runs["first"], runs["second"]], data=str(toy_corpus))
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["data"] == f"ptb+{toy_corpus}"
+    assert filled_rows(tmp_path) == []
+
+
+def test_what_is_no_average_is_refused_and_leaves_nothing(
+    runs: dict[str, Path], data_dir: Path, tmp_path: Path
+) -> None:
+    first = runs["first"]
+    copy = tmp_path / "copy"
+    shutil.copytree(first, copy)
+    for members in ([first], [first, first], [first, copy]):
+        with pytest.raises(UsageError, match="two or more --run"):
+            averaged(tmp_path / "out", data_dir, *members)
+    (copy / "result.json").unlink()
+    with pytest.raises(DataError, match=r"result\.json does not exist"):
+        averaged(tmp_path / "out", data_dir, copy, runs["second"])
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match="not an empty folder"):
+        averaged(copy, data_dir, first, runs["second"])
+
+
+def test_the_command_prints_what_it_writes(
+    runs: dict[str, Path], data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", "lm", "--run", str(runs["first"]), "--run", str(runs["second"]), "--data-dir", str(data_dir)]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--out", str(tmp_path / "out"), "--json"])
+    assert not ended.value.code
+    scores = json.loads((tmp_path / "out" / "result.json").read_text())["scores"]
+    assert json.loads(capsys.readouterr().out) == scores
+    assert [score["split"] for score in scores] == ["valid", "test"]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--out", str(tmp_path / "other"), "--split", "test"])
+    assert ended.value.code == 2
+    assert "leave --split out" in capsys.readouterr().err

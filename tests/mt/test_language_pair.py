@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from lstmdrop.errors import ConfigError
+from lstmdrop_tasks.mt.language_pair import LanguagePair, both_ways, choose_pair, parse_pair
+
+
+def test_a_pair_is_written_as_it_is_read() -> None:
+    pair = parse_pair("en-pt_BR")
+    assert pair == LanguagePair("en", "pt_BR")
+    assert str(pair) == "en-pt_BR"
+
+
+@pytest.mark.parametrize("text", ["", "en", "en-", "-fr", "en-en", "en-fr-de", "en fr", "../en-fr"])
+def test_what_is_no_pair_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is no language pair; write two different codes") as caught:
+        parse_pair(text)
+    assert repr(text) in str(caught.value)
+
+
+def test_a_pair_is_chosen_among_those_there_are() -> None:
+    known = both_ways("en-fr", "en-de")
+    assert [str(pair) for pair in known] == ["en-fr", "fr-en", "en-de", "de-en"]
+    assert choose_pair("set", None, known) == LanguagePair("en", "fr")
+    assert choose_pair("set", "de-en", known) == LanguagePair("de", "en")
+    with pytest.raises(ConfigError, match="set has no pair 'fr-de'; it has: en-fr, fr-en, en-de, de-en"):
+        choose_pair("set", "fr-de", known)

@@ -1,0 +1,91 @@
+"""Laws of translating lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from lstmdrop.decoding.beam import BeamSettings
+from lstmdrop.errors import UsageError
+from lstmdrop_tasks.mt.config import MTPrediction
+from lstmdrop_tasks.mt.pairs import pad_pairs
+from lstmdrop_tasks.mt.predict import predict
+from lstmdrop_tasks.mt.translate import translate
+
+LINES = ["one red house", "", "cat", "two " * 60, "a word that nobody knows", "cat sees house"]
+Build = Callable[..., Any]
+ARCHITECTURES = pytest.mark.parametrize("architecture", ["attention", "sequence", "stream"])
+
+
+@ARCHITECTURES
+def test_the_result_depends_on_neither_batch_size_nor_order(build_mt: Build, architecture: str) -> None:
+    task = build_mt(f"model.architecture={architecture}")
+    task.model.double().eval()
+    settings = BeamSettings(beam_size=3, num_best=2)
+    expected = translate([task], LINES, settings, batch_size=1)
+    assert [hypotheses[0].tokens for hypotheses in translate([task], LINES, settings, batch_size=4)] == [
+        hypotheses[0].tokens for hypotheses in expected
+    ]
+    backwards = translate([task], LINES[::-1], settings, batch_size=6)[::-1]
+    for one, other in zip(expected, backwards, strict=True):
+        assert [hypothesis.tokens for hypothesis in one] == [hypothesis.tokens for hypothesis in other]
+
+
+@ARCHITECTURES
+def test_entries_of_the_n_best_list_score_the_same_by_teacher_forcing(build_mt: Build, architecture: str) -> None:
+    task = build_mt(f"model.architecture={architecture}", "training.label_smoothing=0")
+    task.model.double().eval()
+    (hypotheses,) = translate([task], ["one red house"], BeamSettings(beam_size=4, num_best=4), batch_size=1)
+    source = torch.tensor([*task.tokenizers.source.encode("one red house"), task.tokenizers.source.eos]).numpy()
+    finished = [hypothesis for hypothesis in hypotheses if hypothesis.finished]
+    assert finished
+    for hypothesis in finished:
+        target = torch.tensor([*hypothesis.tokens, task.tokenizers.target.eos]).numpy()
+        loss = task.objective()(pad_pairs([0], [source], [target], task.device)).total
+        assert -float(loss.detach()) == pytest.approx(hypothesis.log_prob, abs=1e-6)
+
+
+def test_a_translation_always_comes_back(build_mt: Build) -> None:
+    outputs = list(predict([build_mt()], ["", "word " * 2000, "cat"], MTPrediction(beam_size=2)))
+    assert len(outputs) == 3
+    assert all(isinstance(output["text"], str) and "\n" not in output["text"] for output in outputs)
+
+
+def test_output_is_json_with_the_n_best(build_mt: Build) -> None:
+    (output,) = predict([build_mt()], ["one red house"], MTPrediction(num_best=3))
+    again = json.loads(json.dumps(output))
+    assert again["source"] == "one red house"
+    assert again["text"] == again["hypotheses"][0]["text"]
+    ranks = [(hypothesis["finished"], hypothesis["score"]) for hypothesis in again["hypotheses"]]
+    assert len(ranks) == 3
+    assert ranks == sorted(ranks, reverse=True)
+
+
+def test_the_first_lines_are_translated_before_the_last_have_come(build_mt: Build) -> None:
+    read: list[int] = []
+
+    def lines() -> Any:
+        for number in range(6):
+            read.append(number)
+            yield "cat"
+
+    outputs = predict([build_mt()], lines(), MTPrediction(batch_size=2, beam_size=1))
+    next(outputs)
+    assert read == [0, 1]
+
+
+def test_unknown_words_are_never_written(build_mt: Build) -> None:
+    task = build_mt()
+    with torch.no_grad():
+        task.model.decoder.softmax.bias[task.tokenizers.target.unk] = 50.0
+    (output,) = predict([task], ["one red house"], MTPrediction())
+    assert "<unk>" not in output["hypotheses"][0]["tokens"]
+
+
+def test_models_of_different_vocabularies_cannot_translate_as_one(build_mt: Build) -> None:
+    with pytest.raises(UsageError, match="different vocabularies"):
+        translate([build_mt(), build_mt("data.vocabulary_size=5")], ["cat"], BeamSettings(), 2)

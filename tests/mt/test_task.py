@@ -1,0 +1,172 @@
+"""Laws of the translation task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lstmdrop.errors import DataError
+from lstmdrop.nn.decoder import PADDING
+from lstmdrop.nn.rules import RULE_NAMES
+from lstmdrop.training.trainer import Trainer
+from lstmdrop_tasks.mt.pairs import pad_pairs
+
+ARCHITECTURES = ("attention", "sequence", "stream")
+Build = Callable[..., Any]
+
+
+def loss_of(task: Any, batch: Any) -> float:
+    return float(task.objective()(batch).total.detach())
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("rule", RULE_NAMES)
+def test_every_rule_trains_every_architecture(build_mt: Build, architecture: str, rule: str) -> None:
+    task = build_mt(f"model.architecture={architecture}", f"regularizer.rule={rule}", "model.num_layers=2")
+    trainer = Trainer(task, task.config)
+    before = [parameter.clone() for parameter in task.model.parameters()]
+    task.model.train()
+    for batch in task.batches("train", epoch=1):
+        trainer.step([batch])
+    for old, new in zip(before, task.model.parameters(), strict=True):
+        assert not torch.equal(old, new)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_padding_changes_no_loss(build_mt: Build, architecture: str) -> None:
+    task = build_mt(f"model.architecture={architecture}")
+    task.model.eval().double()
+    pairs = task.pairs("train")
+    alone = sum(loss_of(task, pairs.batch([number], task.device)) for number in range(8))
+    together = loss_of(task, pairs.batch(list(range(8)), task.device))
+    assert together == pytest.approx(alone, rel=1e-9)
+
+
+def test_a_batch_holds_what_the_text_says(build_mt: Build, toy_pairs: Path) -> None:
+    task = build_mt()
+    english, french = ((toy_pairs / f"train.{code}").read_text().splitlines() for code in ("en", "fr"))
+    batch = task.pairs("train").batch([3, 5, 7], task.device)
+    lengths = [len(english[number].split()) for number in batch.numbers.tolist()]
+    assert lengths == sorted(lengths, reverse=True)
+    assert batch.source_lengths.tolist() == [length + 1 for length in lengths]
+    for column, number in enumerate(batch.numbers.tolist()):
+        written = [token for token in batch.targets[:, column].tolist() if token != PADDING]
+        assert written[-1] == task.tokenizers.target.eos
+        assert task.tokenizers.target.decode(written[:-1]) == french[number]
+        assert batch.inputs[: len(written), column].tolist() == [task.tokenizers.target.eos, *written[:-1]]
+        source = batch.source[: lengths[column], column].tolist()
+        assert task.tokenizers.source.decode(source) == english[number]
+    assert batch.num_targets == sum(len(french[number].split()) + 1 for number in batch.numbers.tolist())
+
+
+def test_the_gradient_is_that_of_the_mean_over_target_tokens(build_mt: Build) -> None:
+    task = build_mt("training.clip=1000")
+    loss = task.objective()(next(iter(task.batches("train"))))
+    assert loss.divisor == loss.count
+    assert loss.plain is not None
+    assert float(loss.plain) != float(loss.total.detach())
+
+
+def test_the_source_may_be_read_backwards(build_mt: Build) -> None:
+    """Reading a reversed sentence backwards is reading it forwards."""
+    ahead, back = (
+        build_mt("model.architecture=sequence"),
+        build_mt("model.architecture=sequence", "model.reverse_source=true"),
+    )
+    ahead.model.eval()
+    back.model.eval()
+    source, target = np.array([2, 3, 4, 0]), np.array([2, 0])
+    reverse = np.array([4, 3, 2, 0])
+    losses = [
+        loss_of(task, pad_pairs([0], [words], [target], task.device))
+        for task, words in ((ahead, source), (back, reverse), (back, source))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[0] != pytest.approx(losses[2], rel=1e-6)
+
+
+def test_log_probs_come_in_the_order_of_the_text(build_mt: Build) -> None:
+    task = build_mt()
+    task.model.eval()
+    log_probs, pairs = task.log_probs("valid"), task.pairs("valid")
+    for number in range(len(pairs)):
+        expected = loss_of(build_plain(task), pairs.batch([number], task.device))
+        start, end = pairs.target.offsets[number : number + 2]
+        assert -log_probs[start:end].sum() == pytest.approx(expected, rel=1e-4)
+
+
+def build_plain(task: Any) -> Any:
+    class Plain:
+        def objective(self) -> Any:
+            return lambda batch: type("L", (), {"total": task.objective()(batch).plain})
+
+    return Plain()
+
+
+def test_scores_are_those_of_the_saved_predictions(build_mt: Build, tmp_path: Path, toy_pairs: Path) -> None:
+    import sacrebleu
+
+    task = build_mt()
+    scores = {score.name: score for score in task.evaluate("test", outputs=tmp_path)}
+    predictions = (tmp_path / "predictions.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    references = (toy_pairs / "test.fr").read_text().splitlines()
+    assert len(predictions) == len(references)
+    assert scores["bleu"].value == pytest.approx(sacrebleu.corpus_bleu(predictions, [references]).score)
+    log_probs = np.load(tmp_path / "log_probs.npz")["log_probs"]
+    assert scores["perplexity"].value == pytest.approx(math.exp(-log_probs.mean()), rel=1e-6)
+    num_words = sum(len(line.split()) + 1 for line in references)
+    assert scores["word_perplexity"].value == pytest.approx(math.exp(-log_probs.sum() / num_words), rel=1e-6)
+
+
+def test_an_ensemble_of_a_model_with_itself_is_the_model(build_mt: Build) -> None:
+    from lstmdrop_tasks.mt.task import evaluate
+
+    task = build_mt()
+    alone, double = task.evaluate("test"), evaluate([task, task], "test")
+    assert [score.value for score in alone] == pytest.approx([score.value for score in double], rel=1e-6)
+    assert "models:2" in double[0].signature
+
+
+def test_too_long_pairs_are_left_out_of_training_alone(build_mt: Build) -> None:
+    task, short = build_mt(), build_mt("data.max_length=3")
+    kept = sum(len(batch.numbers) for batch in short.batches("train"))
+    longest = np.maximum(task.pairs("train").source.lengths, task.pairs("train").target.lengths)
+    assert 0 < kept == int((longest <= 4).sum()) < len(task.pairs("train"))
+    assert sum(len(batch.numbers) for batch in short.batches("valid")) == len(task.pairs("valid"))
+    assert f"{len(longest) - kept} training pairs" in short.summary()["left out"]
+
+
+def test_no_pair_short_enough_is_an_error_not_an_empty_epoch(build_mt: Build, tmp_path: Path) -> None:
+    folder = tmp_path / "long"
+    folder.mkdir()
+    for split in ("train", "valid", "test"):
+        for code in ("en", "fr"):
+            (folder / f"{split}.{code}").write_text("a b c d\n" * 3)
+    with pytest.raises(DataError, match="at most 2 tokens"):
+        build_mt("data.max_length=2", data=folder).num_batches("train")
+
+
+def test_vocabularies_come_from_the_training_text_alone(build_mt: Build, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for split, word in (("train", "seen"), ("valid", "unseen"), ("test", "unseen")):
+        for code in ("en", "fr"):
+            (folder / f"{split}.{code}").write_text(f"{word}\n" * 3)
+    task = build_mt(data=folder)
+    assert "unseen" not in task.tokenizers.source.vocabulary
+    assert task.summary()["valid"].endswith("50.00% unknown")
+
+
+@pytest.mark.parametrize("joint", ["true", "false"])
+@pytest.mark.parametrize("tokens", ["word", "character", "bpe"])
+def test_tokens_joint_or_separate_are_read_back_as_they_were(build_mt: Build, joint: str, tokens: str) -> None:
+    settings = (f"data.tokens={tokens}", f"data.joint={joint}")
+    first, second = build_mt(*settings), build_mt(*settings)
+    assert first.tokenizers.fingerprint == second.tokenizers.fingerprint
+    assert (second.tokenizers.source is second.tokenizers.target) == (joint == "true")
