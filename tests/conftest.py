@@ -12,7 +12,9 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook(["lstmdrop.nn", "lstmdrop.decoding", "lstmdrop_tasks.lm.model"], "beartype.beartype")
+install_import_hook(
+    ["lstmdrop.nn", "lstmdrop.decoding", "lstmdrop_tasks.lm.model", "lstmdrop_tasks.mt.model"], "beartype.beartype"
+)
 torch.set_num_threads(1)  # toy tensors: more threads only wait for each other
 
 TOY = (
@@ -44,6 +46,29 @@ def shared_data() -> Path:
     return Path(folder)
 
 
+WORDS = {
+    "one": "un", "two": "deux", "red": "rouge", "house": "maison", "cat": "chat", "sees": "voit", "sleeps": "dort"
+}  # fmt: skip
+TOY_MT = (
+    "data.pair=en-fr", "data.tokens=word", "data.joint=false", "model.hidden_size=16", "model.embedding_size=16",
+    "regularizer.rule=zaremba", "regularizer.dropout=0.2", "training.batch_tokens=60", "training.epochs=2",
+    "training.log_every=5", "training.label_smoothing=0.1", "decoding.beam_size=2",
+)  # fmt: skip
+
+
+def write_pairs(folder: Path, train: int = 40, valid: int = 6, test: int = 6, seed: int = 0) -> Path:
+    """French word for English word, in the opposite order."""
+    folder.mkdir()
+    choose = random.Random(seed)
+    for split, num_pairs in (("train", train), ("valid", valid), ("test", test)):
+        english = [choose.choices(list(WORDS), k=choose.randint(1, 6)) for _ in range(num_pairs)]
+        french = [[WORDS[word] for word in reversed(words)] for words in english]
+        for language, sentences in (("en", english), ("fr", french)):
+            text = "".join(" ".join(words) + "\n" for words in sentences)
+            (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
+    return folder
+
+
 def write_corpus(folder: Path, train: int = 60, valid: int = 12, test: int = 12, seed: int = 0) -> Path:
     """A folder of three small texts of so many lines each."""
     folder.mkdir()
@@ -70,6 +95,18 @@ def toy_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_settings() -> list[str]:
     """Overrides that make a preset of the language model a toy."""
     return list(TOY)
+
+
+@pytest.fixture(scope="session")
+def toy_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a few sentence pairs; not to be changed."""
+    return write_pairs(tmp_path_factory.mktemp("pairs") / "toy")
+
+
+@pytest.fixture(scope="session")
+def toys(toy_corpus: Path, toy_pairs: Path) -> dict[str, tuple[str, list[str]]]:
+    """By task: data and overrides that make its tiny preset a toy."""
+    return {"lm": (str(toy_corpus), list(TOY)), "mt": (str(toy_pairs), list(TOY_MT))}
 
 
 @pytest.fixture

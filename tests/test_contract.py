@@ -32,9 +32,9 @@ def plugin(request: pytest.FixtureRequest) -> TaskPlugin:
 
 
 @pytest.fixture
-def build(plugin: TaskPlugin, tmp_path: Path, toy_corpus: Path, toy_settings: list[str]) -> Callable[[], Any]:
+def build(plugin: TaskPlugin, tmp_path: Path, toys: dict[str, tuple[str, list[str]]]) -> Callable[[], Any]:
     """Builds the task; the assets are the same each time."""
-    data, overrides = (str(toy_corpus), toy_settings) if plugin.name == "lm" else ("demo", [])
+    data, overrides = toys.get(plugin.name, ("demo", []))
     config = resolve_config(plugin, "tiny", data, overrides=overrides)
     assets = tmp_path / "assets"
     assets.mkdir()

@@ -84,7 +84,7 @@ def test_words_are_few_and_held_out_ones_known(demo: Splits) -> None:
 @pytest.mark.parametrize(
     "pair",
     [
-        "There is no cat near the school. | Il n'y a pas de chat près de l'école.",
+        "There are no neighbours near the house. | Il n'y a pas de voisins près de la maison.",
         "He saw three trees yesterday. | Il a vu trois arbres hier.",
     ],
 )

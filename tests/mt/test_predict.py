@@ -39,6 +39,8 @@ def test_the_result_depends_on_neither_batch_size_nor_order(build_mt: Build, arc
 def test_entries_of_the_n_best_list_score_the_same_by_teacher_forcing(build_mt: Build, architecture: str) -> None:
     task = build_mt(f"model.architecture={architecture}", "training.label_smoothing=0")
     task.model.double().eval()
+    with torch.no_grad():
+        task.model.decoder.softmax.bias[task.tokenizers.target.eos] += 2.0  # or few random hypotheses would end
     (hypotheses,) = translate([task], ["one red house"], BeamSettings(beam_size=4, num_best=4), batch_size=1)
     source = torch.tensor([*task.tokenizers.source.encode("one red house"), task.tokenizers.source.eos]).numpy()
     finished = [hypothesis for hypothesis in hypotheses if hypothesis.finished]

@@ -49,10 +49,10 @@ def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
 def _search(models: Models, sources: list[Any], settings: BeamSettings) -> list[list[Hypothesis]]:
     device = models[0].device
     columns, lengths = padded_columns(sources)
-    states = tuple(model.model.encode(columns.to(device), lengths) for model in models)
+    states: tuple[Any, ...] = tuple(model.model.encode(columns.to(device), lengths) for model in models)
     target = models[0].tokenizers.target
     return beam_search(
-        Ensemble([model.model.decoder for model in models]),
+        Ensemble([model.decoder for model in models]),
         states,
         num_rows=len(sources),
         bos=target.eos,
