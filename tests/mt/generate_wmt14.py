@@ -137,7 +137,7 @@ def sgm(name: str, role: str, language: str, lines: list[str]) -> str:
 def measure(folder: Path) -> None:
     """Prepare a corpus that was made into ``folder`` and print what that took."""
     os.environ["LSTMDROP_CACHE"] = str(folder / "cache")
-    from lstmdrop_tasks.mt.corpora import find_corpus
+    from lstmdrop_tasks.mt.corpora.find import find_corpus
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lstmdrop.errors import ConfigError
-from lstmdrop_tasks.mt.language_pair import LanguagePair, both_ways, choose_pair, parse_pair
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways, choose_pair, parse_pair
 
 
 def test_a_pair_is_written_as_it_is_read() -> None:

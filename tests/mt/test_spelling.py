@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from lstmdrop_tasks.mt import lexicon, noun_phrase
-from lstmdrop_tasks.mt.lexicon import Noun, pluralised
-from lstmdrop_tasks.mt.noun_phrase import Determiner, Phrase
-from lstmdrop_tasks.mt.noun_phrase import noun_phrase as phrase
-from lstmdrop_tasks.mt.spelling import english_sentence, french_sentence
-from lstmdrop_tasks.mt.verb_phrase import CLITICS, Adverb, Mood, Tense, english_be, english_verb, french_be, french_verb
+from lstmdrop_tasks.mt.demo import lexicon, noun_phrase
+from lstmdrop_tasks.mt.demo.lexicon import Noun, pluralised
+from lstmdrop_tasks.mt.demo.noun_phrase import Determiner, Phrase
+from lstmdrop_tasks.mt.demo.noun_phrase import noun_phrase as phrase
+from lstmdrop_tasks.mt.demo.spelling import english_sentence, french_sentence
+from lstmdrop_tasks.mt.demo.verb_phrase import (
+    CLITICS,
+    Adverb,
+    Mood,
+    Tense,
+    english_be,
+    english_verb,
+    french_be,
+    french_verb,
+)
 
 NOUNS = {noun.english: noun for noun in lexicon.ALL_NOUNS}
 JE, IL, ELLE, NOUS, ILS = noun_phrase.PRONOUNS

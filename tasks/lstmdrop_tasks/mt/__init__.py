@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lstmdrop.discovery import preset_folder
 from lstmdrop.plugin import Speed, TaskPlugin
 from lstmdrop_tasks.mt.config import MTConfig, MTPrediction
-from lstmdrop_tasks.mt.datasets import DATASETS
+from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 
 if TYPE_CHECKING:
     import torch

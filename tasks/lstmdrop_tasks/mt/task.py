@@ -24,10 +24,10 @@ from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Loss, Split
 from lstmdrop_tasks.mt.config import MTConfig
-from lstmdrop_tasks.mt.corpora import find_corpus
+from lstmdrop_tasks.mt.corpora.find import find_corpus
+from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
 from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences
-from lstmdrop_tasks.mt.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.tokenizers import Tokenizers, load_tokenizers, train_tokenizers
 from lstmdrop_tasks.mt.translate import translate
 

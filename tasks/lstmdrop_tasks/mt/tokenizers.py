@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop_tasks.mt.config import MTDataConfig
-from lstmdrop_tasks.mt.parallel import ParallelText
+from lstmdrop_tasks.mt.corpora.parallel import ParallelText
 
 JOINT, SOURCE, TARGET = "joint", "source", "target"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from lstmdrop_tasks.mt.lexicon import ALLER, AVOIR, ETAIT, ETRE, Verb, pluralised
-from lstmdrop_tasks.mt.noun_phrase import Phrase, Words
+from lstmdrop_tasks.mt.demo.lexicon import ALLER, AVOIR, ETAIT, ETRE, Verb, pluralised
+from lstmdrop_tasks.mt.demo.noun_phrase import Phrase, Words
 
 AM = ("am", "is", "are", "are")
 WAS = ("was", "was", "were", "were")

@@ -13,11 +13,11 @@ from lstmdrop.data.atomic import atomic_folder
 from lstmdrop.data.fingerprint import remembered_sha256
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.cleaning import CleaningRules, Counts, clean
-from lstmdrop_tasks.mt.language_pair import LanguagePair
-from lstmdrop_tasks.mt.parallel import PairBlocks, ParallelCorpus, ParallelText, Report, aligned
-from lstmdrop_tasks.mt.side import Side
-from lstmdrop_tasks.mt.writing import write_different_pairs, write_pairs
+from lstmdrop_tasks.mt.corpora.cleaning import CleaningRules, Counts, clean
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair
+from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, ParallelCorpus, ParallelText, Report, aligned
+from lstmdrop_tasks.mt.corpora.side import Side
+from lstmdrop_tasks.mt.corpora.writing import write_different_pairs, write_pairs
 
 SPLITS = ("train", "valid", "test")
 REPORT = "report.json"

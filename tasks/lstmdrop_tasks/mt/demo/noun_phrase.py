@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstmdrop_tasks.mt.lexicon import Adjective, Noun
-from lstmdrop_tasks.mt.spelling import begins_with_vowel
+from lstmdrop_tasks.mt.demo.lexicon import Adjective, Noun
+from lstmdrop_tasks.mt.demo.spelling import begins_with_vowel
 
 Words = tuple[str, ...]
 

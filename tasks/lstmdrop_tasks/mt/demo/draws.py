@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
-from lstmdrop_tasks.mt import lexicon
-from lstmdrop_tasks.mt.lexicon import Adjective, Noun
-from lstmdrop_tasks.mt.noun_phrase import (
+from lstmdrop_tasks.mt.demo import lexicon
+from lstmdrop_tasks.mt.demo.lexicon import Adjective, Noun
+from lstmdrop_tasks.mt.demo.noun_phrase import (
     ANY,
     HIS,
     MANY,
@@ -26,7 +26,7 @@ from lstmdrop_tasks.mt.noun_phrase import (
     Words,
     noun_phrase,
 )
-from lstmdrop_tasks.mt.verb_phrase import Adverb, Mood, Tense
+from lstmdrop_tasks.mt.demo.verb_phrase import Adverb, Mood, Tense
 
 T = TypeVar("T")
 

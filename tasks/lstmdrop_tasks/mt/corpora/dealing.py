@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from typing import NamedTuple
 
-from lstmdrop_tasks.mt.splitting import hold_out, sentence_key
+from lstmdrop_tasks.mt.corpora.splitting import hold_out, sentence_key
 
 Pair = tuple[str, str]
 

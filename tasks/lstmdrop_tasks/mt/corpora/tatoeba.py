@@ -8,14 +8,14 @@ from pathlib import Path
 
 from lstmdrop.data.archive import DAMAGE, damaged
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.cleaning import Counts
-from lstmdrop_tasks.mt.dealing import Deal, deal
-from lstmdrop_tasks.mt.language_pair import LanguagePair, both_ways
-from lstmdrop_tasks.mt.parallel import PairBlock, PairBlocks, in_blocks
-from lstmdrop_tasks.mt.recipe import SPLITS, Recipe, SplitSource
-from lstmdrop_tasks.mt.requirement import require_files
-from lstmdrop_tasks.mt.side import member_side
-from lstmdrop_tasks.mt.tsv import tsv_pairs
+from lstmdrop_tasks.mt.corpora.cleaning import Counts
+from lstmdrop_tasks.mt.corpora.dealing import Deal, deal
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways
+from lstmdrop_tasks.mt.corpora.parallel import PairBlock, PairBlocks, in_blocks
+from lstmdrop_tasks.mt.corpora.recipe import SPLITS, Recipe, SplitSource
+from lstmdrop_tasks.mt.corpora.requirement import require_files
+from lstmdrop_tasks.mt.corpora.side import member_side
+from lstmdrop_tasks.mt.corpora.tsv import tsv_pairs
 
 PAIRS = both_ways("en-fr")
 ARCHIVE = "fra-eng.zip"
@@ -25,7 +25,7 @@ HELD_OUT = 2000
 
 
 def tatoeba(folder: Path, pair: LanguagePair) -> Recipe:
-    """How the corpus is made from the archive as published, dealt out by `lstmdrop_tasks.mt.dealing`.
+    """How the corpus is made from the archive as published, dealt out by `lstmdrop_tasks.mt.corpora.dealing`.
 
     Raises:
         DataError: the archive is missing, damaged or another one.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lstmdrop_tasks.mt.language_pair import LanguagePair, both_ways
-from lstmdrop_tasks.mt.recipe import Recipe, from_sides
-from lstmdrop_tasks.mt.requirement import require_files
-from lstmdrop_tasks.mt.side import gzip_side
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways
+from lstmdrop_tasks.mt.corpora.recipe import Recipe, from_sides
+from lstmdrop_tasks.mt.corpora.requirement import require_files
+from lstmdrop_tasks.mt.corpora.side import gzip_side
 
 PAIRS = both_ways("en-fr", "en-de", "fr-de")
 PUBLISHED = {"train": "train", "valid": "val", "test": "test_2016_flickr"}

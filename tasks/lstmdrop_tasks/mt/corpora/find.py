@@ -7,14 +7,14 @@ from pathlib import Path
 
 from lstmdrop.data.registry import datasets_dir, locate
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop_tasks.mt import iwslt14, multi30k, tatoeba, wmt14
-from lstmdrop_tasks.mt.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
-from lstmdrop_tasks.mt.demo import PAIRS as DEMO_PAIRS
-from lstmdrop_tasks.mt.demo import demo
-from lstmdrop_tasks.mt.language_pair import LanguagePair, choose_pair
-from lstmdrop_tasks.mt.own import own_folder, own_table
-from lstmdrop_tasks.mt.parallel import ParallelCorpus, ParallelText
-from lstmdrop_tasks.mt.recipe import Recipe, make
+from lstmdrop_tasks.mt.corpora import iwslt14, multi30k, tatoeba, wmt14
+from lstmdrop_tasks.mt.corpora.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, choose_pair
+from lstmdrop_tasks.mt.corpora.own import own_folder, own_table
+from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
+from lstmdrop_tasks.mt.corpora.recipe import Recipe, make
+from lstmdrop_tasks.mt.demo.sentences import PAIRS as DEMO_PAIRS
+from lstmdrop_tasks.mt.demo.sentences import demo
 
 __all__ = ["DATASETS", "ParallelCorpus", "ParallelText", "find_corpus"]
 
@@ -31,7 +31,7 @@ def find_corpus(data: str, pair: str | None, data_dir: Path | None = None) -> Pa
     """The corpus of a known name, or of a path; made once, in the cache.
 
     ``pair`` such as ``"en-fr"`` says which languages, source first; without it the dataset's default, or for one's
-    own texts what `lstmdrop_tasks.mt.own` makes of their names.
+    own texts what `lstmdrop_tasks.mt.corpora.own` makes of their names.
 
     Raises:
         ConfigError: the pair is none, or the data does not have it.

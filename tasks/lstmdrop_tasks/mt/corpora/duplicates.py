@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lstmdrop_tasks.mt.parallel import PairBlock
+from lstmdrop_tasks.mt.corpora.parallel import PairBlock
 
 Hashes = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]

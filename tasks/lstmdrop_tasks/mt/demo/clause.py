@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from lstmdrop_tasks.mt import lexicon
-from lstmdrop_tasks.mt.draws import (
+from lstmdrop_tasks.mt.demo import lexicon
+from lstmdrop_tasks.mt.demo.draws import (
     DEFINITE,
     adjectives_of,
     choose,
@@ -16,9 +16,9 @@ from lstmdrop_tasks.mt.draws import (
     draw_subject,
     indefinite,
 )
-from lstmdrop_tasks.mt.noun_phrase import NO, PRONOUNS, THREE, TWO, Words
-from lstmdrop_tasks.mt.spelling import english_sentence, french_sentence
-from lstmdrop_tasks.mt.verb_phrase import (
+from lstmdrop_tasks.mt.demo.noun_phrase import NO, PRONOUNS, THREE, TWO, Words
+from lstmdrop_tasks.mt.demo.spelling import english_sentence, french_sentence
+from lstmdrop_tasks.mt.demo.verb_phrase import (
     AM,
     CLITICS,
     WAS,

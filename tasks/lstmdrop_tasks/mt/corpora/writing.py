@@ -7,8 +7,8 @@ from itertools import compress, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from lstmdrop_tasks.mt.duplicates import Mask, first_occurrences, pair_hashes
-from lstmdrop_tasks.mt.parallel import BLOCK_LINES, PairBlock, PairBlocks, ParallelText
+from lstmdrop_tasks.mt.corpora.duplicates import Mask, first_occurrences, pair_hashes
+from lstmdrop_tasks.mt.corpora.parallel import BLOCK_LINES, PairBlock, PairBlocks, ParallelText
 
 
 def write_pairs(blocks: Iterable[PairBlock], text: ParallelText) -> int:

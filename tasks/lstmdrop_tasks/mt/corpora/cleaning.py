@@ -10,8 +10,8 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from lstmdrop_tasks.mt.duplicates import Mask
-from lstmdrop_tasks.mt.parallel import PairBlock, PairBlocks
+from lstmdrop_tasks.mt.corpora.duplicates import Mask
+from lstmdrop_tasks.mt.corpora.parallel import PairBlock, PairBlocks
 
 Counts = Counter[str]
 """How many pairs were dropped for which reason."""
@@ -36,7 +36,7 @@ RATIO_FROM = 10
 def clean(blocks: Iterable[PairBlock], rules: CleaningRules, counts: Counts) -> PairBlocks:
     """Leave out the unfit pairs, and count each once in ``counts``.
 
-    Duplicates stay: see `lstmdrop_tasks.mt.duplicates`. Takes constant memory.
+    Duplicates stay: see `lstmdrop_tasks.mt.corpora.duplicates`. Takes constant memory.
     """
     for block in blocks:
         keep = _fit(block, rules, counts)

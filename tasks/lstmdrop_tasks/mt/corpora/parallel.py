@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.side import Side
+from lstmdrop_tasks.mt.corpora.side import Side
 
 BLOCK_LINES = 8192
 """Pairs handled together: a few MiB of text."""

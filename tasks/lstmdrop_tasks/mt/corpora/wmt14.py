@@ -9,13 +9,13 @@ import numpy as np
 
 from lstmdrop.data.lines import REPLACEMENT
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.cleaning import CleaningRules, Counts, select
-from lstmdrop_tasks.mt.datasets import WMT14
-from lstmdrop_tasks.mt.duplicates import Mask
-from lstmdrop_tasks.mt.language_pair import LanguagePair, both_ways
-from lstmdrop_tasks.mt.parallel import PairBlocks
-from lstmdrop_tasks.mt.recipe import Recipe, SplitSource, from_sides
-from lstmdrop_tasks.mt.side import Side, member_side, mended_member_side, segments
+from lstmdrop_tasks.mt.corpora.cleaning import CleaningRules, Counts, select
+from lstmdrop_tasks.mt.corpora.datasets import WMT14
+from lstmdrop_tasks.mt.corpora.duplicates import Mask
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways
+from lstmdrop_tasks.mt.corpora.parallel import PairBlocks
+from lstmdrop_tasks.mt.corpora.recipe import Recipe, SplitSource, from_sides
+from lstmdrop_tasks.mt.corpora.side import Side, member_side, mended_member_side, segments
 
 PAIRS = both_ways("en-fr", "en-de")
 RULES = CleaningRules(max_words=80, max_ratio=3.0, drop_duplicates=True)

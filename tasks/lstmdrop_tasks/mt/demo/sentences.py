@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from random import Random
 
-from lstmdrop_tasks.mt.clause import draw_sentence
-from lstmdrop_tasks.mt.language_pair import LanguagePair, both_ways
-from lstmdrop_tasks.mt.parallel import in_blocks
-from lstmdrop_tasks.mt.recipe import Recipe, SplitSource
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways
+from lstmdrop_tasks.mt.corpora.parallel import in_blocks
+from lstmdrop_tasks.mt.corpora.recipe import Recipe, SplitSource
+from lstmdrop_tasks.mt.demo.clause import draw_sentence
 
 PAIRS = both_ways("en-fr")
 SIZES = {"train": 6000, "valid": 300, "test": 300}

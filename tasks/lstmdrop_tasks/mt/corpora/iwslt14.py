@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lstmdrop_tasks.mt.cleaning import CleaningRules
-from lstmdrop_tasks.mt.datasets import IWSLT14_TESTS
-from lstmdrop_tasks.mt.language_pair import LanguagePair, both_ways
-from lstmdrop_tasks.mt.recipe import Recipe, from_sides
-from lstmdrop_tasks.mt.requirement import require_files
-from lstmdrop_tasks.mt.side import Side, plain_side, segments
+from lstmdrop_tasks.mt.corpora.cleaning import CleaningRules
+from lstmdrop_tasks.mt.corpora.datasets import IWSLT14_TESTS
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways
+from lstmdrop_tasks.mt.corpora.recipe import Recipe, from_sides
+from lstmdrop_tasks.mt.corpora.requirement import require_files
+from lstmdrop_tasks.mt.corpora.side import Side, plain_side, segments
 
 PAIRS = both_ways("de-en")
 RULES = CleaningRules(max_words=175, max_ratio=3.0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from lstmdrop.errors import ConfigError, DataError
-from lstmdrop_tasks.mt.cleaning import Counts
-from lstmdrop_tasks.mt.language_pair import LanguagePair, parse_pair
-from lstmdrop_tasks.mt.parallel import PairBlocks, in_blocks
-from lstmdrop_tasks.mt.recipe import SPLITS, Recipe, SplitSource, from_sides
-from lstmdrop_tasks.mt.side import Side, plain_side
-from lstmdrop_tasks.mt.splitting import HELD_OUT, split_by_draw
-from lstmdrop_tasks.mt.tsv import tsv_pairs
+from lstmdrop_tasks.mt.corpora.cleaning import Counts
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair
+from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, in_blocks
+from lstmdrop_tasks.mt.corpora.recipe import SPLITS, Recipe, SplitSource, from_sides
+from lstmdrop_tasks.mt.corpora.side import Side, plain_side
+from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
+from lstmdrop_tasks.mt.corpora.tsv import tsv_pairs
 
 UNNAMED = LanguagePair("src", "tgt")
 """The languages of a table that nobody has named."""

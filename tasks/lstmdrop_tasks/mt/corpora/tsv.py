@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.side import Side
+from lstmdrop_tasks.mt.corpora.side import Side
 
 
 def tsv_pairs(table: Side) -> Iterator[tuple[str, str]]:

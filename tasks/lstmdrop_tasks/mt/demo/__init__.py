@@ -1,0 +1,1 @@
+"""The demo corpus: English and French sentences from a small grammar."""
