@@ -42,6 +42,9 @@ class TrainingConfig(Section):
     accumulate: int = Field(default=1, ge=1, description="parts in which a batch is computed, one after the other")
     precision: Literal["float32", "tf32", "bf16"] = "float32"
     patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better score")
+    average_from: int | None = Field(
+        default=None, ge=1, description="score and keep the mean of the weights after each epoch from this one on"
+    )
     kernel: Literal["auto", "onednn", "native"] = Field(
         default="auto", description="the CPU kernel of the fused LSTM; auto measures which is faster"
     )

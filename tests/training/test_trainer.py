@@ -59,7 +59,7 @@ def test_stopping_anywhere_and_going_on_changes_no_bit(
     build_lm: BuildLM, tmp_path: Path, optimizer: str, rule: str
 ) -> None:
     settings = (f"training.optimizer={optimizer}", "training.rate=0.02", f"regularizer.rule={rule}")
-    settings += ("training.weight_decay=0.01", "training.accumulate=2")
+    settings += ("training.weight_decay=0.01", "training.accumulate=2", "training.average_from=1")
     task = build_lm(*settings)
     trainer = Trainer(task, task.config)
     steps_per_epoch = task.num_batches("train") // 2
@@ -120,6 +120,33 @@ def test_the_seed_alone_decides_the_weights(build_lm: BuildLM) -> None:
     first, again, other = train_once(3), train_once(3), train_once(4)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_what_is_scored_is_the_mean_of_the_weights_after_each_epoch(build_lm: BuildLM) -> None:
+    task = build_lm("training.epochs=4", "training.average_from=2")
+    trainer = Trainer(task, task.config)
+    passed: list[dict[str, Tensor]] = []
+    for event in trainer.run():
+        if isinstance(event, Evaluated):
+            passed.append(weights(trainer))
+            averaged = passed[1:] or passed
+            means = {name: sum(each[name] for each in averaged) / len(averaged) for name in passed[0]}
+            torch.testing.assert_close(trainer.scored_weights(), means)
+            task.model.load_state_dict(trainer.scored_weights())
+            assert task.evaluate("valid")[0].value == event.scores[0].value
+            task.model.load_state_dict(passed[-1])
+    assert not torch.equal(means["softmax.weight"], passed[-1]["softmax.weight"])
+
+
+def test_averaging_changes_what_is_scored_and_not_what_is_trained(build_lm: BuildLM) -> None:
+    trained = []
+    for averaging in ([], ["training.average_from=1"]):
+        task = build_lm("training.kernel=onednn", *averaging)  # a measured kernel may differ, and round differently
+        trainer = Trainer(task, task.config)
+        fit(trainer)
+        trained.append(weights(trainer))
+    plain, averaged = trained
+    assert all(torch.equal(value, averaged[name]) for name, value in plain.items())
 
 
 def test_stops_after_so_many_epochs_without_a_better_score(build_lm: BuildLM) -> None:

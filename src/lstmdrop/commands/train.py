@@ -154,8 +154,8 @@ def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Inte
 
 def _save(run: Run, trainer: Trainer[Any], event: Event) -> None:
     if isinstance(event, Evaluated) and event.is_best:  # before the state that says that it is the best
-        weights = trainer.task.model.state_dict()
-        run.save_best(Checkpoint(weights, {"step": event.step, "epoch": event.epoch, "score": asdict(event.scores[0])}))
+        about = {"step": event.step, "epoch": event.epoch, "score": asdict(event.scores[0])}
+        run.save_best(Checkpoint(trainer.scored_weights(), about))
     run.save_last(trainer.state_dict())
 
 

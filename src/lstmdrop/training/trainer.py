@@ -14,6 +14,7 @@ from lstmdrop.config import TaskConfig
 from lstmdrop.errors import DataError, LstmdropError
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Stateful, Task
+from lstmdrop.training.averaging import WeightAverage
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
 from lstmdrop.training.optimizer import (
@@ -41,6 +42,7 @@ class Trainer(Generic[BatchT]):
         self.parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
         self.device = self.parameters[0].device
         self.optimizer = make_optimizer(self.config, self.parameters)
+        self.average = WeightAverage(self.parameters)
         self.progress = Progress()
         self.gradient_norm = torch.zeros((), device=self.device)
         self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -94,6 +96,7 @@ class Trainer(Generic[BatchT]):
         groups = {
             "model": self.task.model.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer),
+            "average": self.average.state_dict(),
             "random": random_state(self.device),
             "objective": self.objective.state_dict() if isinstance(self.objective, Stateful) else {},
             "loss": {"epoch": self.epoch_loss, "logged": self.logged_loss, "norm": self.gradient_norm},
@@ -117,12 +120,18 @@ class Trainer(Generic[BatchT]):
         self.progress = Progress.from_json(values)
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
+        self.average.load_state_dict(checkpoint.part("average"))
         self.objective = self.task.objective()
         if isinstance(self.objective, Stateful):
             self.objective.load_state_dict(checkpoint.part("objective"))
         losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
+
+    def scored_weights(self) -> dict[str, Tensor]:
+        """The model's state as it was last scored: with the mean of the weights where they are averaged."""
+        with self.average.applied():
+            return dict(self.task.model.state_dict())
 
     def _train_epoch(self) -> Iterator[Event]:
         progress = self.progress
@@ -160,7 +169,10 @@ class Trainer(Generic[BatchT]):
     def _validate(self) -> Evaluated:
         self._require_finite(*self.parameters)
         self.task.model.eval()
-        scores = self.task.evaluate("valid")
+        if self.config.average_from is not None and self.progress.epoch >= self.config.average_from:
+            self.average.add()
+        with self.average.applied():
+            scores = self.task.evaluate("valid")
         self._require_finite(torch.tensor(scores[0].value))
         progress = self.progress
         is_best = progress.best is None or scores[0].is_better_than(progress.best)
