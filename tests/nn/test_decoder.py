@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstmdrop.nn.attention import LuongAttention
+from lstmdrop.nn.attention import LuongAttention, MemoryReader
 from lstmdrop.nn.decoder import PADDING, AttentionDecoder, PlainDecoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
@@ -127,7 +127,7 @@ def test_attention_looks_at_real_positions_only_and_at_the_likest_most() -> None
     attention = LuongAttention(2, 2)
     nn.init.eye_(attention.key.weight)
     values = torch.tensor([[[5.0, 0.0], [0.0, 5.0], [9.0, 9.0]]])
-    context, weights = attention(torch.tensor([[1.0, 0.0]]), attention.memory(values, torch.tensor([2])))
+    context, weights = MemoryReader(attention.memory(values, torch.tensor([2])))(torch.tensor([[1.0, 0.0]]))
     expected = torch.softmax(torch.tensor([5.0, 0.0]), 0)
     torch.testing.assert_close(weights, torch.cat([expected, torch.zeros(1)])[None])
     torch.testing.assert_close(context, (5 * expected)[None])

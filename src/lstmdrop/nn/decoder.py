@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lstmdrop.nn.attention import LuongAttention, Memory
+from lstmdrop.nn.attention import LuongAttention, Memory, MemoryReader
 from lstmdrop.nn.cross_entropy import smoothed_cross_entropy, target_log_probs
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.shared_factor import SharedFactor
 
 PADDING = -1
 """A target that no row of the batch has: it adds nothing to the loss."""
@@ -117,12 +118,13 @@ class AttentionDecoder(nn.Module):
     def _run(self, inputs: Tensor, state: AttentionState) -> tuple[Tensor, Tensor, AttentionState]:
         unrolled = self.lstm.unrolled(*inputs.shape)
         lstm, feed, memory = state
+        read, combine = MemoryReader(memory), SharedFactor(self.combine.weight.t())
         weights = feed.new_empty(0)
         features = []
         for t, embedded in enumerate(self.embedding(inputs).unbind()):
             output, lstm = unrolled.step(t, torch.cat([embedded, feed], -1), lstm)
-            context, weights = self.attention(output, memory)
-            feed = torch.tanh(self.combine(torch.cat([context, output], -1)))
+            context, weights = read(output)
+            feed = torch.tanh(combine(torch.cat([context, output], -1)))
             features.append(feed)
         return torch.stack(features), weights, AttentionState(lstm, feed, memory)
 

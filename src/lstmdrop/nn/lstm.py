@@ -14,7 +14,7 @@ from lstmdrop.nn.kernel import Kernel, fastest_kernel, running_on
 from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, scan
 from lstmdrop.nn.rules import Regularizer
 from lstmdrop.nn.spans import WHOLE, Span, spans
-from lstmdrop.nn.unrolled import Unrolled
+from lstmdrop.nn.unrolled import Unrolled, UnrolledLayer
 
 
 class RegularizedLSTM(nn.Module):
@@ -63,11 +63,12 @@ class RegularizedLSTM(nn.Module):
 
     def unrolled(self, num_steps: int, batch_size: int) -> Unrolled:
         """A pass of so many steps to be taken one by one, its dropout masks drawn now."""
-        layers = self._weights()
-        sizes = [weights.input.shape[1] for weights in layers] + [self.hidden_size]
+        weights = self._weights()
+        sizes = [layer.input.shape[1] for layer in weights] + [self.hidden_size]
         masks = [self._mask((num_steps, batch_size, size)) for size in sizes]
-        noises = [self._noise(num_steps, batch_size, weights).steps(num_steps) for weights in layers]
-        return Unrolled([self._drop_weights(weights) for weights in layers], masks, noises)
+        noises = [self._noise(num_steps, batch_size, layer).steps(num_steps) for layer in weights]
+        layers = [UnrolledLayer(self._drop_weights(layer), noise) for layer, noise in zip(weights, noises, strict=True)]
+        return Unrolled(layers, masks)
 
     def _run(self, inputs: Tensor, state: LSTMState, parts: Sequence[Span]) -> tuple[Tensor, LSTMState]:
         finals = []

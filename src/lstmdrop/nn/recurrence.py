@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from lstmdrop.nn.shared_factor import SharedFactor
+
 
 class LSTMState(NamedTuple):
     """What an LSTM remembers: ``(layers, batch, hidden)`` each; one layer alone drops the first axis."""
@@ -75,17 +77,18 @@ def scan(
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
     """Run a layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once."""
     products = F.linear(inputs, weights.input, weights.input_bias + weights.recurrent_bias)
+    recurrent = SharedFactor(weights.recurrent.t())
     outputs = []
     for product, step_noise in zip(products.unbind(), noise.steps(len(inputs)), strict=True):
-        state = cell(product, weights.recurrent, state, step_noise)
+        state = cell(product, recurrent, state, step_noise)
         outputs.append(state.hidden)
     return torch.stack(outputs), state
 
 
-def cell(product: Float[Tensor, "batch gates"], recurrent: Tensor, state: LSTMState, noise: Noise) -> LSTMState:
+def cell(product: Float[Tensor, "batch gates"], recurrent: SharedFactor, state: LSTMState, noise: Noise) -> LSTMState:
     """One step of one layer; ``product`` is what the input and the biases add to the gates, noise has no time axis."""
     h, c = state
-    gates = product + F.linear(_masked(h, noise.hidden), recurrent)
+    gates = product + recurrent(_masked(h, noise.hidden))
     i, f, g, o = gates.chunk(4, dim=-1)
     candidate = _masked(g.tanh(), noise.candidate)
     new_c = f.sigmoid() * c + i.sigmoid() * candidate

@@ -6,36 +6,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, cell
+from lstmdrop.nn.shared_factor import SharedFactor
+
+
+class UnrolledLayer:
+    """One layer of a pass, with its noise at each step."""
+
+    def __init__(self, weights: LayerWeights, noises: Sequence[Noise]) -> None:
+        self.input = SharedFactor(weights.input.t())
+        self.recurrent = SharedFactor(weights.recurrent.t())
+        self.bias = weights.input_bias + weights.recurrent_bias
+        self.noises = noises
+
+    def step(self, t: int, inputs: Tensor, state: LSTMState) -> LSTMState:
+        """The state after step ``t``."""
+        return cell(self.input(inputs) + self.bias, self.recurrent, state, self.noises[t])
 
 
 @dataclass(frozen=True, slots=True)
 class Unrolled:
     """One pass of a `RegularizedLSTM` with all its masks drawn, so that every dropout rule acts as in a whole pass."""
 
-    weights: Sequence[LayerWeights]
+    layers: Sequence[UnrolledLayer]
     masks: Sequence[Sequence[Tensor] | None]
     """By position (each layer's input, then the top output), by step; None where nothing is dropped."""
-    noises: Sequence[Sequence[Noise]]
-    """By layer, by step."""
 
     def step(
         self, t: int, inputs: Float[Tensor, "batch features"], state: LSTMState
     ) -> tuple[Float[Tensor, "batch hidden"], LSTMState]:
         """The top output of step ``t``, and the state after it."""
         states = []
-        for number, (weights, *old) in enumerate(zip(self.weights, *state, strict=True)):
-            bias = weights.input_bias + weights.recurrent_bias
-            product = F.linear(self._masked(number, t, inputs), weights.input, bias)
-            new = cell(product, weights.recurrent, LSTMState(*old), self.noises[number][t])
-            states.append(new)
-            inputs = new.hidden
+        for number, (layer, *old) in enumerate(zip(self.layers, *state, strict=True)):
+            states.append(layer.step(t, self._masked(number, t, inputs), LSTMState(*old)))
+            inputs = states[-1].hidden
         hidden, memory = (torch.stack(part) for part in zip(*states, strict=True))
-        return self._masked(len(self.weights), t, inputs), LSTMState(hidden, memory)
+        return self._masked(len(self.layers), t, inputs), LSTMState(hidden, memory)
 
     def _masked(self, position: int, t: int, inputs: Tensor) -> Tensor:
         masks = self.masks[position]
