@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +92,33 @@ def test_unknown_words_are_never_written(build_mt: Build) -> None:
 def test_models_of_different_vocabularies_cannot_translate_as_one(build_mt: Build) -> None:
     with pytest.raises(UsageError, match="different vocabularies"):
         translate([build_mt(), build_mt("data.vocabulary_size=5")], ["cat"], BeamSettings(), 2)
+
+
+def test_drawn_translations_depend_on_the_seed_and_not_on_the_batches(build_mt: Build) -> None:
+    task = build_mt()
+
+    def draw(**options: Any) -> list[list[str]]:
+        found = predict([task], LINES, MTPrediction(sample=True, num_best=2, **options))
+        return [[hypothesis["text"] for hypothesis in output["hypotheses"]] for output in found]
+
+    assert draw(seed=4) == draw(seed=4, batch_size=2)
+    assert draw(seed=4) != draw(seed=5)
+    assert all(len(texts) == 2 for texts in draw())
+
+
+def test_the_attention_of_one_line_is_drawn(build_mt: Build, tmp_path: Path) -> None:
+    picture = tmp_path / "out.svg"
+    (output,) = predict([build_mt()], ["one red house"], MTPrediction(attention=picture))
+    drawing = picture.read_text(encoding="utf-8")
+    assert all(f">{word}</text>" in drawing for word in ("one", "red", "house"))
+    best = output["hypotheses"][0]
+    assert len(best["alignment"]) == len(best["tokens"])
+    assert set(best["alignment"]) <= set(range(len(output["source_tokens"])))
+
+
+@pytest.mark.parametrize(("settings", "lines"), [((), ["one", "two"]), (("model.architecture=stream",), ["one"])])
+def test_attention_that_cannot_be_drawn_is_an_error(
+    build_mt: Build, tmp_path: Path, settings: tuple[str, ...], lines: list[str]
+) -> None:
+    with pytest.raises(UsageError, match=r"one line; 2 came|no attention"):
+        list(predict([build_mt(*settings)], lines, MTPrediction(attention=tmp_path / "out.svg")))

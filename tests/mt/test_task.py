@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lstmdrop.errors import DataError
+from lstmdrop.errors import ConfigError, DataError
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.training.trainer import Trainer
@@ -170,3 +170,14 @@ def test_tokens_joint_or_separate_are_read_back_as_they_were(build_mt: Build, jo
     first, second = build_mt(*settings), build_mt(*settings)
     assert first.tokenizers.fingerprint == second.tokenizers.fingerprint
     assert (second.tokenizers.source is second.tokenizers.target) == (joint == "true")
+
+
+def test_tied_weights_are_one_matrix_that_a_run_keeps(build_mt: Build) -> None:
+    task = build_mt("model.tied=true")
+    decoder = task.model.decoder
+    assert decoder.softmax.weight is decoder.embedding.weight
+    again = build_mt("model.tied=true", "seed=7")
+    again.model.load_state_dict(task.model.state_dict())
+    assert torch.equal(again.model.decoder.softmax.weight, decoder.embedding.weight)
+    with pytest.raises(ConfigError, match="embedding_size = hidden_size"):
+        build_mt("model.tied=true", "model.embedding_size=8")

@@ -114,3 +114,11 @@ def test_a_failed_write_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path
         write_checkpoint(path, Checkpoint({"a": torch.zeros(3)}, {"step": object()}))
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_a_tensor_with_two_names_comes_back_under_both(tmp_path: Path) -> None:
+    shared = torch.arange(6.0)
+    write_checkpoint(tmp_path / "tied.safetensors", Checkpoint({"embedding": shared, "softmax": shared}))
+    found = read_checkpoint(tmp_path / "tied.safetensors").tensors
+    assert torch.equal(found["embedding"], shared)
+    assert torch.equal(found["softmax"], shared)

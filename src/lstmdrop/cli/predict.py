@@ -6,6 +6,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
@@ -99,7 +100,7 @@ def _option(name: str, field: Any) -> Any:
 
 def _metavar(annotation: Any) -> str:
     kinds = {annotation, *get_args(annotation)}
-    return "N" if int in kinds else "X" if float in kinds else "TEXT"
+    return "N" if int in kinds else "X" if float in kinds else "FILE" if Path in kinds else "TEXT"
 
 
 def _option_type(annotation: Any) -> Any:

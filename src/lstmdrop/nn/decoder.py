@@ -80,11 +80,14 @@ class AttentionState(NamedTuple):
 
 
 class AttentionDecoder(nn.Module):
-    """A deep LSTM with global attention and input feeding (Luong, Pham & Manning 2015, section 3.3)."""
+    """A deep LSTM with global attention and input feeding (Luong, Pham & Manning 2015, section 3.3).
+
+    ``tied``: the softmax's matrix is the embedding's (Press & Wolf 2017), which then have one size.
+    """
 
     def __init__(
         self, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int, memory_size: int,
-        regularizer: Regularizer,
+        regularizer: Regularizer, *, tied: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
@@ -92,6 +95,8 @@ class AttentionDecoder(nn.Module):
         self.attention = LuongAttention(hidden_size, memory_size)
         self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
         self.softmax = nn.Linear(hidden_size, vocabulary_size)
+        if tied:
+            self.softmax.weight = self.embedding.weight
 
     def start(self, lstm: LSTMState, memory: Memory) -> AttentionState:
         """The state before the first token; the first feed is zero."""

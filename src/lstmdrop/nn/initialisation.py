@@ -20,18 +20,16 @@ def draw_uniform(module: nn.Module, bound: float, generator: torch.Generator) ->
 
 @torch.no_grad()
 def draw_by_width(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw every matrix with variance 1 / inputs, so that signals keep their size; biases are zero.
+    """Draw every matrix with variance 1 / columns, so that signals keep their size; biases are zero.
 
-    An embedding has one input, the word. Source: LeCun, Bottou, Orr & Müller 1998, equation 16. Attention needs it:
-    with small weights all places look alike, and hundreds of steps pass before it looks anywhere.
+    Source: LeCun, Bottou, Orr & Müller 1998, equation 16. Attention needs it: with small weights all places look
+    alike, and hundreds of steps pass before it looks anywhere.
     """
-    embeddings = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
     for parameter in module.parameters():
         if parameter.dim() < 2:
             parameter.zero_()
         else:
-            num_inputs = 1 if id(parameter) in embeddings else parameter.shape[1]
-            _draw(parameter, math.sqrt(3 / num_inputs), generator)
+            _draw(parameter, math.sqrt(3 / parameter.shape[1]), generator)
 
 
 def _draw(parameter: Tensor, bound: float, generator: torch.Generator) -> None:

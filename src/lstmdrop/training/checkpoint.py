@@ -34,6 +34,7 @@ class Checkpoint:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file so that ``path`` is the old one or the new one, whole, whenever a crash comes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
+    tensors = _apart(tensors)
     values = json.dumps(dict(checkpoint.values))
     metadata = {"values": values, "sha256": _digest(values, tensors)}
     with atomic_file(path) as file:
@@ -59,6 +60,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if metadata.get("sha256") != _digest(values, tensors):
         raise DataError(f"checkpoint {path} is damaged: its content does not match its checksum")
     return Checkpoint(tensors, json.loads(values))
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """With a copy for the second name of a tensor, such as tied weights: the format lets no two share memory."""
+    apart: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        is_shared = any(value.data_ptr() == other.data_ptr() for other in apart.values())
+        apart[name] = value.clone() if is_shared else value
+    return apart
 
 
 def _digest(values: str, tensors: Mapping[str, Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -32,10 +33,19 @@ class MTModelConfig(Section):
     num_layers: int = Field(default=1, ge=1)
     hidden_size: int = Field(default=256, ge=2, multiple_of=2)
     embedding_size: int = Field(default=256, ge=1)
+    tied: bool = Field(
+        default=False, description="one matrix for the target embedding and the softmax (Press & Wolf 2017)"
+    )
     reverse_source: bool = Field(default=False, description="read the source backwards (Sutskever et al. 2014)")
     init_bound: float | None = Field(
         default=None, gt=0, description="every parameter starts in U(-init_bound, init_bound); default: by its width"
     )
+
+    @model_validator(mode="after")
+    def _tied_has_one_size(self) -> Self:
+        if self.tied and (self.architecture != "attention" or self.embedding_size != self.hidden_size):
+            raise ValueError("tied is for the attention architecture with embedding_size = hidden_size")
+        return self
 
     @model_validator(mode="after")
     def _stream_has_one_size(self) -> Self:
@@ -74,10 +84,20 @@ class MTConfig(TaskConfig):
 
 
 class MTPrediction(Section):
-    """How lines are translated; what is not given is as the run's configuration has it."""
+    """Translate lines; what is not given is as the run's configuration has it."""
 
     beam_size: int | None = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
     length_penalty: float | None = Field(default=None, ge=0, description="above 1 favours longer translations")
     coverage_penalty: float | None = Field(default=None, ge=0, description="above 0 favours looking at every word")
     num_best: int = Field(default=1, ge=1, description="translations a line, best first")
-    batch_size: int = Field(default=32, ge=1, description="lines translated at a time")
+    batch_size: int = Field(default=32, ge=1, description="lines translated at a time; changes speed only")
+    sample: bool = Field(default=False, description="draw translations in place of searching for the best")
+    temperature: float = Field(default=1.0, gt=0, description="of drawing: below 1 is safer, above 1 is bolder")
+    top_k: int | None = Field(default=None, ge=1, description="draw from the N likeliest tokens only")
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
+    )
+    seed: int = Field(default=1, ge=0, description="other seeds draw other translations")
+    attention: Path | None = Field(
+        default=None, description="an SVG file for a picture of where each word of one translation looked"
+    )

@@ -25,7 +25,9 @@ class AttentionTranslator(nn.Module):
         self.read = _backwards if config.reverse_source else _forwards
         self.embedding = nn.Embedding(source_size, config.embedding_size)
         self.encoder = BidirectionalLSTM(config.embedding_size, size // 2, num_layers, regularizer)
-        self.decoder = AttentionDecoder(target_size, config.embedding_size, size, num_layers, size, regularizer)
+        self.decoder = AttentionDecoder(
+            target_size, config.embedding_size, size, num_layers, size, regularizer, tied=config.tied
+        )
 
     def encode(self, source: Int[Tensor, "positions batch"], lengths: Int[Tensor, " batch"]) -> AttentionState:
         """The decoder starts where the two directions of the encoder ended, layer by layer."""

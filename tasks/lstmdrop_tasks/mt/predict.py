@@ -4,26 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
+from lstmdrop.decoding.sampling import SamplingOptions
+from lstmdrop.errors import UsageError
+from lstmdrop.report.attention_plot import attention_figure
 from lstmdrop_tasks.mt.config import MTDecodingConfig, MTPrediction
 from lstmdrop_tasks.mt.task import MachineTranslation
-from lstmdrop_tasks.mt.translate import translate
+from lstmdrop_tasks.mt.translate import draw_translations, translate
+
+Models = Sequence[MachineTranslation]
 
 
-def predict(
-    tasks: Sequence[MachineTranslation], inputs: Iterable[str], options: MTPrediction
-) -> Iterator[Mapping[str, Any]]:
-    """The translation of each line, as soon as a batch of lines has come."""
+def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iterator[Mapping[str, Any]]:
+    """The translation of each line, as soon as a batch of lines has come.
+
+    Raises:
+        UsageError: a picture of attention was asked for, and there is more than one line, or no attention.
+    """
     for task in tasks:
         task.model.eval()
-    settings = _settings(options, tasks[0].config.decoding)
-    lines = iter(inputs)
+    lines = iter(inputs) if options.attention is None else iter(_only_line(inputs))
+    first = 0
     while batch := list(islice(lines, options.batch_size)):
-        for line, hypotheses in zip(batch, translate(tasks, batch, settings, options.batch_size), strict=True):
+        found = _drawn(tasks, batch, options, first) if options.sample else _searched(tasks, batch, options)
+        for line, hypotheses in zip(batch, found, strict=True):
+            source = _source_tokens(tasks[0], line)
+            if options.attention is not None:
+                _draw_attention(options.attention, tasks[0], source, hypotheses[0])
             best = [_as_json(tasks[0], hypothesis) for hypothesis in hypotheses]
-            yield {"text": best[0]["text"], "source": line, "hypotheses": best}
+            yield {"text": best[0]["text"], "source": line, "source_tokens": source, "hypotheses": best}
+        first += len(batch)
+
+
+def _searched(tasks: Models, lines: Sequence[str], options: MTPrediction) -> list[list[Hypothesis]]:
+    return translate(tasks, lines, _settings(options, tasks[0].config.decoding), options.batch_size)
+
+
+def _drawn(tasks: Models, lines: Sequence[str], options: MTPrediction, first: int) -> list[list[Hypothesis]]:
+    seeds = [
+        [_seed(options.seed, line, sample) for sample in range(options.num_best)]
+        for line in range(first, first + len(lines))
+    ]
+    unknown = tasks[0].tokenizers.target.unk
+    how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned=[unknown])
+    return draw_translations(tasks, lines, how, seeds, options.batch_size)
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _settings(options: MTPrediction, default: MTDecodingConfig) -> BeamSettings:
@@ -33,12 +66,39 @@ def _settings(options: MTPrediction, default: MTDecodingConfig) -> BeamSettings:
     return BeamSettings(**chosen, num_best=options.num_best)
 
 
+def _source_tokens(task: MachineTranslation, line: str) -> list[str]:
+    source = task.tokenizers.source
+    return [source.vocabulary.tokens[token] for token in (*source.encode(line), source.eos)]
+
+
 def _as_json(task: MachineTranslation, hypothesis: Hypothesis) -> dict[str, Any]:
-    target = task.tokenizers.target
+    attention = hypothesis.attention
     return {
-        "text": target.decode(hypothesis.tokens),
-        "tokens": [target.vocabulary.tokens[token] for token in hypothesis.tokens],
+        "text": task.tokenizers.target.decode(hypothesis.tokens),
+        "tokens": _target_tokens(task, hypothesis),
         "log_prob": hypothesis.log_prob,
         "score": hypothesis.score,
         "finished": hypothesis.finished,
+        # for each token, <eos> too, the source token that it looked at most
+        "alignment": None if attention is None else attention.argmax(1).tolist(),
     }
+
+
+def _target_tokens(task: MachineTranslation, hypothesis: Hypothesis) -> list[str]:
+    target = task.tokenizers.target
+    ends = [target.eos] if hypothesis.finished else []
+    return [target.vocabulary.tokens[token] for token in (*hypothesis.tokens, *ends)]
+
+
+def _only_line(inputs: Iterable[str]) -> list[str]:
+    lines = list(inputs)
+    if len(lines) != 1:
+        raise UsageError(f"--attention draws the translation of one line; {len(lines):,} came")
+    return lines
+
+
+def _draw_attention(path: Path, task: MachineTranslation, source: Sequence[str], hypothesis: Hypothesis) -> None:
+    if hypothesis.attention is None:
+        raise UsageError(f"a model of architecture {task.config.model.architecture!r} has no attention to draw")
+    figure = attention_figure(source, _target_tokens(task, hypothesis), hypothesis.attention.tolist())
+    path.write_text(figure, encoding="utf-8")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
+from lstmdrop.decoding.sampling import SamplingOptions
+from lstmdrop.decoding.sequences import sample_sequences
 from lstmdrop.errors import UsageError
 from lstmdrop_tasks.mt.pairs import padded_columns
 
@@ -16,25 +20,77 @@ if TYPE_CHECKING:
     from lstmdrop_tasks.mt.task import MachineTranslation
 
 Models = Sequence["MachineTranslation"]
-
+Sources = Sequence[Any]
+Decode = Callable[[Sequence[int], Sources], list[list[Hypothesis]]]
+"""The hypotheses of some lines, given by their numbers and their tokens."""
 
 LONGEST_RATIO, LONGEST_MORE = 2, 10
 """A translation is cut after so many times its source's tokens, and so many more."""
 
 
 def translate(models: Models, lines: Sequence[str], settings: BeamSettings, batch_size: int) -> list[list[Hypothesis]]:
-    """The hypotheses of each line, best first; lines of like length are searched together.
+    """The likeliest hypotheses of each line, best first; lines of like length are searched together.
 
     Raises:
         UsageError: the models cut text into different tokens.
     """
+
+    def search(numbers: Sequence[int], sources: Sources) -> list[list[Hypothesis]]:
+        batch = _Encoded(models, sources)
+        target = models[0].tokenizers.target
+        return beam_search(
+            batch.decoder, batch.states, num_rows=len(sources), bos=target.eos, eos=target.eos,
+            max_lengths=batch.longest, settings=settings, banned=[target.unk], source_lengths=batch.lengths,
+        )  # fmt: skip
+
+    return _in_batches(models, lines, batch_size, search)
+
+
+def draw_translations(
+    models: Models, lines: Sequence[str], options: SamplingOptions, seeds: Sequence[Sequence[int]], batch_size: int
+) -> list[list[Hypothesis]]:
+    """Random hypotheses of each line, as many as it has ``seeds``, the likeliest first.
+
+    Raises:
+        UsageError: the models cut text into different tokens.
+    """
+
+    def draw(numbers: Sequence[int], sources: Sources) -> list[list[Hypothesis]]:
+        owners = [row for row, number in enumerate(numbers) for _ in seeds[number]]
+        batch = _Encoded(models, [sources[row] for row in owners])
+        eos = models[0].tokenizers.target.eos
+        drawn = sample_sequences(
+            batch.decoder, batch.states, bos=eos, eos=eos, max_lengths=batch.longest, options=options,
+            seeds=list(chain.from_iterable(seeds[number] for number in numbers)), source_lengths=batch.lengths,
+        )  # fmt: skip
+        found = [[hypothesis for hypothesis, owner in zip(drawn, owners, strict=True) if owner == row]
+                 for row in range(len(sources))]  # fmt: skip
+        return [sorted(own, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score)) for own in found]
+
+    return _in_batches(models, lines, batch_size, draw)
+
+
+class _Encoded:
+    """What the models' encoders make of some lines."""
+
+    @torch.inference_mode()
+    def __init__(self, models: Models, sources: Sources) -> None:
+        device = models[0].device
+        columns, lengths = padded_columns(sources)
+        self.decoder = Ensemble([model.decoder for model in models])
+        self.states: tuple[Any, ...] = tuple(model.model.encode(columns.to(device), lengths) for model in models)
+        self.lengths: Tensor = lengths.to(device)
+        self.longest: Tensor = LONGEST_RATIO * self.lengths + LONGEST_MORE
+
+
+def _in_batches(models: Models, lines: Sequence[str], batch_size: int, decode: Decode) -> list[list[Hypothesis]]:
     if len({model.tokenizers.fingerprint for model in models}) > 1:
         raise UsageError("these runs have different vocabularies and cannot translate as one")
     tokenizer = models[0].tokenizers.source
     sources = [np.array([*tokenizer.encode(line), tokenizer.eos], np.int64) for line in lines]
     found: list[list[Hypothesis]] = [[] for _ in lines]
     for numbers in _batches([len(source) for source in sources], batch_size):
-        for number, hypotheses in zip(numbers, _search(models, [sources[n] for n in numbers], settings), strict=True):
+        for number, hypotheses in zip(numbers, decode(numbers, [sources[n] for n in numbers]), strict=True):
             found[number] = hypotheses
     return found
 
@@ -43,22 +99,3 @@ def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
-
-
-@torch.inference_mode()
-def _search(models: Models, sources: list[Any], settings: BeamSettings) -> list[list[Hypothesis]]:
-    device = models[0].device
-    columns, lengths = padded_columns(sources)
-    states: tuple[Any, ...] = tuple(model.model.encode(columns.to(device), lengths) for model in models)
-    target = models[0].tokenizers.target
-    return beam_search(
-        Ensemble([model.decoder for model in models]),
-        states,
-        num_rows=len(sources),
-        bos=target.eos,
-        eos=target.eos,
-        max_lengths=(LONGEST_RATIO * lengths + LONGEST_MORE).to(device),
-        settings=settings,
-        banned=[target.unk],
-        source_lengths=lengths.to(device),
-    )
