@@ -14,7 +14,10 @@ from lstmdrop.config import TrainingConfig
 def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
     """Plain SGD, as in the paper, or AdamW."""
     if config.optimizer == "adamw":
-        return AdamW(parameters, lr=config.rate, weight_decay=config.weight_decay, foreach=True)
+        parameters = list(parameters)
+        is_fused = parameters[0].device.type in ("cpu", "cuda")
+        how = {"fused": True} if is_fused else {"foreach": True}
+        return AdamW(parameters, lr=config.rate, weight_decay=config.weight_decay, **how)
     return SGD(parameters, lr=config.rate, weight_decay=config.weight_decay, foreach=True)
 
 
