@@ -130,7 +130,8 @@ def reference(
             finished += sorted(cut, key=lambda found: -found.score)
             break
         bound = extended[0][1] / (max_length + 1) ** settings.length_penalty
-        if len(finished) >= size and (size == 1 or bound <= finished[size - 1].score):
+        best = settings.num_best
+        if len(finished) >= size or (len(finished) >= best and bound <= finished[best - 1].score):
             break
         live = extended
     return finished[: settings.num_best]
@@ -368,11 +369,20 @@ def test_sentences_that_are_done_leave_the_batch() -> None:
 def test_a_sentence_is_done_once_no_live_hypothesis_can_overtake() -> None:
     """<eos> scores -0.5 at once, every other token costs 1: after t of them at most -t / 51**alpha can be reached."""
     table = torch.full((1, 4, 4, 4), -1.0, dtype=torch.float64)
+    table[..., [BOS, EOS]] = -3
     table[0, BOS, BOS, EOS] = -0.5
     for length_penalty, num_steps in ((0.0, 1), (1.0, 26)):
         model = TableModel(table)
         search(model, BeamSettings(2, length_penalty), [50])
         assert len(model.rows_seen) == num_steps
+
+
+def test_a_sentence_is_done_once_as_many_as_the_beam_have_finished() -> None:
+    table = torch.full((1, 5, 5, 5), -1.0, dtype=torch.float64)
+    table[..., EOS] = -0.5
+    model = TableModel(table)
+    search(model, BeamSettings(3), [50])
+    assert len(model.rows_seen) == 2  # one finishes at the first step, at least two at the second
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])

@@ -131,3 +131,23 @@ def test_attention_looks_at_real_positions_only_and_at_the_likest_most() -> None
     expected = torch.softmax(torch.tensor([5.0, 0.0]), 0)
     torch.testing.assert_close(weights, torch.cat([expected, torch.zeros(1)])[None])
     torch.testing.assert_close(context, (5 * expected)[None])
+
+
+@pytest.mark.parametrize("rows", [[0, 0, 1, 1], [0, 2, 2], [1, 1, 1], [2, 0, 1, 1], [0, 1, 0]])
+def test_selected_rows_read_what_they_read_before(rows: list[int]) -> None:
+    attention = LuongAttention(4, 6)
+    memory = attention.memory(torch.randn(3, 5, 6), torch.tensor([5, 2, 3]))
+    for chosen in (torch.tensor(rows), torch.arange(len(rows)).flip(0), torch.tensor([len(rows) - 1])):
+        queries = torch.randn(memory.num_readers * len(memory.values), 4)
+        expected = [part[chosen] for part in MemoryReader(memory)(queries)]
+        memory = memory.select(chosen)
+        found = MemoryReader(memory)(queries[chosen])
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other)
+
+
+def test_the_memory_is_not_copied_for_each_of_its_readers() -> None:
+    memory = LuongAttention(4, 6).memory(torch.randn(3, 5, 6))
+    beams = memory.select(torch.tensor([0, 0, 1, 1, 2, 2]))
+    assert beams.values is memory.values
+    assert beams.select(torch.tensor([1, 0, 4, 5])).values.shape[0] == 2

@@ -34,9 +34,9 @@ def beam_search(
 
     ``state`` holds one row a sentence; ``max_lengths`` (most tokens without <eos>) lies on the model's device. At each
     step a sentence considers its ``2 * beam_size`` likeliest continuations: those with <eos> among the first
-    ``beam_size`` finish, the likeliest ``beam_size`` others live on. It is done once ``num_best`` have finished and no
-    live one can overtake them, even were the rest of its tokens certain; with a beam of 1, as soon as <eos> is the
-    likeliest, so that the search is greedy. At its longest length, or where nothing can follow, the live ones are cut
+    ``beam_size`` finish, the likeliest ``beam_size`` others live on. It is done once ``beam_size`` have finished, or
+    ``num_best`` and no live one can overtake them, even were the rest of its tokens certain; with a beam of 1 the
+    search is greedy. At its longest length, or where nothing can follow, the live ones are cut
     and rank after all finished ones. Rows of sentences that are done are dropped through ``select``. Equal
     log-probabilities: the better beam first, then the lower token. NaN counts as impossible.
 
@@ -68,6 +68,7 @@ class _Live:
     tokens: Tensor  # (rows), the last ones
     parents: Tensor  # (rows), which row of the step before each goes on from
     coverage: Tensor | None  # (rows, positions), the attention summed over steps
+    num_finished: Tensor  # (sentences), with those that were not good enough to keep
     found: Ends  # (sentences, num_best)
 
     @property
@@ -80,7 +81,8 @@ class _Live:
 def _start(num_rows: int, bos: int, num_best: int, device: torch.device) -> _Live:
     """One live hypothesis a sentence: <bos>. Single precision, which the model's may raise."""
     rows, log_probs = torch.arange(num_rows, device=device), torch.zeros(num_rows, 1, device=device)
-    return _Live(rows, log_probs, torch.full_like(rows, bos), rows, None, Ends.none(num_rows, num_best, device))
+    found = Ends.none(num_rows, num_best, device)
+    return _Live(rows, log_probs, torch.full_like(rows, bos), rows, None, torch.zeros_like(rows), found)
 
 
 class _Search:
@@ -110,7 +112,9 @@ class _Search:
         found = live.found.merge(self._finished(live, best, finishes, after))
         found = found.merge(self._cut(live, best, finishes, cut, before))
         best = best.only(lives, self.settings.beam_size)
-        done = cut | self._decided(live.sentences, best.log_probs, found)
+        num_finished = live.num_finished + finishes.sum(1)
+        done = cut | (num_finished >= self.settings.beam_size)
+        done |= self._decided(live.sentences, best.log_probs, found)
         over, going = done.nonzero().squeeze(1), (~done).nonzero().squeeze(1)
         self.done.append((live.sentences[over], found.take(over)))
         parents = (live.first_rows + best.beams)[going].flatten()
@@ -120,6 +124,7 @@ class _Search:
             best.tokens[going].flatten(),
             parents,
             None if after is None else after[parents],
+            num_finished[going],
             found.take(going),
         )
 
@@ -167,7 +172,5 @@ class _Search:
     def _decided(self, sentences: Tensor, log_probs: Tensor, found: Ends) -> Tensor:
         """Which sentences' best cannot change: no log-probability ever grows, and the longest length divides most."""
         full = found.kind[:, -1] == FINISHED
-        if self.settings.beam_size == 1:
-            return full
         longest = self.max_lengths[sentences].unsqueeze(1) + 1
         return full & (normalised(log_probs, longest, self.settings).amax(1) <= found.score[:, -1])

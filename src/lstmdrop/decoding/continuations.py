@@ -34,17 +34,21 @@ def likeliest_continuations(
 ) -> Continuations:
     """The ``count`` likeliest (fewer if the vocabulary ends) of all beams and tokens but the banned.
 
+    Equal log-probabilities: the better beam first, then the lower token.
+
     Args:
         live: log-probabilities of the live hypotheses.
         log_probs: of the next token, a row a live hypothesis; half precision is summed in single.
         banned: tokens that count as impossible, as NaN does.
         count: how many.
     """
-    totals = live.unsqueeze(-1) + log_probs.view(*live.shape, -1)
-    totals = totals.index_fill_(-1, banned, -torch.inf).flatten(1)
-    best, places = largest(totals, min(count, totals.shape[1]))
-    num_tokens = log_probs.shape[1]
-    return Continuations(best, places // num_tokens, places % num_tokens)
+    # No sentence takes more than ``count`` of one hypothesis, so the whole vocabulary is read only once.
+    num_kept = min(count + len(banned), log_probs.shape[1])
+    kept, tokens = largest(log_probs, num_kept)
+    kept = kept.to(live.dtype if kept.dtype.itemsize < live.dtype.itemsize else kept.dtype)
+    totals = live.unsqueeze(-1) + kept.masked_fill(torch.isin(tokens, banned), -torch.inf).view(*live.shape, num_kept)
+    best, places = largest(totals.flatten(1), min(count, totals[0].numel()))
+    return Continuations(best, places // num_kept, tokens.view(len(live), -1).gather(1, places))
 
 
 def largest(

@@ -50,10 +50,13 @@ class Ensemble(Generic[StateT]):
     ) -> tuple[Float[Tensor, "rows vocabulary"], Float[Tensor, "rows positions"] | None, tuple[StateT, ...]]:
         """The logarithm of the mean probability of each token, the mean attention, the states after ``tokens``."""
         steps = [model.step(tokens, own) for model, own in zip(self.models, state, strict=True)]
+        if len(steps) == 1:
+            log_probs, attention, after = steps[0]
+            return log_probs, attention, (after,)
         log_probs = torch.stack([given for given, _, _ in steps]).logsumexp(0) - math.log(len(steps))
-        attention = [given for _, given, _ in steps if given is not None]
-        mean = torch.stack(attention).mean(0) if attention else None
-        return log_probs, mean, tuple(after for _, _, after in steps)
+        looks = [look for _, look, _ in steps if look is not None]
+        mean = torch.stack(looks).mean(0) if looks else None
+        return log_probs, mean, tuple(after for *_, after in steps)
 
     def select(self, state: tuple[StateT, ...], rows: Int[Tensor, " chosen"]) -> tuple[StateT, ...]:
         """The states of these rows."""

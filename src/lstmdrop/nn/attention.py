@@ -18,10 +18,18 @@ class Memory(NamedTuple):
     keys: Float[Tensor, "batch positions query"]
     is_real: Bool[Tensor, "batch positions"]
     """False where a row was padded."""
+    num_readers: int = 1
+    """So many rows of queries in a row look at the same memory, such as a sentence's hypotheses in a search."""
 
     def select(self, rows: Int[Tensor, " chosen"]) -> Memory:
-        """These rows, in this order."""
-        return Memory(*(part[rows] for part in self))
+        """The memory that these readers look at, in this order; it is not copied for each of them."""
+        kept, counts = torch.unique_consecutive(rows // self.num_readers, return_counts=True)
+        num_readers = int(counts[0]) if len(counts) else 1
+        if not bool((counts == num_readers).all()):
+            kept, num_readers = rows // self.num_readers, 1
+        if len(kept) == len(self.values) and bool((kept[1:] > kept[:-1]).all()):
+            return self._replace(num_readers=num_readers)
+        return Memory(self.values[kept], self.keys[kept], self.is_real[kept], num_readers)
 
 
 class MemoryReader:
@@ -30,13 +38,15 @@ class MemoryReader:
     def __init__(self, memory: Memory) -> None:
         self._keys, self._values = SharedFactor(memory.keys.mT), SharedFactor(memory.values)
         self._is_padding = ~memory.is_real[:, None]
+        self._num_readers = memory.num_readers
 
     def __call__(
-        self, query: Float[Tensor, "batch query"]
-    ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch positions"]]:
+        self, query: Float[Tensor, "rows query"]
+    ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows positions"]]:
         """The mean of the memory that the query sees, and the weights of that mean; both for each row."""
-        weights = self._keys(query[:, None]).masked_fill(self._is_padding, -torch.inf).softmax(-1)
-        return self._values(weights)[:, 0], weights[:, 0]
+        scores = self._keys(query.view(-1, self._num_readers, query.shape[1]))
+        weights = scores.masked_fill(self._is_padding, -torch.inf).softmax(-1)
+        return self._values(weights).flatten(0, 1), weights.flatten(0, 1)
 
 
 class LuongAttention(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lstmdrop.nn.attention import LuongAttention, Memory, MemoryReader
 from lstmdrop.nn.cross_entropy import smoothed_cross_entropy, target_log_probs
+from lstmdrop.nn.linear import linear
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer
@@ -60,10 +61,11 @@ class PlainDecoder(nn.Module):
         features: tuple[Tensor, LSTMState] = self.lstm(self.embedding(inputs), state)
         return features
 
+    @torch.no_grad()
     def step(self, tokens: Int[Tensor, " rows"], state: LSTMState) -> tuple[Tensor, None, LSTMState]:
         """Log-probabilities of the next token, shape ``(rows, vocabulary)``, in nats; it looks at nothing."""
         features, state = self.features(tokens[None], state)
-        return self.softmax(features[0]).log_softmax(-1), None, state
+        return _log_probs(features[0], self.softmax), None, state
 
     def select(self, state: LSTMState, rows: Int[Tensor, " chosen"]) -> LSTMState:
         """The state of these rows, in this order."""
@@ -109,12 +111,13 @@ class AttentionDecoder(nn.Module):
         features, _, state = self._run(inputs, state)
         return features, state
 
+    @torch.no_grad()
     def step(
         self, tokens: Int[Tensor, " rows"], state: AttentionState
     ) -> tuple[Float[Tensor, "rows vocabulary"], Float[Tensor, "rows positions"], AttentionState]:
         """Log-probabilities of the next token in nats, the attention weights, and the state after ``tokens``."""
         features, weights, state = self._run(tokens[None], state)
-        return self.softmax(features[0]).log_softmax(-1), weights, state
+        return _log_probs(features[0], self.softmax), weights, state
 
     def select(self, state: AttentionState, rows: Int[Tensor, " chosen"]) -> AttentionState:
         """The state of these rows, in this order."""
@@ -155,6 +158,10 @@ def decoder_log_probs(
     softmax = decoder.softmax
     log_probs = target_log_probs(features[is_real], softmax.weight, softmax.bias, targets[is_real])
     return log_probs.new_zeros(targets.shape).masked_scatter(is_real, log_probs)
+
+
+def _log_probs(features: Tensor, softmax: nn.Linear) -> Tensor:
+    return linear(features, softmax.weight, softmax.bias).log_softmax(-1)
 
 
 def _selected(state: LSTMState, rows: Tensor) -> LSTMState:

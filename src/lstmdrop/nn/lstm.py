@@ -108,6 +108,8 @@ class RegularizedLSTM(nn.Module):
         return self.regularizer.between(inputs) if self.training else inputs
 
     def _mask(self, shape: tuple[int, int, int]) -> tuple[Tensor, ...] | None:
+        if not self.training:
+            return None
         ones = next(self.parameters()).new_ones(shape)
         mask = self._between(ones)
         return None if mask is ones else mask.unbind()

@@ -16,8 +16,7 @@ def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -
     if config.optimizer == "adamw":
         parameters = list(parameters)
         is_fused = parameters[0].device.type in ("cpu", "cuda")
-        how = {"fused": True} if is_fused else {"foreach": True}
-        return AdamW(parameters, lr=config.rate, weight_decay=config.weight_decay, **how)
+        return AdamW(parameters, lr=config.rate, weight_decay=config.weight_decay, fused=is_fused, foreach=not is_fused)
     return SGD(parameters, lr=config.rate, weight_decay=config.weight_decay, foreach=True)
 
 

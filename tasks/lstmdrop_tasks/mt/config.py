@@ -70,7 +70,7 @@ class MTDecodingConfig(Section):
     beam_size: int = Field(default=5, ge=1)
     length_penalty: float = Field(default=1.0, ge=0, description="log-probabilities are divided by length ** this")
     coverage_penalty: float = Field(default=0.0, ge=0, description="weight of Wu et al. 2016, equation 14")
-    batch_size: int = Field(default=64, ge=1, description="sentences searched at a time; changes speed only")
+    batch_size: int = Field(default=128, ge=1, description="sentences searched at a time; changes speed only")
 
 
 class MTConfig(TaskConfig):
