@@ -128,6 +128,18 @@ def test_a_mistake_is_named_in_plain_lines_with_its_exit_code(
     assert "Traceback" not in outcome.messages
 
 
+def test_the_list_of_datasets_has_the_demo_of_every_task(lstmdrop: Command, tmp_path: Path) -> None:
+    rows = [line.split() for line in lstmdrop("data", "list", "--data-dir", tmp_path).output.splitlines()]
+    assert {tuple(row[:4]) for row in rows} >= {("lm", "demo", "built", "in"), ("mt", "demo", "built", "in")}
+
+
+@pytest.mark.parametrize("verb", ["prepare", "verify"])
+def test_of_a_built_in_dataset_there_is_nothing_to_fetch(lstmdrop: Command, tmp_path: Path, verb: str) -> None:
+    outcome = lstmdrop("data", verb, "demo", "--data-dir", tmp_path)
+    assert (outcome.code, outcome.output) == (0, "")
+    assert re.fullmatch("demo is built in.*nothing to fetch\n", outcome.messages)
+
+
 def test_what_is_refused_leaves_no_run_behind(
     lstmdrop: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

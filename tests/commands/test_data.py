@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lstmdrop.commands.data import describe_text, find_dataset, list_datasets, prepare_dataset, verify_dataset
+from lstmdrop.discovery import installed_tasks
 from lstmdrop.errors import DataError, UsageError
 
 
@@ -46,7 +46,22 @@ def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
         list(describe_text(tmp_path))
 
 
-@pytest.mark.parametrize("command", [prepare_dataset, verify_dataset])
-def test_a_built_in_dataset_needs_neither_preparing_nor_checking(command: Callable[[str], object]) -> None:
-    with pytest.raises(UsageError, match="demo is built in"):
-        command("demo")
+def test_a_built_in_dataset_has_nothing_to_fetch_or_check(tmp_path: Path) -> None:
+    assert prepare_dataset("demo", data_dir=tmp_path) is None
+    assert verify_dataset("demo", tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_the_name_of_a_built_in_dataset_is_not_taken_for_it(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "ptb").mkdir()
+    folders = {(row.task, row.name): row.folder for row in list_datasets(tmp_path)}
+    assert folders["lm", "demo"] is folders["mt", "demo"] is None
+    assert folders["lm", "ptb"] == tmp_path / "ptb"
+
+
+def test_a_name_stands_for_one_published_dataset_and_demo_for_one_of_every_task() -> None:
+    rows = list_datasets()
+    assert [row.task for row in rows if row.name == "demo"] == installed_tasks()
+    published = [row.name for row in rows if not row.is_built_in]
+    assert len(set(published)) == len(published)

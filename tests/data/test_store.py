@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lstmdrop.data import store as store_module
 from lstmdrop.data import text as text_module
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.text import content_sha256
@@ -183,6 +184,48 @@ def test_two_processes_share_a_store(tmp_path: Path) -> None:
     store = build_store(text, train_tokenizer("word", text), cache)
     assert outputs == [f"{int(store.tokens.sum(dtype=np.int64))}\n"] * 2
     assert len(list(cache.iterdir())) == 1
+
+
+def test_offsets_say_where_each_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "SCANNED_AT_ONCE", 3)
+    text = write(tmp_path / "text.txt", "a b a\n\nb\nb a\n")
+    tokenizer = train_tokenizer("word", text)
+    store = build_store(text, tokenizer, tmp_path / "cache")
+    assert store.offsets(tokenizer.eos).tolist() == [0, 4, 5, 7, 10]
+    assert store.offsets(tokenizer.vocabulary.ids["a"]).tolist() == [0, 1, 3, 9]
+    made = {path.name: path.stat().st_ino for path in store.folder.iterdir()}
+    assert build_store(text, tokenizer, tmp_path / "cache").offsets(tokenizer.eos).tolist() == [0, 4, 5, 7, 10]
+    assert {path.name: path.stat().st_ino for path in store.folder.iterdir()} == made
+
+
+READ_ALL = """
+import sys
+from pathlib import Path
+from lstmdrop.data.store import build_store
+from lstmdrop.data.tokenizer import train_tokenizer
+
+def resident():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
+
+sample, text, cache = map(Path, sys.argv[1:])
+store = build_store(text, train_tokenizer("character", sample), cache)
+before = resident()
+total = int(store.tokens.sum(dtype="int64"))
+read = resident()
+store.release()
+print(read - before, resident() - before, total == int(store.tokens.sum(dtype="int64")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
+def test_released_pages_take_no_memory_and_are_read_again(tmp_path: Path) -> None:
+    text = generated_text(tmp_path / "text.txt", 20 * MEGABYTE)
+    sample = generated_text(tmp_path / "sample.txt", MEGABYTE // 2)
+    with start(READ_ALL, sample, text, tmp_path / "cache") as process:
+        read, released, same = process.communicate()[0].split()
+    assert int(read) > 30_000
+    assert int(released) < 5_000
+    assert same == "True"
 
 
 @pytest.mark.parametrize("damage", ["tokens.bin", "counts.json"])

@@ -17,7 +17,9 @@ import resource
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedWriter
+from itertools import product
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -76,49 +78,64 @@ def draw_pairs(num_pairs: int, seed: int = 0) -> Iterator[Pair]:
             yield pair
 
 
-def write_training(folder: Path, num_pairs: int, other: str = "fr") -> None:
-    """The training archives of English with ``other``, their sizes in the proportions of the published ones."""
+def write_training(folder: Path, num_pairs: int, others: Sequence[str] = ("fr",)) -> None:
+    """The training archives of English with ``others``, their sizes in the proportions of the published ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    total = sum(share for _, share in TRAINING[other].values())
-    for seed, (archive, (member, share)) in enumerate(TRAINING[other].items()):
-        pairs = draw_pairs(max(1, round(num_pairs * share / total)), seed)
-        write_archive(folder / archive, {member.format(other): 1, member.format("en"): 0}, pairs)
+    totals = {other: sum(share for _, share in TRAINING[other].values()) for other in others}
+    for seed, archive in enumerate(TRAINING["fr"]):
+        texts = []
+        for other in others:
+            if archive in TRAINING[other]:
+                member, share = TRAINING[other][archive]
+                pairs = draw_pairs(max(1, round(num_pairs * share / totals[other])), seed + 100 * len(texts))
+                texts.append(((member.format("en"), member.format(other)), pairs))
+        if texts:
+            write_archive(folder / archive, texts)
 
 
-def write_archive(archive: Path, members: dict[str, int], pairs: Iterator[Pair]) -> None:
-    """A tar archive (compressed if it is a ``.tgz``) with a member for each side of the pairs."""
-    paths = {name: archive.with_name(f"{side}.part") for name, side in members.items()}
-    handles = {
-        members[name]: gzip.open(path, "wb", 1) if name.endswith(".gz") else path.open("wb")  # noqa: SIM115
-        for name, path in paths.items()
-    }
-    for pair in pairs:
-        for side, handle in handles.items():
-            handle.write(pair[side] + b"\n")
-    for handle in handles.values():
-        handle.close()
+def write_archive(archive: Path, texts: Iterable[tuple[tuple[str, str], Iterable[Pair]]]) -> None:
+    """A tar archive (compressed if it is a ``.tgz``) with two members for each text, one a side of its pairs."""
     with tarfile.open(archive, "w:gz" if archive.suffix == ".tgz" else "w", **compression(archive)) as contents:
-        for name, path in paths.items():
-            contents.add(path, name)
-            path.unlink()
+        for names, pairs in texts:
+            paths = [archive.with_name(f"{side}.part") for side in range(2)]
+            with opened(names[0], paths[0]) as first, opened(names[1], paths[1]) as second:
+                for pair in pairs:
+                    first.write(pair[0] + b"\n")
+                    second.write(pair[1] + b"\n")
+            for name, path in zip(names, paths, strict=True):
+                contents.add(path, name)
+                path.unlink()
+
+
+def opened(member: str, path: Path) -> gzip.GzipFile | BufferedWriter:
+    return gzip.open(path, "wb", 1) if member.endswith(".gz") else path.open("wb")
 
 
 def compression(archive: Path) -> dict[str, int]:
     return {"compresslevel": 1} if archive.suffix == ".tgz" else {}
 
 
-def write_news(folder: Path, num_lines: int = 30, other: str = "fr") -> None:
+def write_news(folder: Path, num_lines: int = 30, others: Sequence[str] = ("fr",)) -> None:
     """``dev.tgz`` and ``test-full.tgz``: each set in both directions, and members that nobody asks for."""
-    sets = {"dev.tgz": ["dev/newstest2012", "dev/newstest2013"], "test-full.tgz": [f"test-full/newstest2014-{other}en"]}
+    languages = ("en", *others)
+    sets = {
+        "dev.tgz": {f"dev/newstest{year}": languages for year in (2012, 2013)},
+        "test-full.tgz": {f"test-full/newstest2014-{other}en": ("en", other) for other in others},
+    }
     for archive, names in sets.items():
         with tarfile.open(folder / archive, "w:gz") as contents:
-            for name in names:
-                for language, role in [("en", "src"), (other, "ref"), (other, "src"), ("en", "ref")]:
-                    lines = [f"{name[-8:]} {number} in {language} & <so on>" for number in range(1, num_lines + 1)]
+            for name, spoken in names.items():
+                for role, language in product(("src", "ref"), spoken):
                     path = folder / "set.part"
+                    lines = news_lines(name, language, num_lines)
                     path.write_text(sgm(name.rpartition("/")[2], role, language, lines), encoding="utf-8")
                     contents.add(path, f"{name}-{role}.{language}.sgm")
                     path.unlink()
+
+
+def news_lines(name: str, language: str, num_lines: int) -> list[str]:
+    """What a set says; an ampersand and angle brackets are marked up in the archive."""
+    return [f"{name[-8:]} {number} in {language} & <so on>" for number in range(1, num_lines + 1)]
 
 
 def sgm(name: str, role: str, language: str, lines: list[str]) -> str:

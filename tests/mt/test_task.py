@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,20 @@ def test_too_long_pairs_are_left_out_of_training_alone(build_mt: Build) -> None:
     assert 0 < kept == int((longest <= 4).sum()) < len(task.pairs("train"))
     assert sum(len(batch.numbers) for batch in short.batches("valid")) == len(task.pairs("valid"))
     assert f"{len(longest) - kept} training pairs" in short.summary()["left out"]
+
+
+def test_the_summary_says_how_the_text_was_split_and_what_was_dropped(
+    build_mt: Build, toy_pairs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "holes"
+    shutil.copytree(toy_pairs, folder)
+    lines = (folder / "train.fr").read_text(encoding="utf-8").splitlines()
+    (folder / "train.fr").write_text("\n".join(["", "mot " * 251, "", *lines[3:]]) + "\n", encoding="utf-8")
+    assert (
+        build_mt(data=folder).summary().items()
+        >= {"split": "as given", "dropped": "train: 2 empty, 1 too long"}.items()
+    )
+    assert build_mt().summary()["dropped"] == "no pair"
 
 
 def test_no_pair_short_enough_is_an_error_not_an_empty_epoch(build_mt: Build, tmp_path: Path) -> None:

@@ -41,7 +41,11 @@ def prepare(
     """Download a dataset, or take it from a folder, and check it."""
     from lstmdrop.commands.data import prepare_dataset
 
-    typer.echo(str(prepare_dataset(name, source, data_dir, _show_progress)))
+    folder = prepare_dataset(name, source, data_dir, _show_progress)
+    if folder is None:
+        _say_built_in(name)
+    else:
+        typer.echo(str(folder))
 
 
 @app.command("verify")
@@ -50,6 +54,8 @@ def verify(name: Name, data_dir: options.DataDir = None) -> None:
     from lstmdrop.commands.data import verify_dataset
 
     checks = verify_dataset(name, data_dir)
+    if not checks:
+        _say_built_in(name)
     for file, status in checks:
         typer.echo(f"{status:<10}{file}")
     if any(status != "ok" for _, status in checks):
@@ -63,6 +69,12 @@ def describe(path: Annotated[Path, typer.Argument(help="A text, or a folder of t
 
     for row in describe_text(path):
         typer.echo(row)
+
+
+def _say_built_in(name: str) -> None:
+    typer.echo(
+        f"{name} is built in: each task makes its own when it is first used, so there is nothing to fetch", err=True
+    )
 
 
 def _place(row: DatasetRow) -> str:

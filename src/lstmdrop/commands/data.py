@@ -37,7 +37,7 @@ def list_datasets(data_dir: Path | None = None) -> list[DatasetRow]:
             dataset.name,
             dataset.summary,
             dataset.licence,
-            _folder(dataset, data_dir),
+            _folder(dataset, data_dir) if dataset.files else None,
             is_built_in=not dataset.files,
         )
         for dataset in _datasets()
@@ -46,27 +46,33 @@ def list_datasets(data_dir: Path | None = None) -> list[DatasetRow]:
 
 def prepare_dataset(
     name: str, source: Path | None = None, data_dir: Path | None = None, progress: Progress = silent
-) -> Path:
+) -> Path | None:
     """Download a dataset, or take it from the folder ``source``; returns the folder where it now lies.
 
+    Of a dataset that is built in there is nothing to fetch, and the answer is None.
+
     Raises:
-        UsageError: no installed task knows it, or it is built in.
+        UsageError: no installed task knows it.
         DataError: a file cannot be got, or is not the published one.
     """
-    dataset = _published(name)
+    dataset = find_dataset(name)
+    if not dataset.files:
+        return None
     folder = datasets_dir(data_dir) / name
     prepare(dataset, folder, source=source, progress=progress)
     return folder
 
 
 def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, str]]:
-    """Each file with ``ok``, ``missing`` or ``differs``.
+    """Each file with ``ok``, ``missing`` or ``differs``; a dataset that is built in has none.
 
     Raises:
-        UsageError: no installed task knows the dataset, or it is built in.
+        UsageError: no installed task knows the dataset.
         DataError: it is not on this machine.
     """
-    dataset = _published(name)
+    dataset = find_dataset(name)
+    if not dataset.files:
+        return []
     return [(file, status) for file, status in verify(dataset, locate(name, data_dir))]
 
 
@@ -84,22 +90,17 @@ def describe_text(path: Path) -> Iterator[str]:
 
 
 def find_dataset(name: str) -> Dataset:
-    """The known dataset of that name.
+    """The known dataset of that name; of ``demo``, which every task makes for itself, the first task's.
 
     Raises:
         UsageError: there is none.
     """
-    known = {dataset.name: dataset for dataset in _datasets()}
+    known: dict[str, Dataset] = {}
+    for dataset in _datasets():
+        known.setdefault(dataset.name, dataset)
     if name not in known:
         raise UsageError(f"no dataset {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
     return known[name]
-
-
-def _published(name: str) -> Dataset:
-    dataset = find_dataset(name)
-    if not dataset.files:
-        raise UsageError(f"{name} is built in: the package makes it when it is first used")
-    return dataset
 
 
 def _datasets() -> list[Dataset]:

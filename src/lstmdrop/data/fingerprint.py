@@ -23,7 +23,8 @@ def remembered_sha256(*paths: Path) -> str:
     Raises:
         DataError: a file is missing.
     """
-    return hashlib.sha256("\n".join(map(_sha256, paths)).encode()).hexdigest()
+    digests = [_sha256(path) for path in paths]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lstmdrop.data.atomic import atomic_folder
-from lstmdrop.data.text import content_sha256, read_blocks
+from lstmdrop.data.atomic import atomic_file, atomic_folder
+from lstmdrop.data.fingerprint import remembered_sha256
+from lstmdrop.data.text import read_blocks
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.data.tokenizers.block import EncodedBlock
 from lstmdrop.errors import DataError
@@ -21,6 +23,8 @@ Ids = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 
 TOKENS = "tokens.bin"
 COUNTS = "counts.json"
+SCANNED_AT_ONCE = 1 << 22
+"""Tokens: a few MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,26 @@ class TokenStore:
     num_lines: int
     sha256: str
     """Hash of the text's bytes."""
+    folder: Path
+    """The entry in the cache."""
+
+    def offsets(self, end: int) -> npt.NDArray[np.int64]:
+        """0, and after how many tokens each ``end`` has come; mapped, found once and kept in the cache."""
+        path = self.folder / f"offsets-{end}.bin"
+        if not path.is_file():
+            with atomic_file(path) as handle:
+                handle.write(np.zeros(1, np.int64).tobytes())
+                for start in range(0, self.num_tokens, SCANNED_AT_ONCE):
+                    found = np.flatnonzero(self.tokens[start : start + SCANNED_AT_ONCE] == end)
+                    handle.write((found + (start + 1)).astype(np.int64).tobytes())
+                    self.release()
+        return np.memmap(path, np.int64, "r")
+
+    def release(self) -> None:
+        """Give back the memory of the pages that were read, which reading here and there would fill with the text."""
+        mapped = self.tokens.base
+        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:
@@ -46,7 +70,7 @@ def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:
     Raises:
         DataError: the text is missing, empty or not UTF-8, or the entry is damaged.
     """
-    sha256 = content_sha256(text)
+    sha256 = remembered_sha256(text)
     folder = cache / hashlib.sha256(f"{sha256} {tokenizer.fingerprint}".encode()).hexdigest()[:32]
     if not folder.is_dir():
         with atomic_folder(folder) as unfinished:
@@ -78,7 +102,7 @@ def _open(folder: Path) -> TokenStore:
         counts = json.loads((folder / COUNTS).read_bytes())
         dtype = np.dtype(counts.pop("dtype"))
         tokens = np.memmap(folder / TOKENS, dtype, "r")
-        store = TokenStore(tokens, **counts)
+        store = TokenStore(tokens, **counts, folder=folder)
         if len(tokens) != store.num_tokens:
             raise ValueError(f"{len(tokens)} tokens in place of {store.num_tokens}")
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -48,23 +48,27 @@ class Sentences:
         Raises:
             DataError: the text itself holds the token that ends a sentence.
         """
-        ends = np.flatnonzero(store.tokens == eos) + 1
-        if len(ends) != store.num_lines:
-            raise DataError(f"a text of {store.num_lines} lines holds the token <eos> {len(ends)} times; remove it")
-        return cls(store, np.concatenate([[0], ends]))
+        offsets = store.offsets(eos)
+        if len(offsets) - 1 != store.num_lines:
+            found = len(offsets) - 1
+            raise DataError(f"a text of {store.num_lines} lines holds the token <eos> {found} times; remove it")
+        return cls(store, offsets)
 
     @property
     def lengths(self) -> Ids:
         """Tokens of each sentence, ``<eos>`` included."""
         return np.diff(self.offsets)
 
-    def length(self, number: int) -> int:
-        """Tokens of one sentence, ``<eos>`` included."""
-        return int(self.offsets[number + 1] - self.offsets[number])
-
-    def sentence(self, number: int) -> Ids:
-        """Token ids of one sentence."""
-        return self.store.tokens[self.offsets[number] : self.offsets[number + 1]].astype(np.int64)
+    def columns(self, numbers: Ids, padding: int) -> tuple[Ids, Ids]:
+        """These sentences side by side, one a column, and their lengths."""
+        starts = self.offsets[numbers]
+        lengths = self.offsets[numbers + 1] - starts
+        positions = np.arange(lengths.max())[:, None]
+        inside = positions < lengths
+        columns = np.full(inside.shape, padding, np.int64)
+        columns[inside] = self.store.tokens[(starts + positions)[inside]]
+        self.store.release()
+        return columns, lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +90,34 @@ class Pairs:
         """The numbers of the pairs with at most so many tokens on each side, ``<eos>`` not counted."""
         return np.flatnonzero(np.maximum(self.source.lengths, self.target.lengths) <= max_length + 1)
 
-    def batch(self, numbers: Sequence[int], device: torch.device) -> PairBatch:
+    def batch(self, numbers: npt.ArrayLike, device: torch.device) -> PairBatch:
         """These pairs, padded."""
-        order = sorted(numbers, key=self.source.length, reverse=True)
-        sources = [self.source.sentence(number) for number in order]
-        return pad_pairs(order, sources, [self.target.sentence(number) for number in order], device)
+        chosen = np.asarray(numbers, np.int64)
+        lengths = self.source.offsets[chosen + 1] - self.source.offsets[chosen]
+        order = chosen[np.argsort(-lengths, kind="stable")]
+        source, source_lengths = map(torch.from_numpy, self.source.columns(order, 0))
+        target, _ = self.target.columns(order, PADDING)
+        return _batch(order, source, source_lengths, torch.from_numpy(target), device)
 
 
 def pad_pairs(
     numbers: Sequence[int], sources: Sequence[Ids], targets: Sequence[Ids], device: torch.device
 ) -> PairBatch:
     """A batch of these pairs; every sentence ends with ``<eos>``, the longest source comes first."""
-    source, source_lengths = padded_columns(sources)
-    columns, _ = padded_columns(targets, PADDING)
-    first = torch.full((1, len(numbers)), int(targets[0][-1]))
+    target, _ = padded_columns(targets, PADDING)
+    return _batch(np.array(numbers), *padded_columns(sources), target, device)
+
+
+def _batch(numbers: Ids, source: Tensor, source_lengths: Tensor, target: Tensor, device: torch.device) -> PairBatch:
+    is_word = target != PADDING
+    eos = target[is_word[:, 0].sum() - 1, 0]
     return PairBatch(
         source.to(device),
         source_lengths,
-        torch.cat([first, columns[:-1].clamp(min=0)]).to(device),
-        columns.to(device),
-        torch.tensor(numbers),
-        int((columns != PADDING).sum()),
+        torch.cat([eos.expand(1, len(numbers)), target[:-1].clamp(min=0)]).to(device),
+        target.to(device),
+        torch.from_numpy(numbers),
+        int(is_word.sum()),
     )
 
 

@@ -122,7 +122,7 @@ class MachineTranslation:
         return log_probs
 
     def summary(self) -> dict[str, str]:
-        """Languages, sizes of vocabularies and splits, what cleaning left out."""
+        """Languages, sizes of vocabularies and splits, how the text was split, what cleaning left out."""
         sizes = f"{len(self.tokenizers.source.vocabulary):,} source, {len(self.tokenizers.target.vocabulary):,} target"
         rows = {"languages": f"{self.corpus.source_language} to {self.corpus.target_language}", "vocabulary": sizes}
         for split in SPLITS:
@@ -130,6 +130,8 @@ class MachineTranslation:
             source, target = pairs.source.store, pairs.target.store
             unknown = (source.num_unknown + target.num_unknown) / (source.num_tokens + target.num_tokens)
             rows[split] = f"{len(pairs):,} pairs, {target.num_tokens:,} target tokens, {unknown:.2%} unknown"
+        rows["split"] = self.corpus.split
+        rows["dropped"] = self.corpus.dropped
         too_long = len(self.pairs("train")) - len(self.pairs("train").kept(self.config.data.max_length))
         return {**rows, "left out": f"{too_long:,} training pairs of more than {self.config.data.max_length} tokens"}
 

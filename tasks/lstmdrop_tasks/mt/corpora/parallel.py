@@ -41,6 +41,17 @@ class ParallelCorpus:
     """Under each split's name how many pairs were read, kept and dropped for which reason; under ``settings``, how
     it was split and cleaned."""
 
+    @property
+    def split(self) -> str:
+        """In words, how the pairs were dealt out."""
+        return str(self.report["settings"]["split"])
+
+    @property
+    def dropped(self) -> str:
+        """In words, how many pairs of which split were left out for which reason."""
+        reasons = {split: _reasons(counts) for split, counts in self.report.items() if split != "settings"}
+        return "; ".join(f"{split}: {text}" for split, text in reasons.items() if text) or "no pair"
+
 
 class PairBlock(NamedTuple):
     """Some pairs in a row: two lists of the same length."""
@@ -77,6 +88,11 @@ def in_blocks(pairs: Iterator[tuple[str, str]]) -> PairBlocks:
     """Single pairs gathered into blocks."""
     while block := list(islice(pairs, BLOCK_LINES)):
         yield PairBlock([source for source, _ in block], [target for _, target in block])
+
+
+def _reasons(counts: Mapping[str, str | int | float | None]) -> str:
+    dropped = {reason.replace("_", " "): count for reason, count in counts.items() if reason not in ("read", "kept")}
+    return ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
 
 
 def _misaligned(*sides: tuple[Side, int]) -> DataError:

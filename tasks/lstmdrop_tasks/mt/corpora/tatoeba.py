@@ -50,8 +50,8 @@ def tatoeba(folder: Path, pair: LanguagePair) -> Recipe:
         name="tatoeba",
         pair=pair,
         inputs=(archive,),
-        split=f"by English sentence whatever its case and punctuation, {HELD_OUT:,} each for valid and test with one "
-        "translation; no French sentence in two splits",
+        split=f"by English sentence whatever its case and punctuation, up to {HELD_OUT:,} each for valid and test "
+        "with one translation; no French sentence in two splits",
         sources={split: source(split) for split in SPLITS},
     )
 

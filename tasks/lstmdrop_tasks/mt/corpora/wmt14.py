@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -101,11 +101,12 @@ def _undecoded(lines: Iterable[str]) -> Mask:
     return np.array([REPLACEMENT in line for line in lines])
 
 
-def _not_here(pair: LanguagePair, missing: Iterable[str], folder: Path) -> DataError:
+def _not_here(pair: LanguagePair, missing: Sequence[str], folder: Path) -> DataError:
     sizes = {file.name: file.size for file in WMT14.files}
     named = [f"{name} ({size / 1e9:.1f} GB)" if (size := sizes[name]) else name for name in missing]
-    total = sum(sizes[name] or 0 for name in missing) / 1e9
+    known = [size for name in missing if (size := sizes[name])]
+    total = f", {sum(known) / 1e9:.1f} GB in all" if len(known) > 1 else ""
     return DataError(
-        f"wmt14 {pair} needs archives that are not in {folder}: {', '.join(named)}, about {total:.1f} GB in all\n"
+        f"wmt14 {pair} needs archives that are not in {folder}: {', '.join(named)}{total}\n"
         f"put them there, or get the whole dataset with: lstmdrop data prepare wmt14"
     )
