@@ -1,11 +1,9 @@
-"""Small archives in the layout in which the corpora are published."""
+"""What the tests of the corpora share."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -36,26 +34,6 @@ def shared_multi30k(shared_data: Path) -> Path:
 def shared_tatoeba(shared_data: Path) -> Path:
     """The real data, where this machine has Tatoeba."""
     return _real(shared_data, "tatoeba")
-
-
-@pytest.fixture(scope="session")
-def generate_wmt14() -> ModuleType:
-    """The script beside these tests that writes archives in WMT 2014's layout."""
-    spec = importlib.util.spec_from_file_location("generate_wmt14", Path(__file__).parents[1] / "generate_wmt14.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def wmt14_archives(generate_wmt14: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder ``wmt14`` with the seven archives, some 1,500 pairs of each training text; not to be changed."""
-    folder = tmp_path_factory.mktemp("published") / "wmt14"
-    generate_wmt14.write_training(folder, 1500, ("de", "fr"))
-    generate_wmt14.write_news(folder, 30, ("de", "fr"))
-    return folder
 
 
 @pytest.fixture
