@@ -117,10 +117,10 @@ def build_lm(toy_corpus: Path, tmp_path: Path) -> Callable[..., Any]:
 
     plugin = load_plugin("lm")
 
-    def build(*overrides: str, data: Path = toy_corpus) -> Any:
+    def build(*overrides: str, data: Path = toy_corpus, device: str = "cpu") -> Any:
         config = resolve_config(plugin, "tiny", str(data), overrides=[*TOY, *overrides])
         assets = tmp_path / "assets" / data.name
         assets.mkdir(parents=True, exist_ok=True)
-        return plugin.build(config, assets, torch.device("cpu"), None)
+        return plugin.build(config, assets, torch.device(device), None)
 
     return build

@@ -45,8 +45,13 @@ class TrainingConfig(Section):
     average_from: int | None = Field(
         default=None, ge=1, description="score and keep the mean of the weights after each epoch from this one on"
     )
-    kernel: Literal["auto", "onednn", "native"] = Field(
-        default="auto", description="the CPU kernel of the fused LSTM; auto measures which is faster"
+    kernel: Literal["auto", "onednn", "native", "layers", "stack"] = Field(
+        default="auto",
+        description="the fused LSTM: onednn or native on a CPU, layers (a call each) or stack (one call) on a GPU; "
+        "auto measures which is faster",
+    )
+    replay: bool = Field(
+        default=True, description="on a CUDA GPU, record a step as a graph and replay it where the task allows"
     )
     log_every: int = Field(default=100, ge=1, description="steps between log entries")
     save_minutes: float = Field(default=2.0, ge=0, description="minutes between checkpoints within an epoch")

@@ -44,6 +44,13 @@ class Stateful(Protocol):
         ...
 
 
+@runtime_checkable
+class Replayable(Stateful, Protocol):
+    """An objective whose step a device can record and repeat: it never makes the host wait, its shapes stay."""
+
+    is_replayable: bool
+
+
 class Task(Protocol[BatchT]):
     """A built task: a model on its device, its data, its loss and its scores."""
 

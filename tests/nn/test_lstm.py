@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -252,3 +253,32 @@ def test_every_rule_runs_on_a_gpu_as_on_the_cpu(rule: RuleName) -> None:
     torch.testing.assert_close(outputs.cpu(), expected, atol=1e-5, rtol=1e-4)
     lstm.train()(inputs(torch.float32).cuda())[0].sum().backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in lstm.parameters())
+
+
+@pytest.mark.parametrize("rule", ["none", "zaremba"])
+def test_all_layers_in_one_call_are_the_layers_one_by_one(rule: RuleName) -> None:
+    lstm = RegularizedLSTM(4, 5, 3, make_regularizer(rule, 0.0)).double().train()
+    inputs = torch.randn(6, 2, 4, dtype=torch.float64, requires_grad=True)
+    results = []
+    for kernel in ("onednn", "stack"):
+        lstm.kernel = kernel
+        outputs, state = lstm(inputs)
+        gradients = torch.autograd.grad(outputs.pow(2).sum() + state.cell.sum(), [inputs, *lstm.parameters()])
+        results.append([outputs, *state, *gradients])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-10, rtol=0)
+
+
+def test_one_call_drops_between_the_layers_too() -> None:
+    lstm = RegularizedLSTM(4, 5, 2, make_regularizer("zaremba", 0.5)).train()
+    lstm.regularizer = dataclasses.replace(lstm.regularizer, between=lambda tensor: tensor)
+    lstm.kernel = "stack"
+    inputs = torch.randn(6, 2, 4)
+    one, other = (lstm(inputs)[0] for _ in range(2))
+    assert not torch.equal(one, other)
+    assert torch.equal(one[0] != 0, torch.ones_like(one[0], dtype=torch.bool))  # its own top output is not dropped
+
+
+@pytest.mark.parametrize("rule", ["naive", "variational", "recurrent", "zoneout", "weight-drop"])
+def test_rules_that_no_library_knows_never_take_one_call(rule: RuleName) -> None:
+    assert make_regularizer(rule, 0.5).library_rate is None

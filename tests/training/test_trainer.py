@@ -299,3 +299,50 @@ def test_best_checkpoint_is_the_best_epochs_weights(toy_corpus: Path, toy_settin
     assert valid["value"] == pytest.approx(scores[best_epoch], rel=1e-6)
     log = [json.loads(line) for line in (run.directory / "log.jsonl").read_text().splitlines()]
     assert [entry["scores"][0]["value"] for entry in log if entry["event"] == "evaluated"] == list(scores.values())
+
+
+def repeated_by_calling(run: Callable[[], None]) -> Callable[[], None]:
+    """What a CUDA graph does: the same work on the same memory at each call, nothing when it is recorded."""
+    return run
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_replayed_steps_are_the_eager_ones(build_lm: BuildLM, accumulate: int, optimizer: str) -> None:
+    settings = (f"training.accumulate={accumulate}", f"training.optimizer={optimizer}", "training.rate=0.05")
+    states, logs = [], []
+    for record in (None, repeated_by_calling):
+        task = build_lm(*settings, "training.kernel=onednn", "training.epochs=2")
+        trainer = Trainer(task, task.config)
+        trainer.record = record
+        trainer._start_pass()
+        logs.append([untimed(event) for event in trainer.run() if isinstance(event, Evaluated | Logged)])
+        states.append(trainer.state_dict())
+    assert_same_tensors(*states)
+    assert logs[0] == logs[1]
+
+
+def test_a_run_of_replayed_steps_can_be_taken_up_anywhere(build_lm: BuildLM, tmp_path: Path) -> None:
+    path, stop = tmp_path / "state.safetensors", 12
+    task = build_lm("training.kernel=onednn")
+    trainer = Trainer(task, task.config)
+    trainer.record = repeated_by_calling
+    trainer._start_pass()
+    for event in trainer.run():
+        if isinstance(event, Stepped) and event.step == stop:
+            write_checkpoint(path, trainer.state_dict())
+    resumed = Trainer(build_lm("training.kernel=onednn"), task.config)
+    resumed.load_state_dict(read_checkpoint(path))
+    fit(resumed)
+    assert_same_tensors(resumed.state_dict(), trainer.state_dict())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_replayed_on_a_gpu_a_run_without_dropout_is_the_eager_one(build_lm: BuildLM) -> None:
+    scores = []
+    for replay in ("true", "false"):
+        task = build_lm("regularizer.rule=none", f"training.replay={replay}", device="cuda")
+        events = [event for event in Trainer(task, task.config).run() if isinstance(event, Evaluated)]
+        scores.append([event.scores[0].value for event in events])
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)

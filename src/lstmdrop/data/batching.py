@@ -10,6 +10,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+TOKENS_AT_ONCE = 1 << 21
+"""On the device at a time, 16 MiB: a text such as Penn Treebank goes there once in an epoch."""
+
 
 class Window(NamedTuple):
     """A few steps of some streams; the targets are the inputs one step later."""
@@ -37,11 +40,14 @@ def stream_windows(
     if length < 2:
         raise ValueError(f"{len(tokens)} tokens are too few for {batch_size} streams")
     streams = tokens[: batch_size * length].reshape(batch_size, length)
-    for start in range(0, length - 1, num_steps):
-        steps = streams[:, start : start + num_steps + 1].astype(np.int64)
-        for part, rows in enumerate(np.split(steps, num_parts)):
-            window = torch.from_numpy(np.ascontiguousarray(rows.T)).to(device)
-            yield Window(window[:-1], window[1:], part)
+    steps_at_once = num_steps * max(1, TOKENS_AT_ONCE // (batch_size * num_steps))
+    for start in range(0, length - 1, steps_at_once):
+        block = streams[:, start : start + steps_at_once + 1].astype(np.int64)
+        groups = [torch.from_numpy(np.ascontiguousarray(rows.T)).to(device) for rows in np.split(block, num_parts)]
+        for first in range(0, block.shape[1] - 1, num_steps):
+            for part, rows in enumerate(groups):
+                window = rows[first : first + num_steps + 1]
+                yield Window(window[:-1], window[1:], part)
 
 
 def num_windows(num_tokens: int, batch_size: int, num_steps: int) -> int:

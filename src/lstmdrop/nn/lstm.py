@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lstmdrop.nn.kernel import Kernel, fastest_kernel, running_on
-from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, scan
+from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, fused_stack, scan
 from lstmdrop.nn.rules import Regularizer
 from lstmdrop.nn.spans import WHOLE, Span, spans
 from lstmdrop.nn.unrolled import Unrolled, UnrolledLayer
@@ -23,7 +24,7 @@ class RegularizedLSTM(nn.Module):
     The weights are laid out as in `torch.nn.LSTM`, one layer after the other, whatever the rule, so that a
     checkpoint trained under one rule can be evaluated under any. Source: Zaremba, Sutskever & Vinyals 2014.
 
-    ``kernel`` is the CPU kernel of training, measured on the first training batch unless it is set.
+    ``kernel`` is the fused kernel of training, measured on the first training batch unless it is set.
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int, regularizer: Regularizer) -> None:
@@ -71,12 +72,23 @@ class RegularizedLSTM(nn.Module):
         return Unrolled(layers, masks)
 
     def _run(self, inputs: Tensor, state: LSTMState, parts: Sequence[Span]) -> tuple[Tensor, LSTMState]:
+        if self._takes_one_call(inputs, parts):
+            return self._run_stack(inputs, state)
         finals = []
         for weights, hidden, cell in zip(self._weights(), *state, strict=True):
             inputs, final = self._run_layer(weights, self._between(inputs), LSTMState(hidden, cell), parts)
             finals.append(final)
         hidden, cell = (torch.stack(part) for part in zip(*finals, strict=True))
         return self._between(inputs), LSTMState(hidden, cell)
+
+    def _takes_one_call(self, inputs: Tensor, parts: Sequence[Span]) -> bool:
+        is_plain = self.training and parts is WHOLE and self.regularizer.library_rate is not None
+        return is_plain and self._kernel_for(inputs) == "stack"
+
+    def _run_stack(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        dropout = self.regularizer.library_rate or 0.0
+        outputs, final = fused_stack(self._weights(), self._between(inputs), state, dropout)
+        return self._between(outputs), final
 
     def _run_layer(
         self, weights: LayerWeights, inputs: Tensor, state: LSTMState, parts: Sequence[Span]
@@ -125,14 +137,47 @@ class RegularizedLSTM(nn.Module):
         return weights._replace(recurrent=self.regularizer.weight(weights.recurrent))
 
     def _kernel_for(self, inputs: Tensor) -> Kernel:
-        if not self.training or inputs.device.type != "cpu":
-            return "onednn"  # in evaluation fixed, so that a score never depends on a measurement
+        if not self.training:
+            return "onednn"  # fixed, so that a score never depends on a measurement
         if self.kernel is None:
-            self.kernel = self._measured_kernel(inputs.shape[0], inputs.shape[1])
+            self.kernel = self._measured_kernel(inputs)
         return self.kernel
 
-    def _measured_kernel(self, num_steps: int, batch_size: int) -> Kernel:
-        weights = LayerWeights(*copy.deepcopy(self.layers[-1]).parameters())
-        inputs = weights.input.detach().new_full((num_steps, batch_size, weights.input.shape[1]), 0.1)
-        zeros = weights.input.new_zeros(batch_size, self.hidden_size)
-        return fastest_kernel(lambda: fused(weights, inputs, LSTMState(zeros, zeros), training=True)[0])
+    def _measured_kernel(self, inputs: Tensor) -> Kernel:
+        if inputs.device.type == "cpu":
+            layer = self._copies()[-1:]
+            return fastest_kernel({kernel: partial(_run_layers, layer, inputs) for kernel in ("onednn", "native")})
+        if inputs.device.type == "cuda" and self.regularizer.library_rate is not None and len(self.layers) > 1:
+            runs: dict[Kernel, Callable[[], Tensor]] = {
+                "layers": partial(_run_layers, self._copies(), inputs),
+                "stack": partial(_run_one_call, self._copies(), inputs),
+            }
+            return fastest_kernel(runs)
+        return "layers"
+
+    def _copies(self) -> list[LayerWeights]:
+        """Weights to measure with, so that no gradient is left on the real ones."""
+        return [LayerWeights(*copy.deepcopy(layer).parameters()) for layer in self.layers]
+
+
+def _run_layers(weights: Sequence[LayerWeights], inputs: Tensor) -> Tensor:
+    values = _values_for(weights, inputs)
+    for layer in weights:
+        values, _ = fused(layer, values, _zeros(layer, values), training=True)
+    return values
+
+
+def _run_one_call(weights: Sequence[LayerWeights], inputs: Tensor) -> Tensor:
+    values = _values_for(weights, inputs)
+    zeros = [_zeros(layer, values) for layer in weights]
+    state = LSTMState(*(torch.stack(part) for part in zip(*zeros, strict=True)))
+    return fused_stack(weights, values, state, dropout=0.0)[0]
+
+
+def _values_for(weights: Sequence[LayerWeights], inputs: Tensor) -> Tensor:
+    return inputs.new_full((*inputs.shape[:2], weights[0].input.shape[1]), 0.1)
+
+
+def _zeros(weights: LayerWeights, inputs: Tensor) -> LSTMState:
+    zeros = inputs.new_zeros(inputs.shape[1], weights.recurrent.shape[1])
+    return LSTMState(zeros, zeros)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -70,6 +72,18 @@ def fused(
     start = (state.hidden[None].contiguous(), state.cell[None].contiguous())
     outputs, hidden, cell = torch._VF.lstm(inputs, start, list(weights), True, 1, 0.0, training, False, False)
     return outputs, LSTMState(hidden[0], cell[0])
+
+
+def fused_stack(
+    weights: Sequence[LayerWeights], inputs: Float[Tensor, "time batch features"], state: LSTMState, dropout: float
+) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
+    """Run all layers in one call, in training, dropping entries between them with fresh masks at every step."""
+    flat = [weight for layer in weights for weight in layer]
+    start = (state.hidden.contiguous(), state.cell.contiguous())
+    with warnings.catch_warnings():  # that the layers do not lie in one piece: copying them takes no time to speak of
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        outputs, hidden, cell = torch._VF.lstm(inputs, start, flat, True, len(weights), dropout, True, False, False)
+    return outputs, LSTMState(hidden, cell)
 
 
 def scan(

@@ -38,22 +38,24 @@ class Regularizer:
     In training ``between`` acts on the input of every layer and on the top output, ``noise`` on the
     recurrent path (for a ``(time, batch, hidden)`` shape) and ``weight`` on the recurrent weights.
     In evaluation only ``expectation`` acts, and it is silent for every rule but zoneout.
+    ``library_rate`` is the rate at which a library's own dropout between layers is all that the rule does there.
     """
 
     between: Callable[[Tensor], Tensor] = _unchanged
     noise: Callable[[Shape, Tensor], Noise] = _silent
     weight: Callable[[Tensor], Tensor] = _unchanged
     expectation: Callable[[Shape, Tensor], Noise] = _silent
+    library_rate: float | None = None
 
 
 def none(dropout: float, recurrent: float) -> Regularizer:
     """No noise at all: the plain LSTM."""
-    return Regularizer()
+    return Regularizer(library_rate=0.0)
 
 
 def zaremba(dropout: float, recurrent: float) -> Regularizer:
     """Fresh masks at every step on the non-recurrent connections only (Zaremba et al. 2014)."""
-    return Regularizer(between=partial(drop_each_step, rate=dropout))
+    return Regularizer(between=partial(drop_each_step, rate=dropout), library_rate=dropout)
 
 
 def naive(dropout: float, recurrent: float) -> Regularizer:

@@ -13,7 +13,7 @@ from torch import Tensor
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import DataError, LstmdropError
 from lstmdrop.nn.lstm import RegularizedLSTM
-from lstmdrop.task import BatchT, Loss, Stateful, Task
+from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
 from lstmdrop.training.averaging import WeightAverage
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
@@ -26,6 +26,7 @@ from lstmdrop.training.optimizer import (
 from lstmdrop.training.precision import autocast, set_switches
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.random_state import load_random_state, random_state
+from lstmdrop.training.replay import Record, Replay, Update, record_on_cuda
 from lstmdrop.training.schedule import rate_at
 
 
@@ -44,10 +45,11 @@ class Trainer(Generic[BatchT]):
         self.optimizer = make_optimizer(self.config, self.parameters)
         self.average = WeightAverage(self.parameters)
         self.progress = Progress()
-        self.gradient_norm = torch.zeros((), device=self.device)
+        self.gradient_norm = torch.zeros((), dtype=self.parameters[0].dtype, device=self.device)
         self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.objective: Callable[[BatchT], Loss] = task.objective()
+        self.record: Record | None = record_on_cuda if self.config.replay and self.device.type == "cuda" else None
+        self._start_pass()
         if self.config.kernel != "auto":
             for lstm in self._lstms().values():
                 lstm.kernel = self.config.kernel
@@ -67,24 +69,35 @@ class Trainer(Generic[BatchT]):
 
     def step(self, batches: Sequence[BatchT]) -> None:
         """One update of the weights from the summed gradient of ``batches``, which together are one batch."""
-        divisor = 0
+        self.progress.step += 1
+        self.progress.position += 1
+        self.progress.count(self.update(batches))
+
+    def _update(self, batches: Sequence[BatchT]) -> int:
+        """The part of a step that the device does; returns the number of items."""
+        divisor = num_items = 0
         for batch in batches:
             with autocast(self.config, self.device):
                 loss = self.objective(batch)
             loss.total.backward()  # type: ignore[no-untyped-call]
-            divisor += loss.divisor
+            divisor, num_items = divisor + loss.divisor, num_items + loss.count
             plain = loss.total if loss.plain is None else loss.plain
             self.epoch_loss += plain.detach()
             self.logged_loss += plain.detach()
-            self.progress.count(loss.count)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        self.gradient_norm = scale_and_clip(gradients, divisor, self.config.clip)
-        self.progress.step += 1
-        self.progress.position += 1
+        self.gradient_norm.copy_(scale_and_clip(gradients, divisor, self.config.clip))
         if self.device.type == "cpu":  # elsewhere looking would make the host wait for the device
             self._require_finite()
         self.optimizer.step()
         self.optimizer.zero_grad()
+        return num_items
+
+    def _start_pass(self) -> None:
+        """Begin with a fresh objective and, since a recorded step keeps its rate, a fresh recording."""
+        self.objective: Callable[[BatchT], Loss] = self.task.objective()
+        self.update: Update[BatchT] = self._update
+        if self.record is not None and isinstance(self.objective, Replayable):
+            self.update = Replay(self._update, self.objective, self.record)
 
     def state_dict(self) -> Checkpoint:
         """All that the next step depends on.
@@ -121,7 +134,7 @@ class Trainer(Generic[BatchT]):
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
         self.average.load_state_dict(checkpoint.part("average"))
-        self.objective = self.task.objective()
+        self._start_pass()
         if isinstance(self.objective, Stateful):
             self.objective.load_state_dict(checkpoint.part("objective"))
         losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
@@ -186,7 +199,7 @@ class Trainer(Generic[BatchT]):
         )
         progress.start_epoch(scores[0] if is_best else None)
         self.epoch_loss.zero_()
-        self.objective = self.task.objective()
+        self._start_pass()
         return event
 
     def _out_of_patience(self) -> bool:

@@ -15,6 +15,8 @@ from lstmdrop_tasks.lm.model import LanguageModel
 class StreamLoss:
     """Starts at zero, carries the state on, and cuts the gradient at each window (Zaremba et al., section 4.1)."""
 
+    is_replayable = True
+
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         self.states: dict[int, LSTMState] = {}
