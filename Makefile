@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check lint format wheel-test figures clean
+.PHONY: demo test check lint format wheel-test gpu-ptb clean
 
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer none --out runs/demo/none --resume
@@ -12,21 +12,24 @@ demo: $(READY)             ## train on the built-in text without dropout and wit
 	$(BIN)/lstmdrop report runs/demo --curves --no-paper
 	$(BIN)/lstmdrop predict lm --run runs/demo/zaremba --prompt "the" --length 60 --ban '<unk>' --temperature 0.8
 
+gpu-ptb: $(READY)          ## the paper's Penn Treebank rows on one GPU; stopped, it goes on when called again
+	$(BIN)/python tools/gpu_ptb.py --out runs/gpu-ptb $(if $(MINUTES),--minutes $(MINUTES))
+
 test: $(READY)             ## all tests
 	$(BIN)/python -m pytest
 
 check: lint test           ## formatting, lint, types, layers, tests
 
 lint: $(READY)
-	$(BIN)/ruff format --check src tasks tests
-	$(BIN)/ruff check src tasks tests
+	$(BIN)/ruff format --check src tasks tests tools
+	$(BIN)/ruff check src tasks tests tools
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
 format: $(READY)           ## rewrite the code in the house's format
-	$(BIN)/ruff format src tasks tests
-	$(BIN)/ruff check --fix src tasks tests
+	$(BIN)/ruff format src tasks tests tools
+	$(BIN)/ruff check --fix src tasks tests tools
 
 wheel-test: $(READY)       ## build the wheel, install it in a second environment, train there
 	PYTHON="$(PYTHON)" BIN="$(abspath $(BIN))" tests/wheel.sh

@@ -1,0 +1,56 @@
+"""The one command for the paper's rows, on toy models: whole, and stopped again and again."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lstmdrop.training.checkpoint import read_checkpoint
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "gpu_ptb.py"
+RUNS = ["tiny-s1", "tiny-s2"]
+
+Call = Callable[..., int]
+
+
+@pytest.fixture
+def call(toy_corpus: Path, toy_settings: list[str]) -> Call:
+    """Runs the command to its end, or until its time is over."""
+    main = runpy.run_path(str(SCRIPT))["main"]
+    settings = [*toy_settings, "training.epochs=8", "training.kernel=onednn"]
+
+    def run(out: Path, minutes: float | None = None) -> int:
+        words = ["--out", str(out), "--data", str(toy_corpus), "--sizes", "tiny", "--set", *settings]
+        return int(main([*words, *(["--minutes", str(minutes)] if minutes else [])]))
+
+    return run
+
+
+def test_stopped_again_and_again_it_ends_as_if_it_had_not_been(call: Call, tmp_path: Path) -> None:
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    assert call(whole) == 0
+    num_calls = 1
+    while call(pieces, minutes=0.3 * num_calls / 60) == 130:
+        num_calls += 1
+        assert num_calls < 30
+    for name in RUNS:
+        found, expected = (read_checkpoint(folder / name / "best.safetensors") for folder in (pieces, whole))
+        assert all((found.tensors[key] == value).all() for key, value in expected.tensors.items())
+    results = [json.loads((folder / "tiny-average" / "result.json").read_text()) for folder in (pieces, whole)]
+    assert results[0]["scores"] == results[1]["scores"]
+    assert results[0]["num_models"] == 2
+    assert f"{results[0]['scores'][1]['value']:.2f}" in (whole / "table.md").read_text()
+    log = [json.loads(line) for line in (pieces / "pieces.jsonl").read_text().splitlines()]
+    assert [piece["done"] for piece in log] == [False] * (num_calls - 1) + [True]
+    assert all(piece["card"] and piece["seconds"] > 0 for piece in log)
+
+
+def test_what_is_done_is_not_done_again(call: Call, tmp_path: Path) -> None:
+    assert call(tmp_path / "out") == 0
+    before = {path: path.stat().st_mtime_ns for name in RUNS for path in (tmp_path / "out" / name).rglob("*")}
+    assert call(tmp_path / "out") == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
