@@ -52,7 +52,7 @@ class TokenStore:
                     found = np.flatnonzero(self.tokens[start : start + SCANNED_AT_ONCE] == end)
                     handle.write((found + (start + 1)).astype(np.int64).tobytes())
                     self.release()
-        return np.memmap(path, np.int64, "r")
+        return np.asarray(np.memmap(path, np.int64, "r"))
 
     def release(self) -> None:
         """Give back the memory of the pages that were read, which reading here and there would fill with the text."""

@@ -66,7 +66,7 @@ class Sentences:
         positions = np.arange(lengths.max())[:, None]
         inside = positions < lengths
         columns = np.full(inside.shape, padding, np.int64)
-        columns[inside] = self.store.tokens[(starts + positions)[inside]]
+        columns[inside] = np.asarray(self.store.tokens)[(starts + positions)[inside]]
         self.store.release()
         return columns, lengths
 
