@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lstmdrop.data import fingerprint
 from lstmdrop.data import store as store_module
 from lstmdrop.data import text as text_module
 from lstmdrop.data.store import TokenStore, build_store
@@ -105,6 +106,19 @@ def test_a_store_is_made_once_for_a_text_and_a_tokeniser(tmp_path: Path) -> None
     build_store(text, train_tokenizer("character", text), cache)
     build_store(write(tmp_path / "text.txt", "a b c\n"), tokenizer, cache)
     assert len(list(cache.iterdir())) == 3
+
+
+def test_a_large_text_is_not_hashed_again_while_it_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "notes"))
+    monkeypatch.setattr(fingerprint, "LARGE", 1)
+    text = write(tmp_path / "text.txt", "a b\n")
+    os.utime(text, (0, 0))
+    tokenizer = train_tokenizer("word", text)
+    first = build_store(text, tokenizer, tmp_path / "cache")
+    monkeypatch.delattr(fingerprint, "content_sha256")
+    assert build_store(text, tokenizer, tmp_path / "cache").sha256 == first.sha256 == content_sha256(text)
 
 
 def test_an_interrupted_build_leaves_no_entry(tmp_path: Path) -> None:
