@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lstmdrop.data.bucketing import token_batches
+from lstmdrop.data.bucketing import _bounds, token_batches
 
 LENGTHS = np.random.default_rng(0).integers(1, 40, 500)
 
@@ -37,6 +42,38 @@ def test_equal_lengths_meet_different_company() -> None:
     assert {tuple(sorted(batch)) for batch in batches(1, 12, equal)} != {
         tuple(sorted(batch)) for batch in batches(2, 12, equal)
     }
+
+
+def bounds_one_by_one(rising: list[int], max_tokens: int) -> list[int]:
+    bounds = [0]
+    for number, length in enumerate(rising):
+        if (number + 1 - bounds[-1]) * max(1, length) > max_tokens and number > bounds[-1]:
+            bounds.append(number)
+    return [*bounds, len(rising)] if rising else bounds
+
+
+@given(st.lists(st.integers(0, 15)), st.integers(1, 40))
+def test_bounds_are_those_of_filling_one_by_one(lengths: list[int], max_tokens: int) -> None:
+    rising = sorted(lengths)
+    assert _bounds(np.array(rising, np.int64), max_tokens) == bounds_one_by_one(rising, max_tokens)
+
+
+@pytest.mark.parametrize("longest", [100, 1 << 17])
+def test_the_order_is_that_of_a_plain_sort(longest: int) -> None:
+    lengths = np.random.default_rng(3).integers(1, longest, 300)
+    generator = np.random.default_rng(4)
+    shuffled = generator.permutation(300).tolist()
+    order = sorted(shuffled, key=lambda number: lengths[number])
+    bounds = bounds_one_by_one([lengths[number] for number in order], 120)
+    expected = [order[start:end] for start, end in pairwise(bounds)]
+    assert batches(4, 120, lengths) == [expected[number] for number in generator.permutation(len(expected))]
+
+
+def test_an_epoch_over_five_million_sequences_is_planned_in_seconds() -> None:
+    lengths = np.random.default_rng(0).integers(1, 80, 5_000_000)
+    started = time.process_time()
+    assert len(token_batches(lengths, 4096, np.random.default_rng(1))) > 40_000
+    assert time.process_time() - started < 4
 
 
 @pytest.mark.parametrize(("lengths", "expected"), [([], []), ([500], [[0]]), ([500, 500], [[0], [1]])])

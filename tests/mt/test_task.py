@@ -167,6 +167,17 @@ def test_no_pair_short_enough_is_an_error_not_an_empty_epoch(build_mt: Build, tm
         build_mt("data.max_length=2", data=folder).num_batches("train")
 
 
+def test_a_text_with_the_token_that_ends_sentences_is_refused(build_mt: Build, toy_pairs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "marked"
+    shutil.copytree(toy_pairs, folder)
+    with (folder / "train.en").open("a", encoding="utf-8") as text:
+        text.write("one <eos> two\n")
+    with (folder / "train.fr").open("a", encoding="utf-8") as text:
+        text.write("un deux\n")
+    with pytest.raises(DataError, match="a text of 41 lines holds the token <eos> 42 times"):
+        build_mt(data=folder).pairs("train")
+
+
 def test_vocabularies_come_from_the_training_text_alone(build_mt: Build, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     folder.mkdir()

@@ -34,7 +34,13 @@ def run(*arguments: object) -> Outcome:
 @pytest.fixture(scope="module")
 def small(toys: dict[str, tuple[str, list[str]]]) -> list[str]:
     """Options that make a translator of WMT 2014 a toy."""
-    settings = [*toys["mt"][1], "training.epochs=1", "training.batch_tokens=600", "data.vocabulary_size=50"]
+    settings = [
+        *toys["mt"][1],
+        "training.epochs=1",
+        "training.batch_tokens=600",
+        "data.vocabulary_size=50",
+        "data.max_length=14",
+    ]
     return ["--size", "tiny", "--data", "wmt14", *(part for setting in settings for part in ("--set", setting))]
 
 

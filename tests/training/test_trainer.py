@@ -9,11 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from lstmdrop.commands.train import train
+from lstmdrop.data.planned import PlannedBatches
 from lstmdrop.run import Run
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
@@ -92,6 +94,33 @@ def untimed(event: Evaluated | Logged) -> dict[str, Any]:
 
 def is_after(entry: dict[str, Any], step: int) -> bool:
     return entry["step"] > step or (entry["step"] == step and entry["event"] is Evaluated)
+
+
+def test_a_run_that_goes_on_makes_only_the_batches_that_it_has_not_seen(build_lm: BuildLM) -> None:
+    def start() -> Trainer[Any]:
+        task = build_lm("training.epochs=1")
+        return Trainer(task, task.config)
+
+    whole = start()
+    fit(whole)
+    stopped = start()
+    next(event for event in stopped.run() if isinstance(event, Stepped) and event.step == 3)
+    checkpoint = stopped.state_dict()
+    resumed = start()
+    made: list[int] = []
+    windows = list(resumed.task.batches("train", epoch=1))
+
+    def make(numbers: Any) -> Any:
+        made.append(int(numbers[0]))
+        return windows[made[-1]]
+
+    planned = PlannedBatches([np.array([number]) for number in range(len(windows))], make)
+    resumed.task.batches = lambda split, *, epoch=0: planned
+    resumed.load_state_dict(checkpoint)
+    fit(resumed)
+    assert made == list(range(3, len(windows)))
+    for name, value in weights(whole).items():
+        assert torch.equal(weights(resumed)[name], value), name
 
 
 def test_stopping_before_the_validation_and_going_on_changes_no_bit(build_lm: BuildLM, tmp_path: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,17 +49,24 @@ class TokenStore:
         if not path.is_file():
             with atomic_file(path) as handle:
                 handle.write(np.zeros(1, np.int64).tobytes())
-                for start in range(0, self.num_tokens, SCANNED_AT_ONCE):
-                    found = np.flatnonzero(self.tokens[start : start + SCANNED_AT_ONCE] == end)
-                    handle.write((found + (start + 1)).astype(np.int64).tobytes())
-                    self.release()
-        return np.memmap(path, np.int64, "r")
+                with (self.folder / TOKENS).open("rb") as tokens:
+                    start = 0
+                    while len(part := np.fromfile(tokens, self.tokens.dtype, SCANNED_AT_ONCE)):
+                        handle.write((np.flatnonzero(part == end) + (start + 1)).astype(np.int64).tobytes())
+                        start += len(part)
+        return np.asarray(np.memmap(path, np.int64, "r"))
 
-    def release(self) -> None:
-        """Give back the memory of the pages that were read, which reading here and there would fill with the text."""
-        mapped = self.tokens.base
-        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
+    def stretches(self, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """So many tokens from each start on, one stretch after the other.
+
+        They are read, not mapped: of a text that is read here and there, mapped pages would soon fill the memory.
+        """
+        size = self.tokens.itemsize
+        with (self.folder / TOKENS).open("rb", buffering=0) as handle:
+            file = handle.fileno()
+            places = zip((starts * size).tolist(), (lengths * size).tolist(), strict=True)
+            parts = [os.pread(file, num_bytes, place) for place, num_bytes in places]
+        return np.frombuffer(b"".join(parts), self.tokens.dtype)
 
 
 def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Generic
 
@@ -151,8 +151,8 @@ class Trainer(Generic[BatchT]):
         self.task.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(self.config, progress.epoch)
-        batches = iter(self.task.batches("train", epoch=progress.epoch))
-        remaining = islice(batches, progress.position * self.config.accumulate, None)
+        batches = self.task.batches("train", epoch=progress.epoch)
+        remaining = _after(batches, progress.position * self.config.accumulate)
         started = time.perf_counter()
         while group_of_batches := list(islice(remaining, self.config.accumulate)):
             self.step(group_of_batches)
@@ -217,3 +217,10 @@ class Trainer(Generic[BatchT]):
     def _lstms(self) -> dict[str, RegularizedLSTM]:
         modules = self.task.model.named_modules()
         return {name: module for name, module in modules if isinstance(module, RegularizedLSTM)}
+
+
+def _after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:
+    """What comes after the first batches; those of a sequence are not made again."""
+    if isinstance(batches, Sequence):
+        return iter(batches[num_seen:])
+    return islice(batches, num_seen, None)

@@ -63,12 +63,9 @@ class Sentences:
         """These sentences side by side, one a column, and their lengths."""
         starts = self.offsets[numbers]
         lengths = self.offsets[numbers + 1] - starts
-        positions = np.arange(lengths.max())[:, None]
-        inside = positions < lengths
-        columns = np.full(inside.shape, padding, np.int64)
-        columns[inside] = self.store.tokens[(starts + positions)[inside]]
-        self.store.release()
-        return columns, lengths
+        rows = np.full((len(numbers), lengths.max()), padding, np.int64)
+        rows[np.arange(lengths.max()) < lengths[:, None]] = self.store.stretches(starts, lengths)
+        return np.ascontiguousarray(rows.T), lengths
 
 
 @dataclass(frozen=True, slots=True)

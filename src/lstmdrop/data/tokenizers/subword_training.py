@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import sentencepiece
 
 from lstmdrop.data.text import read_blocks
@@ -26,6 +28,8 @@ MAX_SENTENCE = 1000
 """Characters of a sentence; longer lines are cut, since SentencePiece skips what is over 4192 bytes."""
 MAX_SENTENCES = 200_000
 """Sentences drawn from a large text, so that training holds 200 MB of ASCII at most."""
+COUNTED_AT_ONCE = 4096
+"""Sentences: NumPy counts the characters of many ten times as fast as Python those of each."""
 SEED = 1
 
 OPTIONS: dict[str, Any] = {
@@ -71,12 +75,16 @@ def train_model(text: Path, kind: Literal["bpe", "unigram"], max_size: int | Non
 
 
 def _character_counts(text: Path) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for sentence in _sentences(text):
-        counts.update(sentence + " ")
-    if not counts.keys() - {" "}:
+    """How often each character comes, with a space after each sentence."""
+    sentences = _sentences(text)
+    counts = np.zeros(sys.maxunicode + 1, np.int64)
+    while some := list(islice(sentences, COUNTED_AT_ONCE)):
+        counts[ord(" ")] += len(some)
+        found = np.bincount(np.frombuffer("".join(some).encode("utf-32-le"), np.uint32))
+        counts[: len(found)] += found
+    if not np.delete(counts, ord(" ")).any():
         raise DataError(f"{text}: there is no word in this text, only blank lines")
-    return counts
+    return Counter({chr(code): int(counts[code]) for code in np.flatnonzero(counts)})
 
 
 def _default_size(counts: Counter[str]) -> int:
