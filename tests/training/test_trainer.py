@@ -98,7 +98,7 @@ def is_after(entry: dict[str, Any], step: int) -> bool:
 
 def test_a_run_that_goes_on_makes_only_the_batches_that_it_has_not_seen(build_lm: BuildLM) -> None:
     def start() -> Trainer[Any]:
-        task = build_lm("training.epochs=1")
+        task = build_lm("training.epochs=1", "training.kernel=onednn")
         return Trainer(task, task.config)
 
     whole = start()
