@@ -172,12 +172,17 @@ def test_tokens_joint_or_separate_are_read_back_as_they_were(build_mt: Build, jo
     assert (second.tokenizers.source is second.tokenizers.target) == (joint == "true")
 
 
-def test_tied_weights_are_one_matrix_that_a_run_keeps(build_mt: Build) -> None:
-    task = build_mt("model.tied=true")
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_tied_weights_are_one_matrix_that_a_run_keeps(build_mt: Build, architecture: str) -> None:
+    settings = ("model.tied=true", f"model.architecture={architecture}")
+    task = build_mt(*settings)
     decoder = task.model.decoder
     assert decoder.softmax.weight is decoder.embedding.weight
-    again = build_mt("model.tied=true", "seed=7")
+    again = build_mt(*settings, "seed=7")
     again.model.load_state_dict(task.model.state_dict())
     assert torch.equal(again.model.decoder.softmax.weight, decoder.embedding.weight)
-    with pytest.raises(ConfigError, match="embedding_size = hidden_size"):
+
+
+def test_tied_weights_of_two_sizes_are_refused(build_mt: Build) -> None:
+    with pytest.raises(ConfigError, match="set embedding_size to hidden_size"):
         build_mt("model.tied=true", "model.embedding_size=8")

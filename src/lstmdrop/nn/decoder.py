@@ -46,13 +46,20 @@ class Decoder(Protocol[StateT]):
 
 
 class PlainDecoder(nn.Module):
-    """An LSTM language model that starts from a given state (Sutskever, Vinyals & Le 2014; Vinyals et al. 2015)."""
+    """An LSTM language model that starts from a given state (Sutskever, Vinyals & Le 2014; Vinyals et al. 2015).
 
-    def __init__(self, embedding: nn.Embedding, lstm: RegularizedLSTM, vocabulary_size: int) -> None:
+    ``tied``: the softmax's matrix is the embedding's (Press & Wolf 2017), which then have one size.
+    """
+
+    def __init__(
+        self, embedding: nn.Embedding, lstm: RegularizedLSTM, vocabulary_size: int, *, tied: bool = False
+    ) -> None:
         super().__init__()
         self.embedding = embedding
         self.lstm = lstm
         self.softmax = nn.Linear(lstm.hidden_size, vocabulary_size)
+        if tied:
+            self.softmax.weight = self.embedding.weight
 
     def features(
         self, inputs: Int[Tensor, "time batch"], state: LSTMState

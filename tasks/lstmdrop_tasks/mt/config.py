@@ -43,8 +43,8 @@ class MTModelConfig(Section):
 
     @model_validator(mode="after")
     def _tied_has_one_size(self) -> Self:
-        if self.tied and (self.architecture != "attention" or self.embedding_size != self.hidden_size):
-            raise ValueError("tied is for the attention architecture with embedding_size = hidden_size")
+        if self.tied and self.embedding_size != self.hidden_size:
+            raise ValueError("tied weights need one size: set embedding_size to hidden_size")
         return self
 
     @model_validator(mode="after")
