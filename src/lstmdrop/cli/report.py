@@ -12,7 +12,7 @@ from lstmdrop.errors import UsageError
 if TYPE_CHECKING:
     from lstmdrop.commands.report import Report
 
-FORMATS = ("table", "markdown", "csv", "json", "svg")
+FORMATS = ("table", "markdown", "latex", "csv", "json", "svg")
 
 
 def command(
@@ -20,7 +20,7 @@ def command(
         list[Path] | None, typer.Argument(help="Runs, or folders of runs. Default: runs/", metavar="DIR")
     ] = None,
     output_format: Annotated[
-        str, typer.Option("--format", help="table, markdown, csv, json, or svg: the curves as a figure.")
+        str, typer.Option("--format", help="table, markdown, latex, csv, json, or svg: the curves as a figure.")
     ] = "table",
     output: Annotated[Path | None, typer.Option(help="Write to a file.", metavar="FILE")] = None,
     paper: Annotated[bool, typer.Option(help="Show the paper's tables beside the runs.")] = True,
@@ -52,9 +52,10 @@ def _show(made: Report, *, with_curves: bool) -> None:
 
 def _text(made: Report, output_format: str) -> str:
     from lstmdrop.report.formats import to_csv, to_json, to_markdown
+    from lstmdrop.report.latex import to_latex
     from lstmdrop.report.plots import overfitting_figure
 
     if output_format == "svg":
         return overfitting_figure(made.curves)
-    writers = {"markdown": to_markdown, "table": to_markdown, "csv": to_csv, "json": to_json}
+    writers = {"markdown": to_markdown, "table": to_markdown, "latex": to_latex, "csv": to_csv, "json": to_json}
     return writers[output_format](made.tables)
