@@ -12,8 +12,8 @@ from rich.console import Console
 
 from lstmdrop.cli.render import print_tables
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.paper.tables import TABLE_1
 from lstmdrop.report.paper.beside import paper_table
+from lstmdrop.report.paper.tables import TABLE_1
 from lstmdrop.report.rule_table import rule_table
 from lstmdrop.report.run_table import run_table
 from lstmdrop.report.summary import RunSummary, SplitScore

@@ -11,9 +11,9 @@ import pytest
 from lstmdrop.commands.report import report
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.student import student_cdf, student_quantile
+from lstmdrop.report.paper.beside import NOT_OURS, paper_table, published_table
 from lstmdrop.report.paper.recipe import PaperColumn, PaperRow, PaperTable, Target
 from lstmdrop.report.paper.tables import PAPER_TABLES, TABLE_1
-from lstmdrop.report.paper.beside import NOT_OURS, paper_table, published_table
 from lstmdrop.report.rule_table import rule_table
 from lstmdrop.report.run_table import run_table
 from lstmdrop.report.summary import Gap, RunSummary, SplitScore

@@ -51,11 +51,9 @@ def _show(made: Report, *, with_curves: bool) -> None:
 
 
 def _text(made: Report, output_format: str) -> str:
-    from lstmdrop.report.formats import to_csv, to_json, to_markdown
-    from lstmdrop.report.latex import to_latex
     from lstmdrop.report.plots import overfitting_figure
+    from lstmdrop.report.writers import WRITERS
 
     if output_format == "svg":
         return overfitting_figure(made.curves)
-    writers = {"markdown": to_markdown, "table": to_markdown, "latex": to_latex, "csv": to_csv, "json": to_json}
-    return writers[output_format](made.tables)
+    return WRITERS["markdown" if output_format == "table" else output_format](made.tables)

@@ -114,7 +114,7 @@ def _rule_rows(key: Group, group: Sequence[RunSummary], splits: Sequence[str]) -
         gap = pool_gap(runs)
         measured = " or ".join(dict.fromkeys(run.gap.metric for run in runs if run.gap))
         how = signatures(runs, splits[-1], key.metric) if splits else ""
-        yield (*cells, gap and gap.mean, gap and gap.margin, measured or None, how)
+        yield (*cells, *((gap.mean, gap.margin) if gap else (None, None)), measured or None, how)
 
 
 def _score_cells(runs: Sequence[RunSummary], plain: Sequence[RunSummary], split: str, metric: str) -> Iterator[Cell]:

@@ -88,7 +88,9 @@ def _value_cells(
     if not runs:
         return value, NOT_RUN, None
     ours = pool_score(runs, column.split, column.metric)
-    return value, ours and ours.mean, ours.mean - value if ours and value is not None else None
+    if ours is None:
+        return value, None, None
+    return value, ours.mean, None if value is None else ours.mean - value
 
 
 def _row_notes(row: PaperRow, runs: Sequence[RunSummary]) -> Iterator[Note]:

@@ -98,7 +98,7 @@ TABLE_4 = PaperTable(
             "averaging 10 non-regularised LSTMs",
             (7.5, 24.4),
             replace(_COCO, num_models=10),
-            "lstmdrop eval caption --run=runs/caption-paper-coco-none-s{1..10} --out runs/caption-paper-coco-none-average",
+            "lstmdrop eval caption --run=runs/caption-paper-coco-none-s{1..10} --out runs/caption-average-10",
         ),
     ),
     notes=("The paper does not say which BLEU it means; ours is BLEU-4.",),
