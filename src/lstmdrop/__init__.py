@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from lstmdrop.commands.info import info
     from lstmdrop.commands.predict import predict
     from lstmdrop.commands.report import report
+    from lstmdrop.commands.reproduce import reproduce
     from lstmdrop.commands.train import train
 
-__all__ = ["average", "bench", "compare", "evaluate", "info", "predict", "report", "train"]
+__all__ = ["average", "bench", "compare", "evaluate", "info", "predict", "report", "reproduce", "train"]
 
 
 def __getattr__(name: str) -> Any:
