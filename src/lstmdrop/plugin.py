@@ -36,6 +36,8 @@ class TaskPlugin:
     bench: Bench
     references: References | None = None
     """What ``compare`` and the results page set the lines of ``predictions.txt`` against, if the task writes any."""
+    examples: Examples | None = None
+    """What a trained model makes of a few inputs, kept in the run for the results page."""
     segments: Mapping[str, SegmentsOf] = field(default_factory=dict)
     """Scores that this task makes in another way than `lstmdrop.metrics.segments.SEGMENTS`, by name."""
 
@@ -91,6 +93,14 @@ class References(Protocol):
 
     def __call__(self, config: Any, data_dir: Path | None) -> Sequence[ScoredItem]:
         """One for each line of ``predictions.txt``, in its order; torch is not needed for it."""
+        ...
+
+
+class Examples(Protocol):
+    """Shows what a trained model does."""
+
+    def __call__(self, task: Any) -> Iterable[Mapping[str, Any]]:
+        """A few outputs as `Predict` gives them; ``source``, ``references``, ``prompt`` and ``image`` are shown too."""
         ...
 
 

@@ -130,7 +130,7 @@ def test_only_what_is_missing_is_run_and_a_failure_stops_nothing(
     (kept,) = done.collected
     assert kept == tmp_path / "archive/toy/none-s1"
     assert sorted(path.name for path in kept.iterdir()) == [
-        "config.json", "log.jsonl", "log_probs.npz", "result.json"
+        "config.json", "examples.jsonl", "log.jsonl", "log_probs.npz", "result.json"
     ]  # fmt: skip
     shutil.rmtree(tmp_path / "out")
     assert states(planned_at(grid, tmp_path)) == ["done", "missing"]  # found in the archive

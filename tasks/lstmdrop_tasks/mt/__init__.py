@@ -54,6 +54,12 @@ def _references(config: MTConfig, data_dir: Path | None) -> Sequence[ScoredItem]
     return [ScoredItem([target], source) for source, target in pairs]
 
 
+def _examples(task: MachineTranslation) -> Iterator[Mapping[str, Any]]:
+    from lstmdrop_tasks.mt.predict import examples
+
+    return examples(task)
+
+
 PLUGIN = TaskPlugin(
     name="mt",
     summary="machine translation: BLEU, translated lines",
@@ -66,4 +72,5 @@ PLUGIN = TaskPlugin(
     predict=_predict,
     bench=_bench,
     references=_references,
+    examples=_examples,
 )

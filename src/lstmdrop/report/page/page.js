@@ -24,7 +24,7 @@
     return { background: "transparent", color: isDark() ? "#e6e9ec" : "#1b1f24", fontSize: "12px", fontFamily: "inherit" };
   }
 
-  /** Draws into `holder` now, and again when its width or the theme changes. */
+  /** What draws into `holder`; it is called again when the width or the theme changes. */
   function drawn(holder, draw) {
     let width = 0;
     const redraw = () => {
@@ -35,7 +35,6 @@
       if (Math.abs(holder.clientWidth - width) > 2) redraw();
     }).observe(holder);
     drawings.push(redraw);
-    redraw();
     return redraw;
   }
 
@@ -177,22 +176,21 @@
       return alike.length ? curvesChart(alike, metric, width) : element("p", {}, "Choose a run below.");
     };
     const redraw = drawn(holder, draw);
-    return element("figure", {}, holder, caption, choices(group, chosen, redraw));
+    return [element("figure", {}, holder, caption, choices(group, chosen, redraw)), redraw];
+  }
+
+  function rulesFigure(group) {
+    const holder = element("div", { className: "chart rules" });
+    const caption = element("figcaption", { className: "key", textContent: "Circles: seeds. Tick: their mean. Bar: its 95% confidence interval." });
+    return [element("figure", {}, holder, caption), drawn(holder, (width) => rulesChart(group, width))];
   }
 
   function fill(details, group) {
-    const pair = element("div", { className: "pair" });
-    details.append(pair);
-    if (group.lines.some((line) => line.runs.some(hasCurves))) {
-      pair.append(curvesFigure(group));
-      drawings[drawings.length - 1]();
-    }
-    if (group.lines.some(({ mean }) => mean !== null)) {
-      const holder = element("div", { className: "chart rules" });
-      pair.append(element("figure", {}, holder, element("figcaption", { className: "key" }, "Circles: seeds. Tick: their mean. Bar: its 95% confidence interval.")));
-      drawn(holder, (width) => rulesChart(group, width));
-    }
-    drawings.forEach((redraw) => redraw());
+    const figures = [];
+    if (group.lines.some((line) => line.runs.some(hasCurves))) figures.push(curvesFigure(group));
+    if (group.lines.some(({ mean }) => mean !== null)) figures.push(rulesFigure(group));
+    details.append(element("div", { className: "pair" }, ...figures.map(([figure]) => figure)));
+    figures.forEach(([, redraw]) => redraw());
   }
 
   function showGroups() {
@@ -203,6 +201,7 @@
       const fillOnce = () => { if (details.open && details.children.length === 1) fill(details, group); };
       details.addEventListener("toggle", fillOnce);
       details.open = at < OPEN_GROUPS;
+      fillOnce();
     });
     window.addEventListener("beforeprint", () => section.querySelectorAll("details.group").forEach((details) => { details.open = true; }));
   }
@@ -212,7 +211,7 @@
       details.addEventListener("toggle", () => {
         const holder = details.querySelector(".chart");
         if (!details.open || holder.children.length) return;
-        drawn(holder, (width) => attentionChart(JSON.parse(details.querySelector("script").textContent), width));
+        drawn(holder, (width) => attentionChart(JSON.parse(details.querySelector("script").textContent), width))();
       });
     });
   }

@@ -30,7 +30,7 @@ def results_page(
     """One HTML file that needs no other and no network; the same runs give the same bytes."""
     return Template(_resource("page.html")).substitute(
         style=_resource("page.css"),
-        tables="".join(map(table_html, tables)),
+        tables="".join(map(table_html, sorted(tables, key=_is_of_the_paper))),
         list=table_html(run_list(runs)),
         examples=_examples(examples),
         problems=_problems(problems),
@@ -41,6 +41,10 @@ def results_page(
         version=escape(version("lstmdrop")),
         num_runs=str(len(runs)),
     )
+
+
+def _is_of_the_paper(table: Table) -> bool:
+    return "paper" in table.title
 
 
 def _examples(examples: Mapping[str, Sequence[Example]]) -> str:
