@@ -30,6 +30,9 @@ def command(
     with_data: Annotated[
         bool, typer.Option("--data/--no-data", help="Show sources, references and pictures on the page.")
     ] = True,
+    into: Annotated[
+        Path | None, typer.Option(help="Put the short table between the markers of a Markdown file.", metavar="FILE")
+    ] = None,
     data_dir: options.DataDir = None,
 ) -> None:
     """The paper's rows beside what the runs reached, and what dropout changed."""
@@ -40,9 +43,17 @@ def command(
     made = report(directories or ()) if paper else report(directories or (), papers=())
     for problem in made.problems:
         typer.echo(f"left out: {problem}", err=True)
-    if output_format == "table" and output is None:
+    if into is not None:
+        from lstmdrop.commands.readme import write_results
+
+        write_results(into, made)
+    elif output_format == "table" and output is None:
         _show(made, with_curves=curves)
-        return
+    else:
+        _write(made, output_format, output, with_data=with_data, data_dir=data_dir)
+
+
+def _write(made: Report, output_format: str, output: Path | None, *, with_data: bool, data_dir: Path | None) -> None:
     text = _page(made, with_data, data_dir) if output_format == "html" else _text(made, output_format)
     if output is None:
         typer.echo(text, nl=False)

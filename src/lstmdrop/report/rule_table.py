@@ -93,6 +93,13 @@ def lines_of(group: Sequence[RunSummary]) -> dict[Line, list[RunSummary]]:
     return {line: lines[line] for line in sorted(lines, key=_order)}
 
 
+def line_name(line: Line) -> str:
+    """``zaremba 0.5, 10 models, epochs=39``."""
+    rates = [format(rate, "g") for rate in (line.dropout, line.recurrent_dropout) if rate is not None]
+    models = [f"{line.num_models} models"] if line.num_models > 1 else []
+    return ", ".join([" ".join([line.rule, *rates]), *models, *([line.settings] if line.settings else [])])
+
+
 def _split_columns(split: str, last: str) -> tuple[Column, ...]:
     is_last = split == last
     return (

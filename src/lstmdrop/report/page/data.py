@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.report.curves import Curves
-from lstmdrop.report.rule_table import Group, Line, grouped, lines_of
+from lstmdrop.report.rule_table import Group, Line, grouped, line_name, lines_of
 from lstmdrop.report.seeds import Pooled, pool_score
 from lstmdrop.report.summary import RunSummary
 
@@ -69,13 +69,6 @@ def _line(
 ) -> dict[str, Any]:
     pooled = pool_score(runs, split, metric)
     return {"name": line_name(line), "runs": [numbers[run.directory] for run in runs], **_pooled(pooled)}
-
-
-def line_name(line: Line) -> str:
-    """``zaremba 0.5, 10 models, epochs=39``."""
-    rates = [format(rate, "g") for rate in (line.dropout, line.recurrent_dropout) if rate is not None]
-    models = [f"{line.num_models} models"] if line.num_models > 1 else []
-    return ", ".join([" ".join([line.rule, *rates]), *models, *([line.settings] if line.settings else [])])
 
 
 def _pooled(pooled: Pooled | None) -> dict[str, Any]:

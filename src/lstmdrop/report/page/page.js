@@ -55,11 +55,11 @@
     return { label: `${metric} (log scale)`, grid: true, type: "log", domain, tickFormat: compact, ticks: roundValues(...domain) };
   }
 
-  /** Round values of each decade, all of them where a few would leave less than three. */
+  /** Round values of each decade, or even ones where those would leave less than three. */
   function roundValues(low, high) {
     const decades = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
-    const of = (steps) => decades.flatMap((decade) => steps.map((step) => step * 10 ** decade)).filter((value) => low <= value && value <= high);
-    return [[1, 2, 3, 5], d3.range(1, 10), d3.range(10, 100).map((step) => step / 10)].map(of).find((values) => values.length > 2) ?? [low, high];
+    const values = decades.flatMap((decade) => [1, 2, 3, 5].map((step) => step * 10 ** decade)).filter((value) => low <= value && value <= high);
+    return values.length > 2 ? values : d3.ticks(low, high, 5);
   }
 
   /** Training dashed, validation solid, the gap between them shaded. */
@@ -203,7 +203,8 @@
       details.open = at < OPEN_GROUPS;
       fillOnce();
     });
-    window.addEventListener("beforeprint", () => section.querySelectorAll("details.group").forEach((details) => { details.open = true; }));
+    const printed = "details.group, #tables details"; // signatures too: paper cannot unfold them
+    window.addEventListener("beforeprint", () => document.querySelectorAll(printed).forEach((details) => { details.open = true; }));
   }
 
   function showAttention() {
