@@ -113,7 +113,8 @@ def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None
 
 def _identity(run: RunSummary, name: str) -> dict[str, str]:
     """What was tested on: the hash in the score's signature, else that of all the run's data."""
-    parts = dict(part.partition(":")[::2] for part in _score(run, name).signature.split("|"))
+    pairs = (part.partition(":") for part in _score(run, name).signature.split("|"))
+    parts = {key: value for key, _, value in pairs}
     identity = {key: parts[key] for key in _IDENTITY if key in parts}
     return {"data": run.provenance.get("data_sha256", "unknown"), **identity}
 
