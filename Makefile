@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check lint format wheel-test gpu-ptb clean
+.PHONY: demo test check lint format wheel-test results gpu-ptb clean
 
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer none --out runs/demo/none --resume
@@ -33,6 +33,11 @@ format: $(READY)           ## rewrite the code in the house's format
 
 wheel-test: $(READY)       ## build the wheel, install it in a second environment, train there
 	PYTHON="$(PYTHON)" BIN="$(abspath $(BIN))" tests/wheel.sh
+
+results: $(READY)          ## tables, page and the README's table from the runs in docs/results
+	$(BIN)/lstmdrop report docs/results --format markdown --output docs/results/tables.md
+	$(BIN)/lstmdrop report docs/results --format html --no-data --output docs/results/page.html
+	$(BIN)/lstmdrop report docs/results --into README.md
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lstmdrop.commands.average import average
     from lstmdrop.commands.bench import bench
+    from lstmdrop.commands.compare import compare
     from lstmdrop.commands.evaluate import evaluate
     from lstmdrop.commands.info import info
+    from lstmdrop.commands.load_runs import load_runs
     from lstmdrop.commands.predict import predict
     from lstmdrop.commands.report import report
+    from lstmdrop.commands.reproduce import reproduce
     from lstmdrop.commands.train import train
 
-__all__ = ["average", "bench", "evaluate", "info", "predict", "report", "train"]
+__all__ = ["average", "bench", "compare", "evaluate", "info", "load_runs", "predict", "report", "reproduce", "train"]
 
 
 def __getattr__(name: str) -> Any:

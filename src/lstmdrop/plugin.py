@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from lstmdrop.metrics.score import Score
+    from lstmdrop.metrics.segments import SegmentsOf
     from lstmdrop.task import Split, Task
 
 
@@ -33,6 +34,12 @@ class TaskPlugin:
     """What can be asked of ``predict``: the docstring is the command's help, the fields are its options."""
     predict: Predict
     bench: Bench
+    references: References | None = None
+    """What ``compare`` and the results page set the lines of ``predictions.txt`` against, if the task writes any."""
+    examples: Examples | None = None
+    """What a trained model makes of a few inputs, kept in the run for the results page."""
+    segments: Mapping[str, SegmentsOf] = field(default_factory=dict)
+    """Scores that this task makes in another way than `lstmdrop.metrics.segments.SEGMENTS`, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,34 @@ class Predict(Protocol):
 
     def __call__(self, tasks: Sequence[Any], inputs: Iterable[str], options: Any) -> Iterator[Mapping[str, Any]]:
         """One JSON-ready object a line of output, its plain form under ``text``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredItem:
+    """One test item beside its line of ``predictions.txt``."""
+
+    references: Sequence[str]
+    """As the task scores them: normalised and tokenised in the same way as the predictions are."""
+    source: str = ""
+    """What was given to the model, where that is text."""
+    image: Path | None = None
+    """What was given to the model, where that is a picture."""
+
+
+class References(Protocol):
+    """Finds the test items of a run's data."""
+
+    def __call__(self, config: Any, data_dir: Path | None) -> Sequence[ScoredItem]:
+        """One for each line of ``predictions.txt``, in its order; torch is not needed for it."""
+        ...
+
+
+class Examples(Protocol):
+    """Shows what a trained model does."""
+
+    def __call__(self, task: Any) -> Iterable[Mapping[str, Any]]:
+        """A few outputs as `Predict` gives them; ``source``, ``references``, ``prompt`` and ``image`` are shown too."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,11 @@ class Run:
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result, whole or not at all."""
         _write(self._path("result.json"), _pretty(result))
+
+    def keep_examples(self, examples: Iterable[Mapping[str, Any]]) -> None:
+        """Write what the model made of a few inputs, one object a line."""
+        lines = [json.dumps(example, ensure_ascii=False) for example in examples]
+        _write(self._path("examples.jsonl"), "".join(f"{line}\n" for line in lines))
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Append one object to the log."""

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from lstmdrop.cli.render import print_tables
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.paper import TABLE_1
-from lstmdrop.report.paper_table import paper_table
+from lstmdrop.report.paper.beside import paper_table
+from lstmdrop.report.paper.tables import TABLE_1
 from lstmdrop.report.rule_table import rule_table
 from lstmdrop.report.run_table import run_table
 from lstmdrop.report.summary import RunSummary, SplitScore
@@ -80,17 +80,18 @@ averaging 10 medium regularised LSTMs, not run:
   runs/lm-medium-ptb-average-10
 
 What dropout changed
-                                 valid          test    test
-rule           p  seeds   valid     sd    test    sd    diff
-────────────────────────────────────────────────────────────
+                                           test     test
+rule           p  seeds   valid    test    diff  p-value
+────────────────────────────────────────────────────────
 lm, ptb, small, perplexity
-none           -      1  120.51      -  114.62     -       -
+none           -      1  120.51  114.62       -        -
 lm, ptb, medium, perplexity
-none           -      2  122.15   0.35  117.62  0.59       -
-weight-drop  0.5      1   88.20      -   84.90     -  -32.72
-zaremba      0.5      2   86.22   0.28   82.74  0.27  -34.88
+none           -      2  122.15  117.62       -        -
+weight-drop  0.5      1   88.20   84.90  -32.72        -
+zaremba      0.5      2   86.22   82.74  -34.88   0.0017
 
-Too narrow here for: models, valid diff.
+Too narrow here for: models, valid ±, valid diff, valid diff
+±, valid p-value, test ±, test diff ±.
 """
 
 AT_80 = """\
@@ -118,15 +119,18 @@ averaging 10 medium regularised LSTMs, not run:
   lm-medium-ptb-average-10
 
 What dropout changed
-                                         valid   valid          test    test
-rule           p  models  seeds   valid     sd    diff    test    sd    diff
-────────────────────────────────────────────────────────────────────────────
+                                                       test
+                                         test    test  diff     test
+rule           p  seeds   valid    test     ±    diff     ±  p-value
+────────────────────────────────────────────────────────────────────
 lm, ptb, small, perplexity
-none           -       1      1  120.51      -       -  114.62     -       -
+none           -      1  120.51  114.62     -       -     -        -
 lm, ptb, medium, perplexity
-none           -       1      2  122.15   0.35       -  117.62  0.59       -
-weight-drop  0.5       1      1   88.20      -  -33.95   84.90     -  -32.72
-zaremba      0.5       1      2   86.22   0.28  -35.94   82.74  0.27  -34.88
+none           -      2  122.15  117.62  5.27       -     -        -
+weight-drop  0.5      1   88.20   84.90     -  -32.72     -        -
+zaremba      0.5      2   86.22   82.74  2.41  -34.88  3.03   0.0017
+
+Too narrow here for: models, valid ±, valid diff, valid diff ±, valid p-value.
 """
 
 AT_120 = """\
@@ -144,6 +148,18 @@ lm ptb valid perplexity: tokens:73760|vocabulary:10000|stream:single|state:carri
 lm ptb test perplexity: tokens:82430|vocabulary:10000|stream:single|state:carried|data:9edb66ae0d4a|version:0.1.0
 averaging 10 medium regularised LSTMs, not run:
   lstmdrop eval lm --run=runs/lm-medium-ptb-s{1..10} --out runs/lm-medium-ptb-average-10
+
+What dropout changed
+                                                        valid                                 test
+                                         valid   valid   diff    valid          test    test  diff     test
+rule           p  models  seeds   valid      ±    diff      ±  p-value    test     ±    diff     ±  p-value
+───────────────────────────────────────────────────────────────────────────────────────────────────────────
+lm, ptb, small, perplexity
+none           -       1      1  120.51      -       -      -        -  114.62     -       -     -        -
+lm, ptb, medium, perplexity
+none           -       1      2  122.15   3.18       -      -        -  117.62  5.27       -     -        -
+weight-drop  0.5       1      1   88.20      -  -33.95      -        -   84.90     -  -32.72     -        -
+zaremba      0.5       1      2   86.22   2.48  -35.94   1.44  0.00012   82.74  2.41  -34.88  3.03   0.0017
 """
 
 RUN_AT_60 = """\
@@ -174,7 +190,7 @@ num_parameters          6
 
 
 @pytest.mark.parametrize(
-    ("tables", "width", "golden"), [(TABLES, 60, AT_60), (TABLES, 80, AT_80), (TABLES[:1], 120, AT_120)]
+    ("tables", "width", "golden"), [(TABLES, 60, AT_60), (TABLES, 80, AT_80), (TABLES, 120, AT_120)]
 )
 def test_tables_fit_the_screen(tables: tuple[Table, ...], width: int, golden: str) -> None:
     assert printed(tables, width) == golden

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_a_diverged_epoch_is_infinite(tmp_path: Path) -> None:
         (LOG + "nonsense\n", "log.jsonl, line 5: not an event"),
         (LOG + '{"step": 3}\n', "log.jsonl, line 5: not an event"),
         (LOG.replace('"training_loss": 5.0', '"training_loss": null'), "log.jsonl, line 2: not an event"),
-        (LOG.replace("perplexity", "bleu"), "no epoch with a validation perplexity yet"),
+        (LOG.replace('"valid"', '"test"'), "no epoch with a validation score yet"),
     ],
 )
 def test_a_damaged_or_empty_log_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -58,3 +59,32 @@ def test_a_damaged_or_empty_log_is_refused(tmp_path: Path, text: str, said: str)
 def test_a_missing_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"log\.jsonl cannot be read"):
         read_curves(tmp_path)
+
+
+def event(epoch: int, split: str, best: bool = False, **scores: float) -> str:
+    rows = [{"name": name, "value": value} for name, value in scores.items()]
+    fields = {"event": "evaluated", "epoch": epoch, "split": split, "training_loss": 2.0, "scores": rows}
+    return json.dumps(fields | {"is_best": best}) + "\n"
+
+
+def test_a_score_that_the_log_gives_for_both_splits_is_preferred(tmp_path: Path) -> None:
+    log = event(1, "valid", frame_accuracy=60.0, loss=1.5) + event(1, "train", frame_accuracy=70.0)
+    found = read_curves(write_log(tmp_path / "a", log))
+    assert (found.metric, found.training, found.validation) == ("frame_accuracy", (70.0,), (60.0,))
+    assert not found.with_dropout
+
+
+def test_a_loss_stands_beside_the_training_loss_where_no_score_has_a_partner(tmp_path: Path) -> None:
+    found = read_curves(write_log(tmp_path / "a", event(1, "valid", wer=60.0, loss=1.5)))
+    assert (found.metric, found.training, found.validation) == ("loss", (2.0,), (1.5,))
+
+
+def test_a_score_without_a_partner_has_a_validation_curve_alone(tmp_path: Path) -> None:
+    found = read_curves(write_log(tmp_path / "a", event(1, "valid", wer=60.0)))
+    assert (found.metric, found.validation) == ("wer", (60.0,))
+    assert math.isnan(found.training[0])
+
+
+def test_the_epoch_that_was_kept_is_the_last_best_one(tmp_path: Path) -> None:
+    log = "".join(event(epoch, "valid", epoch in (1, 3), perplexity=9.0) for epoch in (1, 2, 3, 4))
+    assert read_curves(write_log(tmp_path / "a", log)).best_epoch == 3

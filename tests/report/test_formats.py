@@ -29,6 +29,7 @@ EMPTY = Table("Nothing", COLUMNS[:1], ())
         (0.5, Column("diff", is_signed=True), "+0.50"),
         (-0.5, Column("diff", is_signed=True), "-0.50"),
         (19_780_000, Column("parameters"), "19780000"),
+        (0.012345, Column("p-value", decimals=None, significant=2), "0.012"),
         (math.inf, Column("test"), "inf"),
         (None, Column("test"), "-"),
         (None, Column("rule", is_text=True), ""),

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from lstmdrop.report.paper import PAPER_TABLES, TABLE_1, PaperRow
+from lstmdrop.report.paper.recipe import PaperRow, PaperTable
+from lstmdrop.report.paper.tables import PAPER_TABLES, TABLE_1
 from lstmdrop.report.summary import RunSummary
 
 MEDIUM = RunSummary(Path("m"), "lm", "ptb", "medium", "zaremba", 1, (), dropout=0.5)
 
 
 def matching(run: RunSummary) -> list[str]:
-    return [row.label for row in TABLE_1.rows if row.target.matches(run)]
+    return [row.label for row in TABLE_1.rows if row.target and row.target.matches(run)]
 
 
 def test_the_table_is_the_papers() -> None:
@@ -23,7 +24,7 @@ def test_the_table_is_the_papers() -> None:
     medium = [(80.6, 77.0), (76.7, 73.3), (75.2, 72.0)]
     large = [(76.9, 73.6), (72.8, 69.5), (71.9, 68.7)]
     assert values == [*single, *non_regularised, *medium, *large]
-    assert [row.target.num_models for row in TABLE_1.rows] == [1, 1, 1, 2, 5, 10, 2, 5, 10, 2, 10, 38]
+    assert [row.target.num_models for row in TABLE_1.rows if row.target] == [1, 1, 1, 2, 5, 10, 2, 5, 10, 2, 10, 38]
     assert [(column.split, column.metric) for column in TABLE_1.columns] == [
         ("valid", "perplexity"),
         ("test", "perplexity"),
@@ -70,6 +71,7 @@ def test_the_command_makes_the_run_that_the_row_wants(row: PaperRow) -> None:
     """The words of the command, against the recipe: size, dataset, rule and number of models."""
     words = row.command.split()
     target = row.target
+    assert target is not None
     if target.num_models == 1:
         rule = ["--regularizer", "none"] if target.regularizer == "none" else []
         assert words == ["lstmdrop", "train", "lm", "--data", "ptb", "--size", target.size, *rule]
@@ -86,3 +88,31 @@ def test_the_runs_that_an_average_needs_have_the_names_that_training_gives_them(
     config = {"task": "lm", "size": "small", "data": {"name": "ptb"}, "regularizer": {"rule": "none"}, "seed": 1}
     row = next(row for row in TABLE_1.rows if row.label == "averaging 2 non-regularised LSTMs")
     assert f"--run=runs/{default_name(config)[:-1]}{{1..2}} " in row.command
+
+
+def test_tables_2_to_4_are_the_papers() -> None:
+    assert [[row.values for row in paper.rows] for paper in PAPER_TABLES[1:]] == [
+        [(71.6, 68.9), (69.4, 70.5)],
+        [(5.8, 25.9), (5.0, 29.03), (None, 33.30)],
+        [(8.47, 23.5), (7.99, 24.3), (7.5, 24.4)],
+    ]
+
+
+def test_the_papers_languages_are_the_defaults_of_its_dataset() -> None:
+    """A run that does not say its pair has the dataset's first."""
+    row = PAPER_TABLES[2].rows[1]
+    assert row.target is not None
+    french = RunSummary(Path("m"), "mt", "wmt14", "paper", "zaremba", 1, (), dropout=0.2)
+    assert row.target.matches(french)
+    assert row.target.matches(replace(french, settings={"data.pair": "en-fr"}))
+    assert not row.target.matches(replace(french, settings={"data.pair": "en-de"}))
+    assert not row.target.matches(replace(french, data="multi30k"))
+
+
+@pytest.mark.parametrize("paper", PAPER_TABLES[1:], ids=lambda paper: str(paper.title[:7]))
+def test_every_row_that_can_be_ours_has_a_command(paper: PaperTable) -> None:
+    for row in paper.rows:
+        assert bool(row.command) == (row.target is not None)
+        if row.target and row.target.num_models == 1:
+            assert row.command.startswith(f"lstmdrop train {row.target.task} --data {row.target.data} ")
+            assert ("--regularizer none" in row.command) == (row.target.regularizer == "none")

@@ -10,11 +10,13 @@ import pytest
 
 from lstmdrop.commands.report import report
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.paper import TABLE_1, PaperColumn, PaperRow, PaperTable, Target
-from lstmdrop.report.paper_table import paper_table
+from lstmdrop.metrics.student import student_cdf, student_quantile
+from lstmdrop.report.paper.beside import NOT_OURS, paper_table, published_table
+from lstmdrop.report.paper.recipe import PaperColumn, PaperRow, PaperTable, Target
+from lstmdrop.report.paper.tables import PAPER_TABLES, TABLE_1
 from lstmdrop.report.rule_table import rule_table
 from lstmdrop.report.run_table import run_table
-from lstmdrop.report.summary import RunSummary, SplitScore
+from lstmdrop.report.summary import Gap, RunSummary, SplitScore
 from lstmdrop.report.table import Cell, Table
 
 
@@ -48,6 +50,10 @@ def rows_of(table: Table, *wanted: str) -> list[tuple[Cell, ...]]:
     return [tuple(row[place] for place in places) for row in table.rows]
 
 
+def columns(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
 def remarks(table: Table) -> str:
     return "\n".join(f"{note.text} {note.code}" for note in table.notes)
 
@@ -72,7 +78,7 @@ def test_a_row_that_was_not_run_says_so_and_gives_the_command() -> None:
 
 def test_a_result_on_another_dataset_is_in_no_row_of_the_paper() -> None:
     table = paper_table([run(1, 30.0, 20.0, data="demo")])
-    assert {row[-1] for row in table.rows} == {0}
+    assert rows_of(table, "seeds") == [(0,)] * len(table.rows)
     assert "demo" not in remarks(table)
 
 
@@ -106,26 +112,68 @@ def test_another_table_of_the_paper_needs_no_other_code() -> None:
     assert row["BLEU diff"] == pytest.approx(0.97)
 
 
-def test_a_line_per_rule_with_mean_deviation_and_difference() -> None:
+def test_a_line_per_rule_with_mean_interval_and_difference() -> None:
     tests = [82.0, 83.0, 87.0]
     runs = [*(run(seed, 86.0, value) for seed, value in enumerate(tests)), none(1, 120.0, 114.0), none(2, 121.0, 116.0)]
     table = rule_table(runs)
     assert [column.name for column in table.columns if column.is_heading] == ["task", "data", "size", "metric"]
-    plain, dropped = rows_of(table, "rule", "p", "seeds", "test", "test sd", "test diff", "valid diff")
-    assert plain == ("none", None, 2, 115.0, pytest.approx(math.sqrt(2)), None, None)
-    assert dropped == ("zaremba", 0.5, 3, 84.0, statistics.stdev(tests), -31.0, -34.5)
+    plain, dropped = rows_of(table, "rule", "p", "seeds", "test", "test ±", "test diff", "valid diff")
+    assert plain == ("none", None, 2, 115.0, pytest.approx(12.7062047), None, None)  # t(0.975, 1) * sqrt(2) / sqrt(2)
+    margin = 4.30265273 * statistics.stdev(tests) / math.sqrt(3)  # t(0.975, 2)
+    assert dropped == ("zaremba", 0.5, 3, 84.0, pytest.approx(margin), -31.0, -34.5)
     assert "perplexity: lower is better." in remarks(table)
 
 
-def test_each_p_has_its_line_and_one_seed_has_no_deviation() -> None:
+def test_a_difference_has_the_interval_and_the_p_value_of_welch() -> None:
+    """Welch 1947, on numbers worked out by hand: unequal spreads, unequal numbers of seeds."""
+    tests = {"none": (110.0, 112.0), "zaremba": (100.0, 101.0, 105.0)}
+    runs = [*(run(seed, 86.0, value) for seed, value in enumerate(tests["zaremba"]))]
+    runs += [none(seed, 120.0, value) for seed, value in enumerate(tests["none"])]
+    (_, dropped) = rows_of(rule_table(runs), "test diff", "test diff ±", "test p-value")
+    error = math.sqrt(2.0 / 2 + 7.0 / 3)
+    degrees = error**4 / ((2.0 / 2) ** 2 / 1 + (7.0 / 3) ** 2 / 2)
+    assert dropped[:2] == (-9.0, pytest.approx(student_quantile(0.975, degrees) * error))
+    assert dropped[2] == pytest.approx(2 * student_cdf(-9.0 / error, degrees))
+    assert 0.01 < dropped[2] < 0.05  # type: ignore[operator]
+
+
+def test_the_gap_is_the_mean_over_seeds_and_says_how_it_was_measured() -> None:
+    gaps = (Gap("perplexity", 60.0, 86.0, True), Gap("perplexity", 58.0, 86.0, True))
+    table = rule_table(run(seed, 86.0, 82.0, gap=gap) for seed, gap in enumerate(gaps))
+    assert rows_of(table, "gap", "gap metric") == [(-27.0, "perplexity")]
+    assert "training minus validation perplexity of the weights that were kept (training, dropout on" in remarks(table)
+
+
+def test_every_line_of_the_data_formats_carries_its_signature() -> None:
+    table = rule_table([run(1, 86.0, 82.0), run(2, 86.0, 82.0, scores=perplexities(86.0, 82.0, "stream:striped"))])
+    assert rows_of(table, "signature") == [("stream:single or stream:striped",)]
+    assert "signature" not in columns(table.for_readers())
+    assert rows_of(paper_table([run(1, 86.0, 82.0)]), "signature")[1] == ("stream:single",)
+
+
+def test_the_five_published_numbers_stand_beside_ours() -> None:
+    table = published_table([run(1, 86.0, 82.0)])
+    assert rows_of(table, "paper") == [(29.03,), (78.4,), (82.2,), (82.7,), (86.2,)]
+    assert rows_of(table, "ours") == [("not run",), ("not run",), ("not run",), (82.0,), (86.0,)]
+    commands = {note.code for note in table.notes if "not run" in note.text}
+    assert commands == {"lstmdrop train mt --data wmt14 --size paper", "lstmdrop train lm --data ptb --size large"}
+
+
+def test_another_system_is_no_run_of_ours() -> None:
+    table = paper_table([], PAPER_TABLES[2])
+    assert row_of(table, "phrase-based LIUM system")["BLEU ours"] == NOT_OURS
+    assert "LIUM" not in remarks(table)
+
+
+def test_each_p_has_its_line_and_one_seed_has_no_interval() -> None:
     table = rule_table([run(1, 90.0, 88.0, dropout=0.2), run(1, 86.0, 82.0)])
-    assert rows_of(table, "p", "test", "test sd", "test diff") == [(0.2, 88.0, None, None), (0.5, 82.0, None, None)]
+    assert rows_of(table, "p", "test", "test ±", "test diff") == [(0.2, 88.0, None, None), (0.5, 82.0, None, None)]
 
 
 def test_a_seed_that_was_run_twice_counts_once() -> None:
     """A copy of a run must not look like a second seed."""
     table = rule_table([run(1, 86.0, 82.0), run(1, 86.0, 82.0), run(2, 86.0, 85.0)])
-    assert rows_of(table, "seeds", "test", "test sd") == [(2, 83.5, pytest.approx(math.sqrt(4.5)))]
+    assert rows_of(table, "seeds", "test", "test ±") == [(2, 83.5, pytest.approx(12.7062047 * 1.5))]
 
 
 def test_a_rule_is_compared_with_none_of_its_own_group_only() -> None:
@@ -185,7 +233,7 @@ def test_the_first_score_is_the_metric_and_its_direction_is_told() -> None:
 
 def test_a_diverged_seed_spoils_the_mean_visibly() -> None:
     table = rule_table([run(1, 86.0, 82.0), run(2, math.inf, math.inf)])
-    assert rows_of(table, "test", "test sd") == [(math.inf, None)]
+    assert rows_of(table, "test", "test ±") == [(math.inf, None)]
 
 
 def test_one_run_in_full() -> None:
@@ -218,8 +266,9 @@ def test_a_report_reads_runs_from_the_default_folder(tmp_path: Path, monkeypatch
     (tmp_path / "runs/b").mkdir()
     (tmp_path / "runs/b/config.json").write_text("{}")
     made = report()
-    assert [table.title for table in made.tables] == [TABLE_1.title, "What dropout changed"]
-    assert row_of(made.tables[0], "medium regularised LSTM")["valid ours"] == 86.0
+    papers = ["The paper's five published results", *(paper.title for paper in PAPER_TABLES)]
+    assert [table.title for table in made.tables] == [*papers, "What dropout changed"]
+    assert row_of(made.tables[1], "medium regularised LSTM")["valid ours"] == 86.0
     assert made.problems == ("runs/b: not finished, it has no result.json",)
     assert [curves.name for curves in made.curves] == ["a"]
 
@@ -235,5 +284,6 @@ def test_a_report_of_one_run_shows_it_in_full_and_names_a_damaged_log(tmp_path: 
 
 def test_a_report_without_runs_is_the_papers_table_to_do(tmp_path: Path) -> None:
     made = report([tmp_path])
-    assert [table.title for table in made.tables] == [TABLE_1.title]
+    assert len(made.tables) == 1 + len(PAPER_TABLES)
+    assert {row[columns(table).index("seeds")] for table in made.tables for row in table.rows} == {0}
     assert made.problems == (f"{tmp_path}: no run in it",)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lstmdrop.cli import bench, data, evaluate, info, predict, report, train
+from lstmdrop.cli import bench, compare, data, evaluate, info, predict, report, reproduce, train
 from lstmdrop.errors import LstmdropError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.add_typer(predict.app, name="predict")
 app.command("report")(report.command)
+app.command("compare")(compare.command)
+app.command("reproduce")(reproduce.command)
 app.add_typer(data.app, name="data")
 app.command("bench")(bench.command)
 app.command("info")(info.command)

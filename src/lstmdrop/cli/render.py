@@ -23,7 +23,7 @@ _NARROWEST = 18  # text is not made narrower than this while a less important co
 
 def table(content: Table) -> RenderableType:
     """A table that fits the width it is printed at: text wraps, then the least important columns go."""
-    return _FittedTable(content)
+    return _FittedTable(content.for_readers())
 
 
 def print_tables(tables: Iterable[Table], console: Console | None = None) -> None:

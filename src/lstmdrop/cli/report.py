@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmdrop.cli import options
 from lstmdrop.errors import UsageError
 
 if TYPE_CHECKING:
     from lstmdrop.commands.report import Report
 
-FORMATS = ("table", "markdown", "csv", "json", "svg")
+FORMATS = ("table", "markdown", "latex", "csv", "json", "html", "svg")
 
 
 def command(
@@ -20,11 +21,19 @@ def command(
         list[Path] | None, typer.Argument(help="Runs, or folders of runs. Default: runs/", metavar="DIR")
     ] = None,
     output_format: Annotated[
-        str, typer.Option("--format", help="table, markdown, csv, json, or svg: the curves as a figure.")
+        str,
+        typer.Option("--format", help="table, markdown, latex, csv, json, html (a page), or svg (the curves)."),
     ] = "table",
     output: Annotated[Path | None, typer.Option(help="Write to a file.", metavar="FILE")] = None,
     paper: Annotated[bool, typer.Option(help="Show the paper's tables beside the runs.")] = True,
     curves: Annotated[bool, typer.Option("--curves", help="Draw training and validation curves too.")] = False,
+    with_data: Annotated[
+        bool, typer.Option("--data/--no-data", help="Show sources, references and pictures on the page.")
+    ] = True,
+    into: Annotated[
+        Path | None, typer.Option(help="Put the short table between the markers of a Markdown file.", metavar="FILE")
+    ] = None,
+    data_dir: options.DataDir = None,
 ) -> None:
     """The paper's rows beside what the runs reached, and what dropout changed."""
     from lstmdrop.commands.report import report
@@ -34,12 +43,22 @@ def command(
     made = report(directories or ()) if paper else report(directories or (), papers=())
     for problem in made.problems:
         typer.echo(f"left out: {problem}", err=True)
-    if output_format == "table" and output is None:
+    if into is not None:
+        from lstmdrop.commands.readme import write_results
+
+        write_results(into, made)
+    elif output_format == "table" and output is None:
         _show(made, with_curves=curves)
-    elif output is None:
-        typer.echo(_text(made, output_format), nl=False)
     else:
-        output.write_text(_text(made, output_format), encoding="utf-8")
+        _write(made, output_format, output, with_data=with_data, data_dir=data_dir)
+
+
+def _write(made: Report, output_format: str, output: Path | None, *, with_data: bool, data_dir: Path | None) -> None:
+    text = _page(made, with_data, data_dir) if output_format == "html" else _text(made, output_format)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
 
 
 def _show(made: Report, *, with_curves: bool) -> None:
@@ -50,11 +69,16 @@ def _show(made: Report, *, with_curves: bool) -> None:
     render.print_tables(made.tables)
 
 
+def _page(made: Report, with_data: bool, data_dir: Path | None) -> str:
+    from lstmdrop.commands.page import page
+
+    return page(made, with_data=with_data, data_dir=data_dir)
+
+
 def _text(made: Report, output_format: str) -> str:
-    from lstmdrop.report.formats import to_csv, to_json, to_markdown
     from lstmdrop.report.plots import overfitting_figure
+    from lstmdrop.report.writers import WRITERS
 
     if output_format == "svg":
         return overfitting_figure(made.curves)
-    writers = {"markdown": to_markdown, "table": to_markdown, "csv": to_csv, "json": to_json}
-    return writers[output_format](made.tables)
+    return WRITERS["markdown" if output_format == "table" else output_format](made.tables)

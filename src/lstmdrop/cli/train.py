@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lstmdrop.cli import options
+
+if TYPE_CHECKING:
+    from lstmdrop.commands.tensorboard import TensorBoardLog
+    from lstmdrop.commands.train import Finished, Started
+    from lstmdrop.training.events import Event
 
 
 def command(
@@ -29,6 +35,9 @@ def command(
         list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
     ] = None,
     data_dir: options.DataDir = None,
+    log: Annotated[
+        Literal["none", "tensorboard"], typer.Option(help="tensorboard: write for it into the run too.")
+    ] = "none",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show parameters, memory and steps; train nothing.")
     ] = False,
@@ -47,13 +56,27 @@ def command(
     from lstmdrop.cli.training_view import TrainingView
     from lstmdrop.commands.train import train
 
-    with TrainingView() as view:
+    with TrainingView() as view, _extra(log) as extra:
+
+        def show(event: Event | Started | Finished) -> None:
+            view.show(event)
+            if extra is not None:
+                extra.show(event)
+
         try:
             train(
                 task, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
                 overrides=overrides or (), out=out, device=device, resume=resume, data_dir=data_dir,
-                listener=view.show,
+                listener=show,
             )  # fmt: skip
         except KeyboardInterrupt:
             view.say("interrupted; the same command with --resume goes on from here")
             raise typer.Exit(130) from None
+
+
+def _extra(log: str) -> AbstractContextManager[TensorBoardLog | None]:
+    if log == "none":
+        return nullcontext()
+    from lstmdrop.commands.tensorboard import TensorBoardLog
+
+    return TensorBoardLog()

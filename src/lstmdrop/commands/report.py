@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lstmdrop.errors import DataError
 from lstmdrop.report.curves import Curves, read_curves
-from lstmdrop.report.paper import PAPER_TABLES, PaperTable
-from lstmdrop.report.paper_table import paper_table
+from lstmdrop.report.gap import generalisation_gap
+from lstmdrop.report.paper.beside import paper_table, published_table
+from lstmdrop.report.paper.recipe import PaperTable
+from lstmdrop.report.paper.tables import PAPER_TABLES
 from lstmdrop.report.rule_table import rule_table
 from lstmdrop.report.run_files import read_summaries
 from lstmdrop.report.run_table import run_table
@@ -26,8 +28,14 @@ class Report:
     tables: tuple[Table, ...]
     problems: tuple[str, ...]
     """One line about each run, or log of a run, that could not be shown."""
-    curves: tuple[Curves, ...]
-    """Of the runs that are scored by perplexity."""
+    runs: tuple[RunSummary, ...]
+    curves_of: dict[Path, Curves]
+    """By the run's directory; an average of several models was never trained and has none."""
+
+    @property
+    def curves(self) -> tuple[Curves, ...]:
+        """Of the runs that are scored by perplexity, in order."""
+        return tuple(curves for curves in self.curves_of.values() if curves.metric == "perplexity")
 
 
 def report(directories: Sequence[Path] = (), *, papers: Sequence[PaperTable] = PAPER_TABLES) -> Report:
@@ -38,22 +46,23 @@ def report(directories: Sequence[Path] = (), *, papers: Sequence[PaperTable] = P
     """
     summaries, problems = read_summaries(directories or (DEFAULT_DIRECTORY,))
     curves, damaged_logs = _read_all_curves(summaries)
-    tables = [paper_table(summaries, paper) for paper in papers]
-    if summaries:
-        tables.append(rule_table(summaries))
-    if len(summaries) == 1:
-        tables.append(run_table(summaries[0]))
-    return Report(tuple(tables), (*problems, *damaged_logs), curves)
+    runs = tuple(replace(run, gap=generalisation_gap(run, curves.get(run.directory))) for run in summaries)
+    tables = [published_table(runs)] if papers else []
+    tables += [paper_table(runs, paper) for paper in papers]
+    if runs:
+        tables.append(rule_table(runs))
+    if len(runs) == 1:
+        tables.append(run_table(runs[0]))
+    return Report(tuple(tables), (*problems, *damaged_logs), runs, curves)
 
 
-def _read_all_curves(summaries: Iterable[RunSummary]) -> tuple[tuple[Curves, ...], tuple[str, ...]]:
-    curves: list[Curves] = []
+def _read_all_curves(summaries: Iterable[RunSummary]) -> tuple[dict[Path, Curves], list[str]]:
+    curves: dict[Path, Curves] = {}
     problems: list[str] = []
     for summary in summaries:
-        # An average of several models was never trained, so it has no log
-        if summary.num_models == 1 and summary.score("valid", "perplexity"):
+        if summary.num_models == 1:
             try:
-                curves.append(read_curves(summary.directory))
+                curves[summary.directory] = read_curves(summary.directory)
             except DataError as error:
                 problems.append(str(error))
-    return tuple(curves), tuple(problems)
+    return curves, problems

@@ -85,7 +85,10 @@ def train(
         with Interruption() as interruption:
             built, trainer = _prepare(run, plugin, config, device, data_dir, listener)
             _fit(run, trainer, listener, interruption)
-            run.finish(run_result(run, built, trainer, config))
+            result = run_result(run, built, trainer, config)
+            if plugin.examples is not None:
+                run.keep_examples(plugin.examples(built))
+            run.finish(result)
     listener(Finished(run.directory, run.result()))
     return run
 

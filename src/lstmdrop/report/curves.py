@@ -1,4 +1,4 @@
-"""Perplexity epoch by epoch, read from the logs of runs."""
+"""Training and validation scores epoch by epoch, read from the logs of runs."""
 
 from __future__ import annotations
 
@@ -17,31 +17,50 @@ _EVENT = TypeAdapter(dict[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Perplexity after each epoch, the training one with dropout on."""
+    """A score after each epoch; NaN where an epoch has none."""
 
     name: str
     epochs: tuple[int, ...]
     training: tuple[float, ...]
     validation: tuple[float, ...]
+    metric: str = "perplexity"
+    with_dropout: bool = True
+    """Whether dropout was on for the training values, as it is while an epoch runs."""
+    best_epoch: int | None = None
+    """The epoch whose weights were kept."""
+
+
+@dataclass(slots=True)
+class _Epoch:
+    """What the log says of one epoch."""
+
+    training_loss: float
+    training: dict[str, float]
+    validation: dict[str, float]
+    is_best: bool
 
 
 def read_curves(directory: Path) -> Curves:
-    """Perplexity on the training and validation splits, epoch by epoch, from the log of a run.
+    """Scores on the training and validation splits, epoch by epoch, from the log of a run.
+
+    The metric is the first that is known of both splits: one that the log gives for the split ``train`` too, else
+    perplexity or a loss, whose training values are those of the epoch, dropout on. A run that has none of these
+    shows its first score on the validation split alone.
 
     Raises:
-        DataError: there is no log, a line of it is damaged, or no epoch has a validation perplexity.
+        DataError: there is no log, a line of it is damaged, or no epoch has a validation score.
     """
     path = directory / "log.jsonl"
-    points: dict[int, tuple[float, float]] = {}
+    epochs: dict[int, _Epoch] = {}
     for number, event in _events(path):
         try:
-            points |= _point(event)
+            _note(epochs, event)
         except (KeyError, TypeError, ValueError):
             raise DataError(f"{path}, line {number}: not an event that a run logs") from None
-    if not points:
-        raise DataError(f"{path}: no epoch with a validation perplexity yet")
-    training, validation = (tuple(values) for values in zip(*points.values(), strict=True))
-    return Curves(directory.resolve().name, tuple(points), training, validation)
+    epochs = {number: epoch for number, epoch in epochs.items() if epoch.validation}
+    if not epochs:
+        raise DataError(f"{path}: no epoch with a validation score yet")
+    return _curves(directory.resolve().name, epochs)
 
 
 def _events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -59,14 +78,43 @@ def _events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError(f"{path}, line {number}: not an event that a run logs") from None
 
 
-def _point(event: Mapping[str, Any]) -> dict[int, tuple[float, float]]:
-    if event["event"] != "evaluated" or event["split"] != "valid":
-        return {}
-    values = [float(score["value"]) for score in event["scores"] if score["name"] == "perplexity"]
-    return {int(event["epoch"]): (_perplexity(float(event["training_loss"])), values[0])} if values else {}
+def _note(epochs: dict[int, _Epoch], event: Mapping[str, Any]) -> None:
+    if event["event"] != "evaluated":
+        return
+    loss = float(event["training_loss"])
+    epoch = epochs.setdefault(int(event["epoch"]), _Epoch(loss, {}, {}, False))
+    scores = {str(score["name"]): float(score["value"]) for score in event["scores"]}
+    if event["split"] == "train":
+        epoch.training |= scores
+    elif event["split"] == "valid":
+        epoch.validation |= scores
+        epoch.is_best = bool(event.get("is_best", False))
 
 
-def _perplexity(loss: float) -> float:
+def _curves(name: str, epochs: Mapping[int, _Epoch]) -> Curves:
+    metrics = list(next(iter(epochs.values())).validation)
+    scored = [metric for metric in metrics if all(metric in epoch.training for epoch in epochs.values())]
+    derived = [metric for metric in metrics if _from_loss(metric, 0.0) is not None]
+    metric = (scored or derived or metrics)[0]
+    losses = (_from_loss(metric, epoch.training_loss) for epoch in epochs.values())
+    training = [epoch.training[metric] for epoch in epochs.values()] if scored else losses
+    return Curves(
+        name=name,
+        epochs=tuple(epochs),
+        training=tuple(math.nan if value is None else value for value in training),
+        validation=tuple(epoch.validation.get(metric, math.nan) for epoch in epochs.values()),
+        metric=metric,
+        with_dropout=not scored,
+        best_epoch=max((number for number, epoch in epochs.items() if epoch.is_best), default=None),
+    )
+
+
+def _from_loss(metric: str, loss: float) -> float | None:
+    """The mean negative log-likelihood in nats as a score of that name, None where it is no such score."""
+    if metric.endswith("loss"):
+        return loss
+    if metric != "perplexity":
+        return None
     try:
         return math.exp(loss)
     except OverflowError:

@@ -16,20 +16,20 @@ def cell_text(cell: Cell, column: Column) -> str:
     if cell is None:
         return "" if column.is_text else "-"
     if isinstance(cell, float):
-        digits = "g" if column.decimals is None else f".{column.decimals}f"
+        digits = f".{column.significant}g" if column.decimals is None else f".{column.decimals}f"
         return format(cell, f"{'+' if column.is_signed else ''}{digits}")
     return str(cell)
 
 
 def to_markdown(tables: Iterable[Table]) -> str:
     """GitHub's Markdown: a heading, a table and its notes, each in turn."""
-    return "\n".join(_markdown(table) for table in tables)
+    return "\n".join(_markdown(table.for_readers()) for table in tables)
 
 
 def to_csv(tables: Iterable[Table]) -> str:
     """Comma-separated values, unrounded, the title in the first column; a blank line between tables.
 
-    Notes are left out: a CSV file has no place for them.
+    Notes are left out: a CSV file has no place for them. How the numbers were made is in a column of its own.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

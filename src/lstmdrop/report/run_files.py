@@ -59,25 +59,18 @@ def read_summaries(directories: Iterable[Path]) -> tuple[tuple[RunSummary, ...],
     summaries: list[RunSummary] = []
     for run in runs:
         try:
-            summaries.append(_read(run))
+            summaries.append(read_summary(run))
         except DataError as error:
             problems.append(str(error))
     return tuple(summaries), tuple(problems)
 
 
-def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
-    runs: dict[Path, Path] = {}
-    problems: list[str] = []
-    for directory in directories:
-        found = {path.parent for name in ("result.json", "config.json") for path in directory.rglob(name)}
-        for run in sorted(found):
-            runs.setdefault(run.resolve(), run)
-        if not found:
-            problems.append(f"{directory}: {'no run in it' if directory.is_dir() else 'no such directory'}")
-    return list(runs.values()), problems
+def read_summary(directory: Path) -> RunSummary:
+    """One finished run.
 
-
-def _read(directory: Path) -> RunSummary:
+    Raises:
+        DataError: it is not finished, or a file of it cannot be read.
+    """
     if not (directory / "result.json").exists():
         raise DataError(f"{directory}: not finished, it has no result.json")
     result = _parse(directory / "result.json", _RESULT)
@@ -103,6 +96,18 @@ def _read(directory: Path) -> RunSummary:
         provenance=_provenance(result),
         settings=settings,
     )
+
+
+def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    runs: dict[Path, Path] = {}
+    problems: list[str] = []
+    for directory in directories:
+        found = {path.parent for name in ("result.json", "config.json") for path in directory.rglob(name)}
+        for run in sorted(found):
+            runs.setdefault(run.resolve(), run)
+        if not found:
+            problems.append(f"{directory}: {'no run in it' if directory.is_dir() else 'no such directory'}")
+    return list(runs.values()), problems
 
 
 def _parse(path: Path, adapter: TypeAdapter[T]) -> T:

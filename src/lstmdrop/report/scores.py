@@ -1,13 +1,10 @@
-"""What tables say of scores: their mean over seeds, how they were made and which way is better."""
+"""What tables say of scores: how they were made and which way is better."""
 
 from __future__ import annotations
 
-import math
 import re
-import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from lstmdrop.metrics.score import Score
 from lstmdrop.report.summary import RunSummary
@@ -15,27 +12,6 @@ from lstmdrop.report.table import Note
 
 # Settings that change no result, and those that a line of a table states itself
 _NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.")
-
-
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """A score over seeds; the deviation is the sample's, None for one seed."""
-
-    mean: float
-    deviation: float | None
-
-
-def pool(runs: Iterable[RunSummary], split: str, metric: str) -> Pooled | None:
-    """The mean over seeds; a seed that was run twice counts once, with its mean."""
-    by_seed: dict[int, list[float]] = defaultdict(list)
-    for run in runs:
-        if score := run.score(split, metric):
-            by_seed[run.seed].append(score.value)
-    values = [statistics.fmean(values) for values in by_seed.values()]
-    if not values:
-        return None
-    has_deviation = len(values) > 1 and all(map(math.isfinite, values))
-    return Pooled(statistics.fmean(values), statistics.stdev(values) if has_deviation else None)
 
 
 def better_direction(score: Score) -> str:
@@ -50,12 +26,21 @@ def signature_notes(runs: Iterable[RunSummary], scores: Collection[tuple[str, st
         for entry in run.scores:
             if (entry.split, entry.score.name) in scores:
                 what = f"{run.task} {run.data} {entry.split} {entry.score.name}"
-                # Every line states its number of models, so that alone makes no second way
-                names[what][re.sub(r"\|?\bmodels:\d+", "", entry.score.signature)].append(run.directory.name)
+                names[what][_way(entry.score)].append(run.directory.name)
     for what, signatures in names.items():
         for number, (signature, directories) in enumerate(signatures.items(), start=1):
             which = f", way {number} of {len(signatures)} ({', '.join(directories)})"
             yield Note(f"{what}{which if len(signatures) > 1 else ''}:", signature)
+
+
+def signatures(runs: Iterable[RunSummary], split: str, metric: str) -> str:
+    """How the numbers of one cell were made, as one line."""
+    return " or ".join(dict.fromkeys(score.signature for run in runs if (score := run.score(split, metric))))
+
+
+def _way(score: Score) -> str:
+    """A signature without its number of models, which every line of a table states: that alone is no second way."""
+    return re.sub(r"\|?\bmodels:\d+", "", score.signature)
 
 
 def differing_settings(runs: Iterable[RunSummary]) -> list[str]:

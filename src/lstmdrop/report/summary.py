@@ -18,6 +18,22 @@ class SplitScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """How much better a model does on what it was trained on."""
+
+    metric: str
+    training: float
+    validation: float
+    with_dropout: bool
+    """Whether dropout was on for the training score, as it is while the epoch runs."""
+
+    @property
+    def value(self) -> float:
+        """Training minus validation."""
+        return self.training - self.validation
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """One finished run; None stands for what its directory does not say."""
 
@@ -39,6 +55,8 @@ class RunSummary:
     epochs: int | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Versions, device and hashes, as ``result.json`` gives them."""
+    gap: Gap | None = None
+    """The generalisation gap at the epoch that was kept."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """The configuration by dotted key (``training.epochs``)."""
 

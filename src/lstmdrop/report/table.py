@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Cell = str | int | float | None
 """A number keeps its value; None where there is nothing to say."""
@@ -14,13 +14,17 @@ class Column:
 
     name: str
     decimals: int | None = 2
-    """Of numbers that are not whole; None for as many as needed, six digits at most."""
+    """Of numbers that are not whole; None for as many as needed, ``significant`` at most."""
+    significant: int = 6
+    """Digits, where ``decimals`` is None."""
     is_signed: bool = False
     is_text: bool = False
     is_heading: bool = False
     """Rows that agree in all such columns are one block, which these cells head."""
     rank: int = 0
     """Where space is short the highest rank goes first; 0 never goes."""
+    for_programs: bool = False
+    """Only in the formats that programs read; for readers the notes say it once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +43,9 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[Note, ...] = ()
+
+    def for_readers(self) -> Table:
+        """The table without the columns that are for programs alone."""
+        kept = [index for index, column in enumerate(self.columns) if not column.for_programs]
+        rows = tuple(tuple(row[index] for index in kept) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[index] for index in kept), rows=rows)

@@ -45,6 +45,12 @@ def _bench(config: LMConfig, device: torch.device, seconds: float) -> Speed:
     return bench(config, device, seconds)
 
 
+def _examples(task: LanguageModelling) -> Iterator[Mapping[str, Any]]:
+    from lstmdrop_tasks.lm.predict import predict
+
+    return predict([task], (), LMPrediction(length=60, num_samples=3))
+
+
 PLUGIN = TaskPlugin(
     name="lm",
     summary="language modelling: perplexity, sampled text",
@@ -56,4 +62,5 @@ PLUGIN = TaskPlugin(
     prediction=LMPrediction,
     predict=_predict,
     bench=_bench,
+    examples=_examples,
 )

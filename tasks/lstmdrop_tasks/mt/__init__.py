@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmdrop.discovery import preset_folder
-from lstmdrop.plugin import Speed, TaskPlugin
+from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
 from lstmdrop_tasks.mt.config import MTConfig, MTPrediction
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 
@@ -45,6 +45,21 @@ def _bench(config: MTConfig, device: torch.device, seconds: float) -> Speed:
     return bench(config, device, seconds)
 
 
+def _references(config: MTConfig, data_dir: Path | None) -> Sequence[ScoredItem]:
+    from lstmdrop.data.text import read_lines
+    from lstmdrop_tasks.mt.corpora.find import find_corpus
+
+    text = find_corpus(config.data.name, config.data.pair, data_dir).test
+    pairs = zip(read_lines(text.source), read_lines(text.target), strict=True)
+    return [ScoredItem([target], source) for source, target in pairs]
+
+
+def _examples(task: MachineTranslation) -> Iterator[Mapping[str, Any]]:
+    from lstmdrop_tasks.mt.predict import examples
+
+    return examples(task)
+
+
 PLUGIN = TaskPlugin(
     name="mt",
     summary="machine translation: BLEU, translated lines",
@@ -56,4 +71,6 @@ PLUGIN = TaskPlugin(
     prediction=MTPrediction,
     predict=_predict,
     bench=_bench,
+    references=_references,
+    examples=_examples,
 )

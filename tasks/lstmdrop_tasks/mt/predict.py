@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.sampling import SamplingOptions
 from lstmdrop.errors import UsageError
@@ -18,6 +19,9 @@ from lstmdrop_tasks.mt.task import MachineTranslation
 from lstmdrop_tasks.mt.translate import draw_translations, translate
 
 Models = Sequence[MachineTranslation]
+
+NUM_EXAMPLES = 8
+"""Translations that a run keeps for the results page."""
 
 
 def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iterator[Mapping[str, Any]]:
@@ -39,6 +43,14 @@ def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iter
             best = [_as_json(tasks[0], hypothesis) for hypothesis in hypotheses]
             yield {"text": best[0]["text"], "source": line, "source_tokens": source, "hypotheses": best}
         first += len(batch)
+
+
+def examples(task: MachineTranslation) -> Iterator[Mapping[str, Any]]:
+    """The first lines of the test split: translated, with the reference and where the model looked."""
+    text = task.text("test")
+    sources, references = (list(islice(read_lines(path), NUM_EXAMPLES)) for path in (text.source, text.target))
+    for output, reference in zip(predict([task], sources, MTPrediction()), references, strict=True):
+        yield {**output, "references": [reference]}
 
 
 def _searched(tasks: Models, lines: Sequence[str], options: MTPrediction) -> list[list[Hypothesis]]:
@@ -81,6 +93,7 @@ def _as_json(task: MachineTranslation, hypothesis: Hypothesis) -> dict[str, Any]
         "finished": hypothesis.finished,
         # for each token, <eos> too, the source token that it looked at most
         "alignment": None if attention is None else attention.argmax(1).tolist(),
+        "attention": None if attention is None else attention.double().round(decimals=4).tolist(),
     }
 
 

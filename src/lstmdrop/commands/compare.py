@@ -1,0 +1,127 @@
+"""Two runs on the same test data, with significance tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstmdrop.commands.rescore import rescore, scorable
+from lstmdrop.errors import DataError, UsageError
+from lstmdrop.metrics.score import Score
+from lstmdrop.metrics.significance import SEED, Bootstrap, paired_bootstrap, paired_randomisation
+from lstmdrop.report.run_files import read_summary
+from lstmdrop.report.summary import RunSummary
+
+SIGNIFICANT = 0.05
+_IDENTITY = ("data", "tokens", "vocabulary", "unit")
+"""Parts of a signature that must be alike, or the numbers measure different things."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedScore:
+    """One test score of two runs."""
+
+    first: Score
+    second: Score
+    bootstrap: Bootstrap
+    """Of second minus first."""
+    p_randomisation: float
+
+    @property
+    def difference(self) -> float:
+        """Second minus first."""
+        return self.second.value - self.first.value
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether both tests call the difference significant at 5%."""
+        return max(self.bootstrap.p_value, self.p_randomisation) < SIGNIFICANT
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs side by side."""
+
+    first: Path
+    second: Path
+    scores: tuple[ComparedScore, ...]
+    left_out: tuple[str, ...]
+    """One line about each score that could not be compared."""
+    num_resamples: int
+    num_shuffles: int
+    seed: int
+
+
+def compare(
+    first: Path,
+    second: Path,
+    *,
+    metrics: Sequence[str] = (),
+    num_resamples: int = 1000,
+    num_shuffles: int = 10000,
+    seed: int = SEED,
+    data_dir: Path | None = None,
+) -> Comparison:
+    """Every test score that both runs have, or those of ``metrics``, on the predictions that the runs kept.
+
+    Raises:
+        UsageError: they are of different tasks, or have no such score in common.
+        DataError: their test data differ, or a file is missing, damaged or does not give the run's own score.
+    """
+    runs = read_summary(first), read_summary(second)
+    if runs[0].task != runs[1].task:
+        raise UsageError(f"{first} is a run of {runs[0].task}, {second} one of {runs[1].task}: they share no score")
+    names = list(metrics) or [name for name in scorable(runs[0]) if name in scorable(runs[1])]
+    found: list[ComparedScore] = []
+    left_out: list[str] = []
+    for name in names:
+        _require_same_test(*runs, name)
+        try:
+            found.append(_compared(*runs, name, num_resamples, num_shuffles, seed, data_dir))
+        except DataError as error:
+            if metrics or len(names) == 1:
+                raise
+            left_out.append(f"{name}: {error}")
+    if not found:
+        raise DataError(
+            "\n".join(left_out) or f"{first} and {second} have no test score in common that can be compared"
+        )
+    return Comparison(first, second, tuple(found), tuple(left_out), num_resamples, num_shuffles, seed)
+
+
+def _compared(
+    first: RunSummary, second: RunSummary, name: str, num_resamples: int, num_shuffles: int, seed: int,
+    data_dir: Path | None,
+) -> ComparedScore:  # fmt: skip
+    segments = rescore(first, name, data_dir), rescore(second, name, data_dir)
+    bootstrap = paired_bootstrap(*segments, num_resamples, seed)
+    scores = _score(first, name), _score(second, name)
+    return ComparedScore(*scores, bootstrap, paired_randomisation(*segments, num_shuffles, seed))
+
+
+def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None:
+    ours, theirs = _identity(first, name), _identity(second, name)
+    differing = [key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
+    if differing:
+        listed = ", ".join(f"{key} {ours.get(key)} and {theirs.get(key)}" for key in sorted(differing))
+        raise DataError(
+            f"{first.directory} and {second.directory} were not tested on the same data: {name} over {listed}\n"
+            "their numbers cannot be compared"
+        )
+
+
+def _identity(run: RunSummary, name: str) -> dict[str, str]:
+    """What was tested on: the hash in the score's signature, else that of all the run's data."""
+    pairs = (part.partition(":") for part in _score(run, name).signature.split("|"))
+    parts = {key: value for key, _, value in pairs}
+    identity = {key: parts[key] for key in _IDENTITY if key in parts}
+    return {"data": run.provenance.get("data_sha256", "unknown"), **identity}
+
+
+def _score(run: RunSummary, name: str) -> Score:
+    score = run.score("test", name)
+    if score is None:
+        names = ", ".join(scorable(run)) or "none"
+        raise UsageError(f"{run.directory} has no test score {name!r}; those that can be compared: {names}")
+    return score

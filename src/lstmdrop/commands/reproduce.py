@@ -1,0 +1,83 @@
+"""The experiment grid: run what is missing, go on with what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstmdrop.commands.reproduction.collect import collect
+from lstmdrop.commands.reproduction.grid import PACKAGED, Budget, cells, choose, read_grid
+from lstmdrop.commands.reproduction.plan import Planned, plan
+from lstmdrop.commands.reproduction.runner import CellEnded, CellEvent, Listener, run_cells
+
+__all__ = ["ARCHIVE", "DEFAULT_OUT", "CellEvent", "Reproduction", "plan_reproduction", "reproduce"]
+
+DEFAULT_OUT = Path("runs/reproduce")
+ARCHIVE = Path("docs/results")
+"""Runs that lie here count as done too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """What became of a grid."""
+
+    planned: tuple[Planned, ...]
+    ended: tuple[CellEnded, ...]
+    collected: tuple[Path, ...]
+
+    @property
+    def failed(self) -> tuple[CellEnded, ...]:
+        """The runs that ended with an error."""
+        return tuple(end for end in self.ended if end.exit_code)
+
+
+def plan_reproduction(
+    names: Sequence[str] = (),
+    *,
+    grid: Path = PACKAGED,
+    budget: Budget = "cpu",
+    num_seeds: int | None = None,
+    out: Path = DEFAULT_OUT,
+    archive: Path = ARCHIVE,
+) -> list[Planned]:
+    """Every cell of the chosen experiments, and whether it is done, broken, missing or impossible here.
+
+    Raises:
+        ConfigError: the grid file is wrong.
+        UsageError: there is no such experiment.
+    """
+    return plan(cells(choose(read_grid(grid), names, budget), num_seeds), out, (archive,))
+
+
+def reproduce(
+    names: Sequence[str] = (),
+    *,
+    grid: Path = PACKAGED,
+    budget: Budget = "cpu",
+    num_seeds: int | None = None,
+    out: Path = DEFAULT_OUT,
+    archive: Path = ARCHIVE,
+    jobs: int = 1,
+    device: str = "auto",
+    data_dir: Path | None = None,
+    keep_in: Path | None = None,
+    listener: Listener = lambda event: None,
+) -> Reproduction:
+    """Run every cell of a grid that is not done yet, ``jobs`` at a time; one that fails stops no other.
+
+    ``keep_in`` receives a copy of each finished run without its checkpoints.
+
+    Raises:
+        ConfigError: the grid file is wrong.
+        UsageError: there is no such experiment.
+        KeyboardInterrupt: SIGINT came; the runs wrote their checkpoints, and the same call goes on from there.
+    """
+
+    def current() -> list[Planned]:
+        return plan_reproduction(names, grid=grid, budget=budget, num_seeds=num_seeds, out=out, archive=archive)
+
+    ended = run_cells(current(), jobs=jobs, device=device, data_dir=data_dir, listener=listener)
+    planned = current()
+    collected = collect(planned, keep_in) if keep_in else []
+    return Reproduction(tuple(planned), tuple(ended), tuple(collected))

@@ -1,0 +1,1 @@
+"""The experiment grid: what to run, what is done, running the rest."""

@@ -1,0 +1,105 @@
+"""The experiments of a grid file: which runs there are to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lstmdrop.config import Section, resolve
+from lstmdrop.errors import ConfigError, UsageError, did_you_mean
+from lstmdrop.layers import read_preset
+
+PACKAGED = Path(__file__).parent / "paper.toml"
+Budget = Literal["cpu", "full"]
+
+
+class Rule(Section):
+    """A dropout rule, with settings of its own where it has any."""
+
+    rule: str
+    set: tuple[str, ...] = ()
+    label: str | None = Field(default=None, description="names the runs; default: the rule")
+
+
+class Experiment(Section):
+    """Runs that differ in rule and seed alone."""
+
+    name: str
+    about: str = ""
+    budget: Budget = "cpu"
+    task: str
+    data: str
+    size: str
+    set: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = (Rule(rule="none"), Rule(rule="zaremba"))
+    seeds: int = Field(default=3, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+
+
+class Grid(Section):
+    """A grid file."""
+
+    experiment: tuple[Experiment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of a grid."""
+
+    experiment: Experiment
+    rule: Rule
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The folder of the run, under that of all runs."""
+        return f"{self.experiment.name}/{self.rule.label or self.rule.rule}-s{self.seed}"
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """As ``--set`` takes them."""
+        return (*self.experiment.set, *self.rule.set)
+
+
+def read_grid(path: Path = PACKAGED) -> Grid:
+    """The experiments of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, a key or a value is wrong, or two experiments share a name.
+    """
+    try:
+        grid = resolve(Grid, [read_preset(path)])
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    names = [experiment.name for experiment in grid.experiment]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: two experiments are named {name!r}")
+    return grid
+
+
+def choose(grid: Grid, names: Sequence[str] = (), budget: Budget = "cpu") -> list[Experiment]:
+    """The experiments of these names, else those of the budget; ``full`` holds all.
+
+    Raises:
+        UsageError: there is no such experiment.
+    """
+    known = {experiment.name: experiment for experiment in grid.experiment}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no experiment {name!r}{did_you_mean(name, known)}; there are: {', '.join(known)}")
+    if names:
+        return [known[name] for name in names]
+    return [experiment for experiment in grid.experiment if budget in ("full", experiment.budget)]
+
+
+def cells(experiments: Sequence[Experiment], num_seeds: int | None = None) -> Iterator[Cell]:
+    """Every run, the first seed of all rules before the second, so that pairs are whole early."""
+    for experiment in experiments:
+        for seed in range(1, (num_seeds or experiment.seeds) + 1):
+            for rule in experiment.rules:
+                yield Cell(experiment, rule, seed)

@@ -1,0 +1,119 @@
+"""Running the open cells of a plan, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstmdrop.commands.reproduction.plan import Planned
+
+
+@dataclass(frozen=True, slots=True)
+class CellStarted:
+    """A run has begun, or goes on."""
+
+    planned: Planned
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CellEnded:
+    """A run has ended."""
+
+    planned: Planned
+    exit_code: int
+    seconds: float
+    message: str
+    """What it said, where it failed."""
+
+
+CellEvent = CellStarted | CellEnded
+Listener = Callable[[CellEvent], None]
+
+
+@dataclass(slots=True)
+class _Job:
+    planned: Planned
+    process: subprocess.Popen[bytes]
+    log: Path
+    started: float
+
+
+def run_cells(
+    planned: Sequence[Planned], *, jobs: int = 1, device: str = "auto", data_dir: Path | None = None,
+    listener: Listener = lambda event: None,
+) -> list[CellEnded]:  # fmt: skip
+    """Run the open cells, ``jobs`` at a time; a failed one stops no other.
+
+    Raises:
+        KeyboardInterrupt: SIGINT came; the runs were told, wrote their checkpoints and ended.
+    """
+    waiting = [one for one in planned if one.is_open][::-1]
+    running: list[_Job] = []
+    ended: list[CellEnded] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                job = _start(waiting.pop(), jobs, device, data_dir)
+                running.append(job)
+                listener(CellStarted(job.planned, job.log))
+            for end in _collect(running):
+                ended.append(end)
+                listener(end)
+            time.sleep(0.05)
+    finally:
+        for job in running:
+            job.process.send_signal(signal.SIGINT)
+        for job in running:
+            job.process.wait()
+    return ended
+
+
+def command(planned: Planned, device: str = "auto", data_dir: Path | None = None) -> list[str]:
+    """What ``lstmdrop`` is told for one cell."""
+    cell = planned.cell
+    experiment = cell.experiment
+    options = {
+        "--size": experiment.size, "--data": experiment.data, "--regularizer": cell.rule.rule, "--seed": str(cell.seed),
+        "--out": str(planned.directory), "--device": device,
+    }  # fmt: skip
+    words = [word for option in options.items() for word in option]
+    words += [word for override in cell.overrides for word in ("--set", override)]
+    words += ["--data-dir", str(data_dir)] if data_dir else []
+    return ["train", experiment.task, *words, "--resume"]
+
+
+def _start(planned: Planned, jobs: int, device: str, data_dir: Path | None) -> _Job:
+    log = planned.directory.with_name(f"{planned.directory.name}.txt")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lstmdrop", *command(planned, device, data_dir)],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, env={"OMP_NUM_THREADS": threads, **os.environ},
+            start_new_session=True,  # Ctrl-C in the terminal would reach them too, and two are taken as 'at once'
+        )  # fmt: skip
+    return _Job(planned, process, log, time.monotonic())
+
+
+def _collect(running: list[_Job]) -> Iterator[CellEnded]:
+    for job in list(running):
+        exit_code = job.process.poll()
+        if exit_code is None:
+            continue
+        running.remove(job)
+        message = "" if exit_code == 0 else _complaint(job.log)
+        yield CellEnded(job.planned, exit_code, time.monotonic() - job.started, message)
+
+
+def _complaint(log: Path) -> str:
+    """The first line of the last error, else the last line."""
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line.removeprefix("lstmdrop: ") for line in lines if line.startswith("lstmdrop: ")]
+    return (errors or lines or ["it said nothing"])[-1]

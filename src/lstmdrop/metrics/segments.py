@@ -1,0 +1,142 @@
+"""Corpus scores from additive statistics of each test segment, by the names of the scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from lstmdrop.errors import MissingPartError
+from lstmdrop.metrics.perplexity import LogProbs
+from lstmdrop.metrics.significance import Segments, Statistics
+
+References = Sequence[Sequence[str]]
+"""Of each segment one reference or more."""
+
+BLOCK = 50
+"""Consecutive tokens that are drawn together: neighbours in one text are not independent."""
+
+
+def bleu_segments(hypotheses: Sequence[str], references: References) -> Segments:
+    """sacreBLEU's BLEU in percent."""
+    return _sacrebleu_segments(BLEU(), hypotheses, references)
+
+
+def chrf_segments(hypotheses: Sequence[str], references: References) -> Segments:
+    """sacreBLEU's chrF2 in percent."""
+    return _sacrebleu_segments(CHRF(), hypotheses, references)
+
+
+def word_error_segments(hypotheses: Sequence[str], references: References) -> Segments:
+    """Word error rate in percent: edits over reference words; words are what blanks separate."""
+    return _error_segments([line.split() for line in hypotheses], [one.split() for (one,) in references])
+
+
+def character_error_segments(hypotheses: Sequence[str], references: References) -> Segments:
+    """Character error rate in percent: edits over reference characters, blanks among them."""
+    return _error_segments(hypotheses, [one for (one,) in references])
+
+
+def frame_accuracy_segments(hypotheses: Sequence[str], references: References) -> Segments:
+    """Right frames in percent; a line holds one label a frame, with blanks between.
+
+    Raises:
+        ValueError: an utterance has another number of labels than of frames.
+    """
+    rows = []
+    for line, (reference,) in zip(hypotheses, references, strict=True):
+        pairs = zip(line.split(), reference.split(), strict=True)
+        matches = [ours == theirs for ours, theirs in pairs]
+        rows.append((sum(matches), len(matches)))
+    return Segments(np.array(rows, np.float64), _percentage)
+
+
+def cider_segments(hypotheses: Sequence[str], references: References) -> Segments:
+    """CIDEr-D by pycocoevalcap (Vedantam et al. 2015): the mean over images; lines are cut at blanks.
+
+    Document frequencies are those of the whole test set, in every resample.
+
+    Raises:
+        MissingPartError: pycocoevalcap is not installed.
+    """
+    try:
+        from pycocoevalcap.cider.cider import Cider
+    except ImportError:
+        raise MissingPartError("CIDEr needs pycocoevalcap: pip install pycocoevalcap") from None
+    numbers = range(len(hypotheses))
+    _, scores = Cider().compute_score(
+        {number: list(references[number]) for number in numbers}, {number: [hypotheses[number]] for number in numbers}
+    )
+    return Segments(np.stack([np.asarray(scores, np.float64), np.ones(len(hypotheses))], 1), _mean)
+
+
+def perplexity_segments(log_probs: LogProbs, lengths: Sequence[int] | None = None) -> Segments:
+    """Perplexity from log-probabilities in nats, in sentences of ``lengths``, else in blocks of `BLOCK` tokens.
+
+    Raises:
+        ValueError: the lengths are of another number of tokens.
+    """
+    if lengths is None:
+        lengths = [min(BLOCK, log_probs.size - start) for start in range(0, log_probs.size, BLOCK)]
+    if sum(lengths) != log_probs.size or not log_probs.size:
+        raise ValueError(f"{log_probs.size} log-probabilities for {sum(lengths)} tokens")
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    totals = np.add.reduceat(log_probs.astype(np.float64), starts)
+    return Segments(np.stack([totals, np.asarray(lengths, np.float64)], 1), _perplexity)
+
+
+SegmentsOf = Callable[[Sequence[str], References], Segments]
+
+SEGMENTS: Mapping[str, SegmentsOf] = {
+    "bleu": bleu_segments,
+    "chrf": chrf_segments,
+    "wer": word_error_segments,
+    "cer": character_error_segments,
+    "frame_accuracy": frame_accuracy_segments,
+    "cider": cider_segments,
+}
+"""By score name, from predicted lines and their references."""
+
+
+def _sacrebleu_segments(metric: Any, hypotheses: Sequence[str], references: References) -> Segments:
+    longest = max(map(len, references), default=0)
+    if any(len(some) != longest for some in references):
+        raise ValueError("every line must have the same number of references")
+    streams = [[some[number] for some in references] for number in range(longest)]
+    # sacreBLEU's own paired tests work on these statistics too
+    statistics = np.array(metric._extract_corpus_statistics(hypotheses, streams), np.float64)
+    return Segments(statistics, lambda sums: float(metric._compute_score_from_stats(sums.tolist()).score))
+
+
+def _error_segments(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> Segments:
+    pairs = zip(hypotheses, references, strict=True)
+    return Segments(np.array([(edit_distance(*pair), len(pair[1])) for pair in pairs], np.float64), _percentage)
+
+
+def edit_distance(first: Sequence[str], second: Sequence[str]) -> int:
+    """The fewest insertions, deletions and substitutions between two sequences (Levenshtein 1966)."""
+    row = list(range(len(second) + 1))
+    for number, item in enumerate(first, start=1):
+        diagonal, row[0] = row[0], number
+        for column, other in enumerate(second, start=1):
+            diagonal, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, diagonal + (item != other)),
+            )
+    return row[-1]
+
+
+def _percentage(sums: Statistics) -> float:
+    return 100 * _mean(sums)
+
+
+def _mean(sums: Statistics) -> float:
+    return float(sums[0] / sums[1])
+
+
+def _perplexity(sums: Statistics) -> float:
+    return math.exp(-sums[0] / sums[1])

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstmdrop.commands.compare import compare
+from lstmdrop.commands.comparison_table import comparison_table
+from lstmdrop.commands.rescore import rescore
+from lstmdrop.errors import DataError, UsageError
+from lstmdrop.metrics.bleu import translation_scores
+from lstmdrop.metrics.perplexity import perplexity
+from lstmdrop.metrics.score import Score
+from lstmdrop.report.run_files import read_summary
+
+RESULTS = Path(__file__).parents[2] / "docs/results"
+
+
+def write_run(directory: Path, scores: Sequence[Score], config: dict[str, object], **fields: object) -> Path:
+    directory.mkdir(parents=True)
+    rows = [
+        {"split": "test", "name": s.name, "value": s.value, "higher_is_better": s.higher_is_better,
+         "signature": s.signature}
+        for s in scores
+    ]  # fmt: skip
+    result = {"task": "lm", "data": "demo", "size": "tiny", "regularizer": "none", "seed": 1, "scores": rows}
+    (directory / "result.json").write_text(json.dumps(result | fields))
+    (directory / "config.json").write_text(json.dumps(config))
+    return directory
+
+
+def language_run(directory: Path, shift: float, signature: str = "tokens:600|vocabulary:9|data:aaa") -> Path:
+    log_probs = (np.random.default_rng(0).normal(-4, 1, 600) + shift).astype(np.float32)
+    score = Score("perplexity", perplexity(log_probs), False, signature)
+    write_run(directory, [score], {"task": "lm"})
+    np.savez_compressed(directory / "log_probs.npz", log_probs=log_probs)
+    return directory
+
+
+def translation_run(directory: Path, pairs: Path, lines: list[str]) -> Path:
+    references = (pairs / "test.fr").read_text(encoding="utf-8").splitlines()
+    config = {"task": "mt", "data": {"name": str(pairs), "pair": "en-fr"}}
+    scores = translation_scores(lines, references, {"data": "bbb"})
+    write_run(directory, scores, config, task="mt", data=str(pairs))
+    (directory / "predictions.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return directory
+
+
+def test_perplexities_are_compared_on_the_log_probabilities(tmp_path: Path) -> None:
+    made = compare(language_run(tmp_path / "a", 0.0), language_run(tmp_path / "b", 0.5), num_shuffles=200)
+    (score,) = made.scores
+    assert score.difference == pytest.approx(score.first.value * (np.exp(-0.5) - 1), rel=1e-5)
+    assert score.bootstrap.low < score.difference < score.bootstrap.high < 0
+    assert score.is_significant
+    table = comparison_table(made)
+    assert table.rows[0][0] == "perplexity"
+    assert table.rows[0][8] == "B"
+    assert {note.code for note in table.notes} >= {str(tmp_path / "a"), "tokens:600|vocabulary:9|data:aaa"}
+
+
+def test_translations_are_compared_with_the_references_of_their_data(tmp_path: Path, toy_pairs: Path) -> None:
+    right = (toy_pairs / "test.fr").read_text(encoding="utf-8").splitlines()
+    wrong = ["maison"] * len(right)
+    runs = translation_run(tmp_path / "a", toy_pairs, wrong), translation_run(tmp_path / "b", toy_pairs, right)
+    made = compare(*runs, num_shuffles=100, num_resamples=100)
+    assert [score.first.name for score in made.scores] == ["bleu", "chrf"]
+    assert [score.second.value for score in made.scores] == pytest.approx([100.0, 100.0])
+    (only,) = compare(*runs, metrics=["chrf"], num_shuffles=100, num_resamples=100).scores
+    assert only.first.name == "chrf"
+
+
+@pytest.mark.parametrize(
+    ("signature", "said"),
+    [
+        ("tokens:600|vocabulary:9|data:ccc", "not tested on the same data: perplexity over data aaa and ccc"),
+        ("tokens:600|vocabulary:8|data:aaa", "perplexity over vocabulary 9 and 8"),
+    ],
+)
+def test_other_test_data_are_refused(tmp_path: Path, signature: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        compare(language_run(tmp_path / "a", 0.0), language_run(tmp_path / "b", 0.5, signature))
+
+
+def test_without_a_hash_in_the_signature_all_data_must_be_the_same(tmp_path: Path) -> None:
+    runs = [language_run(tmp_path / name, 0.0, "tokens:600") for name in ("a", "b")]
+    for number, run in enumerate(runs):
+        result = json.loads((run / "result.json").read_text())
+        (run / "result.json").write_text(json.dumps(result | {"data_sha256": f"d{number}"}))
+    with pytest.raises(DataError, match="data d0 and d1"):
+        compare(*runs)
+
+
+def test_outputs_that_do_not_give_the_runs_own_score_are_refused(tmp_path: Path) -> None:
+    runs = [language_run(tmp_path / name, 0.0) for name in ("a", "b")]
+    np.savez_compressed(runs[1] / "log_probs.npz", log_probs=np.full(600, -1.0))
+    with pytest.raises(DataError, match=r"b: its outputs give perplexity 2\.7183, its result\.json says"):
+        compare(*runs)
+
+
+def test_missing_and_damaged_outputs_are_named(tmp_path: Path) -> None:
+    runs = [language_run(tmp_path / name, 0.0) for name in ("a", "b")]
+    (runs[1] / "log_probs.npz").write_bytes(b"PK nonsense")
+    with pytest.raises(DataError, match=r"b/log_probs\.npz cannot be read"):
+        compare(*runs)
+    (runs[1] / "log_probs.npz").unlink()
+    with pytest.raises(DataError, match=r"b/log_probs\.npz does not exist"):
+        compare(*runs)
+
+
+def test_lines_that_are_missing_are_counted(tmp_path: Path, toy_pairs: Path) -> None:
+    right = (toy_pairs / "test.fr").read_text(encoding="utf-8").splitlines()
+    run = translation_run(tmp_path / "a", toy_pairs, right)
+    (run / "predictions.txt").write_text("maison\n")
+    with pytest.raises(DataError, match=rf"1 lines for {len(right)} test items"):
+        rescore(read_summary(run), "bleu")
+
+
+def test_runs_of_different_tasks_or_without_the_score_are_refused(tmp_path: Path, toy_pairs: Path) -> None:
+    language = language_run(tmp_path / "a", 0.0)
+    translation = translation_run(tmp_path / "b", toy_pairs, ["un"] * 6)
+    with pytest.raises(UsageError, match="they share no score"):
+        compare(language, translation)
+    with pytest.raises(UsageError, match="no test score 'wer'; those that can be compared: perplexity"):
+        compare(language, language, metrics=["wer"])
+
+
+def test_the_committed_results_give_their_numbers_again() -> None:
+    """Every perplexity from its log-probabilities; what needs the data's references is tested where the data is."""
+    summaries = [read_summary(path.parent) for path in sorted(RESULTS.rglob("result.json"))]
+    scored = [(run, "perplexity") for run in summaries if run.score("test", "perplexity")]
+    assert len(scored) >= 5
+    for run, metric in scored:
+        assert len(rescore(run, metric).statistics) > 1
+
+
+def test_the_committed_predictions_give_their_numbers_again(shared_data: Path) -> None:
+    from lstmdrop.commands.rescore import scorable
+
+    summaries = [read_summary(path.parent) for path in sorted(RESULTS.rglob("predictions.txt"))]
+    for run in summaries:
+        for metric in scorable(run):
+            rescore(run, metric, shared_data)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstmdrop.commands.reproduce import plan_reproduction, reproduce
+from lstmdrop.commands.reproduction.grid import PACKAGED, cells, choose, read_grid
+from lstmdrop.commands.reproduction.plan import Planned, experiment_sha256
+from lstmdrop.commands.reproduction.plan_table import in_words, plan_table, seconds_left
+from lstmdrop.commands.reproduction.runner import CellEnded, CellStarted
+from lstmdrop.commands.settings import resolve_config
+from lstmdrop.discovery import installed_tasks, load_plugin
+from lstmdrop.errors import ConfigError, UsageError
+
+ROOT = Path(__file__).parents[2]
+FAST = "training.epochs=1"
+
+
+def write_grid(path: Path, data: Path, settings: list[str], **changes: Any) -> Path:
+    entry: dict[str, Any] = {
+        "name": "toy", "task": "lm", "data": str(data), "size": "tiny", "set": [*settings, FAST], "seeds": 1,
+        "minutes": 2,
+    }  # fmt: skip
+    lines = [f"{key} = {json.dumps(value)}" for key, value in (entry | changes).items()]
+    path.write_text("[[experiment]]\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def toy_settings(toy_settings: list[str]) -> list[str]:
+    """Without the rule, which the grid chooses."""
+    return [setting for setting in toy_settings if not setting.startswith("regularizer.rule")]
+
+
+@pytest.fixture
+def grid(tmp_path: Path, toy_corpus: Path, toy_settings: list[str]) -> Path:
+    return write_grid(tmp_path / "grid.toml", toy_corpus, toy_settings)
+
+
+def states(planned: list[Planned]) -> list[str]:
+    return [one.state for one in planned]
+
+
+def planned_at(grid: Path, tmp_path: Path, **choices: Any) -> list[Planned]:
+    return plan_reproduction(grid=grid, out=tmp_path / "out", archive=tmp_path / "archive", **choices)
+
+
+def test_the_packaged_grid_holds_the_four_pairs_and_fits_a_night() -> None:
+    grid = read_grid()
+    cpu = choose(grid)
+    assert {experiment.task for experiment in cpu} == {"lm", "mt", "asr", "caption"}
+    assert all({rule.rule for rule in experiment.rules} >= {"none", "zaremba"} for experiment in cpu)
+    assert {experiment.name: experiment.seeds for experiment in cpu} == {
+        "lm-ptb": 2, "mt-multi30k": 3, "asr-frames": 3, "asr-an4": 3, "caption-flickr8k": 3,
+    }  # fmt: skip
+    assert sum(60 * (cell.experiment.minutes or 0) for cell in cells(cpu)) / 2 < 8 * 3600  # on two cores
+    assert set(choose(grid, budget="full")) > set(cpu)
+
+
+def test_every_packaged_experiment_of_an_installed_task_resolves() -> None:
+    for cell in cells(choose(read_grid(), budget="full")):
+        experiment = cell.experiment
+        if experiment.task in installed_tasks():
+            plugin = load_plugin(experiment.task)
+            choices = (experiment.size, experiment.data, cell.rule.rule, cell.seed, None, cell.overrides)
+            assert resolve_config(plugin, *choices).task == experiment.task
+            assert experiment.data in {dataset.name for dataset in plugin.datasets}
+
+
+def test_the_committed_results_are_found_by_their_configuration() -> None:
+    """Whatever their folders are called, and whatever rate a run without dropout was given."""
+    planned = plan_reproduction(["lm-ptb"], out=ROOT / "no such folder", archive=ROOT / "docs/results", num_seeds=1)
+    assert states(planned) == ["done", "done"]
+    assert {one.cell.rule.rule for one in planned} == {"none", "zaremba"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[experiment]]\nname = 'a'\n", "experiment.0.task"),
+        ("[[experiment]]\nname = 'a'\ntask = 'lm'\ndata = 'demo'\nsize = 'tiny'\nseed = 3\n", "no setting"),
+        ("[[experiment]\n", "cannot be read"),
+        ("[[experiment]]\nname='a'\ntask='lm'\ndata='demo'\nsize='tiny'\n" * 2, "two experiments are named 'a'"),
+    ],
+)
+def test_a_wrong_grid_is_refused_with_its_name(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "grid.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said) as refused:
+        read_grid(path)
+    assert str(path) in str(refused.value)
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'lm-ptb'"):
+        choose(read_grid(PACKAGED), ["lm-pbt"])
+
+
+def test_what_does_not_change_the_weights_does_not_change_the_identity(toy_settings: list[str]) -> None:
+    plugin = load_plugin("lm")
+
+    def identity(rule: str, *overrides: str) -> str:
+        return experiment_sha256(resolve_config(plugin, "tiny", None, rule, 1, None, [*toy_settings, *overrides]))
+
+    assert identity("none") == identity("none", "regularizer.dropout=0.3", "training.log_every=3")
+    assert identity("zaremba") != identity("zaremba", "regularizer.dropout=0.3")
+    assert identity("none") != identity("none", "training.clip=4")
+    assert identity("none") != identity("none", "seed=2")
+
+
+def test_only_what_is_missing_is_run_and_a_failure_stops_nothing(
+    tmp_path: Path, toy_corpus: Path, toy_settings: list[str]
+) -> None:
+    rules = '[{ rule = "none" }, { rule = "zaremba", set = ["data.name=/no/such/place"], label = "lost" }]'
+    grid = write_grid(tmp_path / "grid.toml", toy_corpus, toy_settings)
+    grid.write_text(grid.read_text() + f"rules = {rules}\n")
+    assert states(planned_at(grid, tmp_path)) == ["missing", "missing"]
+    events: list[object] = []
+    choices: dict[str, Any] = {"grid": grid, "out": tmp_path / "out", "archive": tmp_path / "archive"}
+    done = reproduce(**choices, jobs=2, keep_in=tmp_path / "archive", listener=events.append)
+    assert states(list(done.planned)) == ["done", "missing"]
+    assert [end.planned.cell.name for end in done.failed] == ["toy/lost-s1"]
+    assert "/no/such/place" in done.failed[0].message
+    assert sum(isinstance(event, CellStarted) for event in events) == 2
+    assert sum(isinstance(event, CellEnded) for event in events) == 2
+    (kept,) = done.collected
+    assert kept == tmp_path / "archive/toy/none-s1"
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "config.json", "examples.jsonl", "log.jsonl", "log_probs.npz", "result.json"
+    ]  # fmt: skip
+    shutil.rmtree(tmp_path / "out")
+    assert states(planned_at(grid, tmp_path)) == ["done", "missing"]  # found in the archive
+    assert (planned_at(grid, tmp_path)[1].seconds or 0) < 60  # measured, not the guess of two minutes
+
+
+def test_a_broken_run_goes_on_where_it_lies(grid: Path, tmp_path: Path) -> None:
+    from lstmdrop.commands.train import train
+
+    class StopError(Exception):
+        pass
+
+    def stop(event: object) -> None:
+        if type(event).__name__ == "Validating":
+            raise StopError
+
+    (none, _) = planned_at(grid, tmp_path)
+    experiment = none.cell.experiment
+    elsewhere = tmp_path / "out/another name"
+    with pytest.raises(StopError):
+        train(
+            "lm", size=experiment.size, data=experiment.data, regularizer="none", seed=1,
+            overrides=none.cell.overrides, out=elsewhere, listener=stop,
+        )  # fmt: skip
+    (none, zaremba) = planned_at(grid, tmp_path)
+    assert (none.state, none.directory) == ("resume", elsewhere)
+    assert (zaremba.state, zaremba.directory) == ("missing", tmp_path / "out/toy/zaremba-s1")
+
+
+def test_a_folder_of_another_configuration_is_left_alone(grid: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "out/toy/none-s1"
+    taken.mkdir(parents=True)
+    (taken / "notes.txt").write_text("mine")
+    (none, _) = planned_at(grid, tmp_path)
+    assert none.state == "missing"
+    assert none.directory.name.startswith("none-s1-")
+
+
+def test_a_task_that_is_not_installed_is_named_and_nothing_is_run(
+    tmp_path: Path, toy_corpus: Path, toy_settings: list[str]
+) -> None:
+    grid = write_grid(tmp_path / "grid.toml", toy_corpus, toy_settings, task="juggling")
+    planned = planned_at(grid, tmp_path)
+    assert states(planned) == ["impossible", "impossible"]
+    assert "no task 'juggling'" in "".join(note.text for note in plan_table(planned).notes)
+    assert reproduce(grid=grid, out=tmp_path / "out", archive=tmp_path / "archive").ended == ()
+
+
+def test_the_plan_adds_up_the_time_of_what_is_open(grid: Path, tmp_path: Path) -> None:
+    planned = planned_at(grid, tmp_path, num_seeds=3)
+    assert len(planned) == 6
+    assert seconds_left(planned) == 6 * 120
+    assert seconds_left(planned, jobs=4) == 180
+    table = plan_table(planned, jobs=2)
+    assert table.rows == (("toy", "", 6, 0, 0, 6, "12 min"),)
+    assert table.notes[0].text == "time left: 6 min with 2 at a time"
+    assert [in_words(seconds) for seconds in (0, 59, 600, 7500)] == ["0 s", "59 s", "10 min", "2 h 05 min"]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.significance import PairedTest
+
+from lstmdrop.metrics.segments import bleu_segments, chrf_segments, perplexity_segments, word_error_segments
+from lstmdrop.metrics.significance import paired_bootstrap, paired_randomisation
+
+WORDS = ["the", "a", "cat", "dog", "sees", "hears", "house", "river", "moon", "red", "small", "old", "and", "in", "on"]
+
+
+def texts(num_lines: int = 60) -> tuple[list[str], list[str], list[str]]:
+    """References, and two systems that change one word in five and one in four."""
+    choose = random.Random(1)
+    references = [choose.choices(WORDS, k=choose.randint(5, 14)) for _ in range(num_lines)]
+    systems = [
+        [[choose.choice(WORDS) if choose.random() < rate else word for word in line] for line in references]
+        for rate in (0.22, 0.25)
+    ]
+    first, second, third = ([" ".join(line) for line in lines] for lines in (references, *systems))
+    return first, second, third
+
+
+@pytest.mark.parametrize(("name", "metric", "make"), [("bleu", BLEU, bleu_segments), ("chrf", CHRF, chrf_segments)])
+def test_p_values_are_sacrebleus_own(name: str, metric: type, make: object) -> None:
+    """With its seed and numbers of samples: not nearly, but the same."""
+    references, first, second = texts()
+    systems = [("baseline", first), ("system", second)]
+    segments = [make(lines, [[line] for line in references]) for lines in (first, second)]  # type: ignore[operator]
+    for kind, num_samples in (("bs", 300), ("ar", 400)):
+        _, theirs = PairedTest(systems, {name: metric()}, [references], test_type=kind, n_samples=num_samples)()
+        ((baseline, system),) = (scores for key, scores in theirs.items() if key != "System")
+        assert (baseline.score, system.score) == pytest.approx([one.value for one in segments])
+        bootstrap = paired_bootstrap(*segments, num_samples=num_samples)
+        ours = bootstrap.p_value if kind == "bs" else paired_randomisation(*segments, num_samples=num_samples)
+        assert ours == pytest.approx(system.p_value, abs=1e-12)
+        assert 0.005 < ours < 0.9  # neither end, where anything would agree
+
+
+def test_a_run_against_itself_is_no_difference() -> None:
+    references, first, _ = texts()
+    segments = word_error_segments(first, [[line] for line in references])
+    bootstrap = paired_bootstrap(segments, segments)
+    assert (bootstrap.low, bootstrap.high) == (0.0, 0.0)
+    assert bootstrap.p_value <= 1
+    assert paired_randomisation(segments, segments) <= 1
+
+
+def test_a_plain_difference_is_found_and_its_interval_holds_it() -> None:
+    generator = np.random.default_rng(5)
+    worse = generator.normal(-4.0, 1.0, 5000)
+    better = worse + generator.normal(0.1, 0.2, 5000)
+    segments = perplexity_segments(worse), perplexity_segments(better)
+    bootstrap = paired_bootstrap(*segments)
+    assert bootstrap.low < segments[1].value - segments[0].value < bootstrap.high < 0
+    assert bootstrap.p_value < 0.01
+    assert paired_randomisation(*segments, num_samples=1000) < 0.01
+
+
+def test_the_order_of_the_runs_turns_the_difference_around() -> None:
+    references, first, second = texts()
+    segments = [word_error_segments(lines, [[line] for line in references]) for lines in (first, second)]
+    forth, back = paired_bootstrap(*segments), paired_bootstrap(*reversed(segments))
+    assert (forth.low, forth.high) == pytest.approx((-back.high, -back.low))
+    assert forth.p_value == back.p_value
+    assert paired_randomisation(*segments, num_samples=500) == paired_randomisation(*segments[::-1], num_samples=500)
+
+
+def test_under_no_difference_small_p_values_are_rare() -> None:
+    """Of 60 pairs that differ by chance alone, about three are called significant at 5%."""
+    generator = np.random.default_rng(11)
+    found = 0
+    for _ in range(60):
+        base = generator.normal(-4.0, 1.0, 2000)
+        pair = [perplexity_segments(base + generator.normal(0, 0.3, 2000)) for _ in range(2)]
+        found += paired_randomisation(*pair, num_samples=200) < 0.05
+    assert found <= 9  # more has a probability of 0.1%
+
+
+def test_other_numbers_of_segments_cannot_be_paired() -> None:
+    one, two = perplexity_segments(np.full(100, -1.0)), perplexity_segments(np.full(200, -1.0))
+    with pytest.raises(ValueError, match="2 segments cannot be paired with 4"):
+        paired_bootstrap(one, two)
+    with pytest.raises(ValueError, match="2 segments cannot be paired with 4"):
+        paired_randomisation(one, two)
