@@ -178,6 +178,13 @@ def test_a_text_with_the_token_that_ends_sentences_is_refused(build_mt: Build, t
         build_mt(data=folder).pairs("train")
 
 
+def test_the_batches_of_an_epoch_can_be_entered_anywhere(build_mt: Build) -> None:
+    batches = build_mt().batches("train", epoch=2)
+    every = [batch.numbers.tolist() for batch in batches]
+    assert len(every) > 2
+    assert [batch.numbers.tolist() for batch in batches[2:]] == every[2:]
+
+
 def test_vocabularies_come_from_the_training_text_alone(build_mt: Build, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     folder.mkdir()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from lstmdrop.data.bucketing import token_batches
+from lstmdrop.data.planned import PlannedBatches
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import build_store
 from lstmdrop.data.text import read_lines
@@ -82,11 +83,10 @@ class MachineTranslation:
             )
         return self._pairs[split]
 
-    def batches(self, split: Split, *, epoch: int = 0) -> Iterator[PairBatch]:
+    def batches(self, split: Split, *, epoch: int = 0) -> PlannedBatches[PairBatch]:
         """Pairs of like length together, in an order that the seed and the epoch determine."""
         pairs = self.pairs(split)
-        for numbers in self._plan(split, epoch):
-            yield pairs.batch(numbers.tolist(), self.device)
+        return PlannedBatches(self._plan(split, epoch), lambda numbers: pairs.batch(numbers, self.device))
 
     def num_batches(self, split: Split) -> int:
         """Batches of one pass, the same in every epoch."""
