@@ -13,12 +13,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from lstmdrop.commands.rescore import rescore, scorable
 from lstmdrop.commands.settings import resolve_config
+from lstmdrop.commands.train import train
 from lstmdrop.config import Section, TaskConfig, resolve
 from lstmdrop.discovery import installed_tasks, load_plugin, sizes
 from lstmdrop.layers import read_preset
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.plugin import TaskPlugin
+from lstmdrop.report.page.example import read_examples
+from lstmdrop.report.run_files import read_summary
 from lstmdrop.run import Run
 from lstmdrop.task import SPLITS, Loss, Stateful
 from lstmdrop.training.trainer import Trainer
@@ -184,3 +188,21 @@ def test_evaluation_in_the_middle_of_an_epoch_leaves_training_alone(build: Calla
                 task.model.train()
         trained.append(weights(task))
     assert all(torch.equal(value, trained[1][name]) for name, value in trained[0].items())
+
+
+def test_what_a_run_keeps_gives_its_test_scores_again(
+    plugin: TaskPlugin, tmp_path: Path, toys: dict[str, tuple[str, list[str]]]
+) -> None:
+    """So that ``compare`` works on it, and that a committed result can be checked."""
+    data, overrides = toys.get(plugin.name, ("demo", []))
+    few = [*overrides, "training.epochs=1"]
+    run = train(plugin.name, size="tiny", data=data, overrides=few, out=tmp_path / "run")
+    if (run.directory / "predictions.txt").exists() and plugin.references is None:
+        pytest.skip(f"{plugin.name} keeps predictions and says no references: compare cannot read them")
+    summary = read_summary(run.directory)
+    names = scorable(summary)
+    assert names
+    for name in names:
+        assert math.isfinite(rescore(summary, name).value)  # it raises where the number is another than the run's
+    if plugin.examples is not None:
+        assert read_examples(run.directory, 100)

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +162,34 @@ def test_a_broken_run_goes_on_where_it_lies(grid: Path, tmp_path: Path) -> None:
     (none, zaremba) = planned_at(grid, tmp_path)
     assert (none.state, none.directory) == ("resume", elsewhere)
     assert (zaremba.state, zaremba.directory) == ("missing", tmp_path / "out/toy/zaremba-s1")
+
+
+def test_when_it_is_stopped_the_runs_write_their_checkpoints_and_end(
+    tmp_path: Path, toy_corpus: Path, toy_settings: list[str]
+) -> None:
+    slow = [setting for setting in toy_settings if "epochs" not in setting]
+    grid = write_grid(tmp_path / "grid.toml", toy_corpus, slow)
+    grid.write_text(grid.read_text().replace(FAST, "training.epochs=100000") + 'rules = [{ rule = "none" }]\n')
+    words = [sys.executable, "-m", "lstmdrop", "reproduce", "--grid", str(grid), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        wait_for(tmp_path / "out/toy/none-s1/last.safetensors")
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"the same command goes on from here" in said
+    (one,) = planned_at(grid, tmp_path)
+    assert one.state == "resume"
+    steps = json.loads((one.directory / "last.json").read_text())["step"]
+    time.sleep(0.5)
+    assert json.loads((one.directory / "last.json").read_text())["step"] == steps  # nobody trains on
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(600):
+        if path.exists():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{path} did not appear")
 
 
 def test_a_folder_of_another_configuration_is_left_alone(grid: Path, tmp_path: Path) -> None:

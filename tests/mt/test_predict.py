@@ -112,6 +112,8 @@ def test_the_attention_of_one_line_is_drawn(build_mt: Build, tmp_path: Path) -> 
     drawing = picture.read_text(encoding="utf-8")
     assert all(f">{word}</text>" in drawing for word in ("one", "red", "house"))
     best = output["hypotheses"][0]
+    assert [max(range(len(row)), key=row.__getitem__) for row in best["attention"]] == best["alignment"]
+    assert [sum(row) for row in best["attention"]] == pytest.approx([1.0] * len(best["tokens"]), abs=1e-3)
     assert len(best["alignment"]) == len(best["tokens"])
     assert set(best["alignment"]) <= set(range(len(output["source_tokens"])))
 

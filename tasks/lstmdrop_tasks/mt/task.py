@@ -181,7 +181,8 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     translations = _translations(models, split)
     if outputs is not None:
         (outputs / "predictions.txt").write_text("".join(f"{line}\n" for line in translations), encoding="utf-8")
-        np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32))
+        lengths = models[0].pairs(split).target.lengths
+        np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32), lengths=lengths)
     references = list(read_lines(models[0].text(split).target))
     decoding, data = models[0].config.decoding, models[0].pairs(split).sha256[:12]
     how = {"models": str(len(models)), "data": data}

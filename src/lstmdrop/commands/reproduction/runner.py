@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +54,12 @@ def run_cells(
     """Run the open cells, ``jobs`` at a time; a failed one stops no other.
 
     Raises:
-        KeyboardInterrupt: SIGINT came; the runs were told, wrote their checkpoints and ended.
+        KeyboardInterrupt: SIGINT or SIGTERM came; the runs were told, wrote their checkpoints and ended.
     """
     waiting = [one for one in planned if one.is_open][::-1]
     running: list[_Job] = []
     ended: list[CellEnded] = []
-    try:
+    with _terminated_like_interrupted(), _all_stopped(running):
         while waiting or running:
             while waiting and len(running) < jobs:
                 job = _start(waiting.pop(), jobs, device, data_dir)
@@ -67,12 +69,32 @@ def run_cells(
                 ended.append(end)
                 listener(end)
             time.sleep(0.05)
+    return ended
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends the block as SIGINT does, or the runs would go on without their parent."""
+    if threading.current_thread() is not threading.main_thread():  # elsewhere Python allows no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _all_stopped(running: Sequence[_Job]) -> Iterator[None]:
+    """Whatever ends the block, no run outlives it: each is told, and writes its checkpoint."""
+    try:
+        yield
     finally:
         for job in running:
             job.process.send_signal(signal.SIGINT)
         for job in running:
             job.process.wait()
-    return ended
 
 
 def command(planned: Planned, device: str = "auto", data_dir: Path | None = None) -> list[str]:
