@@ -27,9 +27,9 @@ def command(
     output: Annotated[Path | None, typer.Option(help="Write to a file.", metavar="FILE")] = None,
     paper: Annotated[bool, typer.Option(help="Show the paper's tables beside the runs.")] = True,
     curves: Annotated[bool, typer.Option("--curves", help="Draw training and validation curves too.")] = False,
-    with_data: Annotated[
-        bool, typer.Option("--data/--no-data", help="Show sources, references and pictures on the page.")
-    ] = True,
+    no_data: Annotated[
+        bool, typer.Option("--no-data", help="Leave sources, references and pictures out of the page.")
+    ] = False,
     into: Annotated[
         Path | None, typer.Option(help="Put the short table between the markers of a Markdown file.", metavar="FILE")
     ] = None,
@@ -50,7 +50,7 @@ def command(
     elif output_format == "table" and output is None:
         _show(made, with_curves=curves)
     else:
-        _write(made, output_format, output, with_data=with_data, data_dir=data_dir)
+        _write(made, output_format, output, with_data=not no_data, data_dir=data_dir)
 
 
 def _write(made: Report, output_format: str, output: Path | None, *, with_data: bool, data_dir: Path | None) -> None:

@@ -62,6 +62,11 @@
     return values.length > 2 ? values : d3.ticks(low, high, 5);
   }
 
+  function wholeNumbers(epochs) {
+    const [low, high] = d3.extent(epochs);
+    return d3.ticks(low, high, 12).filter(Number.isInteger);
+  }
+
   /** Training dashed, validation solid, the gap between them shaded. */
   function curvesChart(chosen, metric, width) {
     const points = pointsOf(chosen);
@@ -72,7 +77,7 @@
       ariaLabel: `${metric} by epoch`,
       ariaDescription: ends.map(({ label, training, validation }) =>
         `${label}: training ${compact(training)}, validation ${compact(validation)} after the last epoch`).join("; "),
-      x: { label: "epoch", labelOffset: 38, tickFormat: "d", ticks: Math.min(12, new Set(points.map(({ epoch }) => epoch)).size) },
+      x: { label: "epoch", labelOffset: 38, tickFormat: "d", ticks: wholeNumbers(points.map(({ epoch }) => epoch)) },
       y: scaleOf(metric, points),
       marks: [
         Plot.areaY(points, { x: "epoch", z: "run", fill: "color", fillOpacity: 0.12, y1: "training", y2: "validation", className: "gap" }),
