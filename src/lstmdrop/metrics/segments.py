@@ -64,7 +64,7 @@ def cider_segments(hypotheses: Sequence[str], references: References) -> Segment
         MissingPartError: pycocoevalcap is not installed.
     """
     try:
-        from pycocoevalcap.cider.cider import Cider
+        from pycocoevalcap.cider.cider import Cider  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingPartError("CIDEr needs pycocoevalcap: pip install pycocoevalcap") from None
     numbers = range(len(hypotheses))
