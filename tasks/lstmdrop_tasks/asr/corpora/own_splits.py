@@ -1,0 +1,43 @@
+"""Splits as far as the data has them; the rest is held out of training, by speaker where speakers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lstmdrop.errors import DataError
+from lstmdrop.task import Split
+from lstmdrop_tasks.asr.corpora.splitting import hold_out
+from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
+
+
+def with_held_out(name: str, found: Mapping[str, tuple[Utterance, ...]]) -> SpeechCorpus:
+    """The corpus with a validation and a test split.
+
+    Raises:
+        DataError: there is no training data, too little to hold some out, or two splits share a speaker.
+    """
+    train = found.get("train", ())
+    splits: dict[Split, tuple[Utterance, ...]] = {}
+    for split in ("test", "valid"):
+        given = found.get(split)
+        if given is None:
+            if len(train) < 2:
+                raise DataError(f"{name}: {len(train)} training utterances are too few to hold some out for {split}")
+            train, given = hold_out(train)
+        splits[split] = given
+    if not train:
+        raise DataError(f"{name}: there is no training utterance")
+    corpus = SpeechCorpus(name, {"train": train, **splits})
+    _require_different_speakers(corpus)
+    return corpus
+
+
+def _require_different_speakers(corpus: SpeechCorpus) -> None:
+    speakers = {
+        split: {utterance.speaker for utterance in utterances} - {None} for split, utterances in corpus.splits.items()
+    }
+    everyone = set().union(*speakers.values())
+    for split in ("valid", "test"):
+        shared = speakers["train"] & speakers[split]
+        if shared and len(everyone) > 1:
+            raise DataError(f"{corpus.name}: train and {split} share speakers, such as {sorted(map(str, shared))[0]!r}")
