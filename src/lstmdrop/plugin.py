@@ -33,6 +33,8 @@ class TaskPlugin:
     """What can be asked of ``predict``: the docstring is the command's help, the fields are its options."""
     predict: Predict
     bench: Bench
+    tune: Tune | None = None
+    """Finds the best settings of ``eval`` that need no training; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ class Predict(Protocol):
 
     def __call__(self, tasks: Sequence[Any], inputs: Iterable[str], options: Any) -> Iterator[Mapping[str, Any]]:
         """One JSON-ready object a line of output, its plain form under ``text``."""
+        ...
+
+
+class Tune(Protocol):
+    """Chooses decoding settings."""
+
+    def __call__(self, tasks: Sequence[Any], split: Split) -> Mapping[str, Any]:
+        """The settings, by dotted key, under which the first score on ``split`` is best."""
         ...
 
 

@@ -39,6 +39,12 @@ def _predict(
     return predict(tasks, inputs, options)
 
 
+def _tune(tasks: Sequence[SpeechRecognition], split: Split) -> Mapping[str, Any]:
+    from lstmdrop_tasks.asr.tuning import tune
+
+    return tune(tasks, split)
+
+
 def _bench(config: ASRConfig, device: torch.device, seconds: float) -> Speed:
     from lstmdrop_tasks.asr.bench import bench
 
@@ -56,4 +62,5 @@ PLUGIN = TaskPlugin(
     prediction=ASRPrediction,
     predict=_predict,
     bench=_bench,
+    tune=_tune,
 )

@@ -11,8 +11,7 @@ import numpy as np
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.decoding.ctc import CTCBeamSettings, CTCHypothesis, LogProbs, align, greedy, prefix_beam_search
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
-from lstmdrop_tasks.asr.fusion import make_scorer
-from lstmdrop_tasks.asr.language_model import load_language_model
+from lstmdrop_tasks.asr.fusion import LMScorer
 
 PRUNE = 10.0
 """Tokens of less than e^-10 of the likeliest's probability are not tried in the search."""
@@ -21,18 +20,20 @@ PRUNE = 10.0
 class Decoder:
     """Greedy, or a prefix beam search where a beam or an LM is asked for."""
 
-    def __init__(self, tokenizer: Tokenizer, config: ASRDecodingConfig, num_best: int = 1) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, config: ASRDecodingConfig, num_best: int = 1, scorer: LMScorer | None = None
+    ) -> None:
         self.tokenizer = tokenizer
         self.config = config
-        self.scorer = None if config.lm is None else make_scorer(load_language_model(config.lm), tokenizer)
+        self.scorer = scorer
         self.settings = CTCBeamSettings(
             beam_size=max(config.beam_size, num_best),
             num_best=num_best,
-            lm_weight=config.lm_weight if config.lm else 0.0,
+            lm_weight=config.lm_weight if scorer else 0.0,
             length_bonus=config.length_bonus,
             prune=PRUNE,
         )
-        self.is_greedy = self.settings.beam_size == 1 and config.lm is None and config.length_bonus == 0
+        self.is_greedy = self.settings.beam_size == 1 and scorer is None and config.length_bonus == 0
 
     def decode(self, log_probs: LogProbs) -> list[CTCHypothesis]:
         """The best hypotheses for ``(steps, tokens)``, best first."""

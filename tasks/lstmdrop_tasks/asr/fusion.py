@@ -14,7 +14,7 @@ WORD_START = "▁"
 """How SentencePiece marks a piece that begins a word."""
 
 
-def make_scorer(model: LanguageModel, tokenizer: Tokenizer) -> CharacterScorer | WordScorer:
+def make_scorer(model: LanguageModel, tokenizer: Tokenizer) -> LMScorer:
     """Character by character where both are of characters, else word by word.
 
     Raises:
@@ -118,3 +118,6 @@ def _piece(token: str, tokenizer: Tokenizer) -> tuple[bool, str]:
     if isinstance(tokenizer, CharacterTokenizer):
         return (True, "") if token.isspace() else (False, token)
     return token.startswith(WORD_START), token.removeprefix(WORD_START)
+
+
+LMScorer = CharacterScorer | WordScorer

@@ -55,8 +55,8 @@ class AcousticModel(nn.Module):
         self, stacked: Float[Tensor, "steps batch stacked"], state: LSTMState | None
     ) -> tuple[Float[Tensor, "steps batch outputs"], LSTMState]:
         """Go on from ``state``, for a model of one direction."""
-        outputs, state = self.encoder(stacked, state)
-        return self.softmax(outputs), state
+        outputs, after = self.encoder(stacked, state)
+        return self.softmax(outputs), after
 
     def num_steps(self, lengths: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
         """Steps of so many frames."""

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -109,7 +109,7 @@ def _decoder(task: SpeechRecognition, options: ASRPrediction) -> Decoder:
 
 
 @torch.inference_mode()
-def _log_probs(task: SpeechRecognition, source: Path | IO[bytes]) -> tuple[LogProbs, float]:
+def _log_probs(task: SpeechRecognition, source: Path | BinaryIO) -> tuple[LogProbs, float]:
     features, seconds = _features(task, source)
     if features.shape[1] != len(task.normalisation.mean):
         raise DataError(f"{source}: {features.shape[1]} features a frame; the run has {len(task.normalisation.mean)}")
@@ -120,7 +120,7 @@ def _log_probs(task: SpeechRecognition, source: Path | IO[bytes]) -> tuple[LogPr
     return task.targets.log_probs(logits)[:, 0].float().cpu().numpy(), seconds
 
 
-def _features(task: SpeechRecognition, source: Path | IO[bytes]) -> tuple[Features, float]:
+def _features(task: SpeechRecognition, source: Path | BinaryIO) -> tuple[Features, float]:
     config = task.config.features
     if isinstance(source, Path) and source.suffix == ".npy":
         features = read_features(source, config)

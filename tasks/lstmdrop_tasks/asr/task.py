@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lstmdrop.data.tokenizer import load_tokenizer, train_tokenizer
 from lstmdrop.errors import DataError, UsageError
@@ -111,7 +112,6 @@ def build(config: ASRConfig, assets: Path, device: torch.device, data_dir: Path 
     return SpeechRecognition(config, model.to(device), objective, normalisation, speech, device)
 
 
-@torch.no_grad()
 def evaluate(tasks: Iterable[SpeechRecognition], split: Split, outputs: Path | None = None) -> Sequence[Score]:
     """Scores of the models' averaged probabilities; the models are in memory together.
 
@@ -124,17 +124,24 @@ def evaluate(tasks: Iterable[SpeechRecognition], split: Split, outputs: Path | N
     require_alike(models)
     if len({model.speech.sha256(split) for model in models}) > 1:
         raise DataError("these runs differ in their features or test data: they cannot be scored as one")
-    for model in models:
-        model.model.eval()
     how = {"models": str(len(models)), "data": first.speech.sha256(split)[:12]}
     scorer = first.targets.scorer(first.speech.utterances(split), how)
+    for log_probs, batch in log_prob_batches(models, split):
+        scorer.add(log_probs, batch)
+    return scorer.scores(outputs)
+
+
+@torch.no_grad()
+def log_prob_batches(models: Sequence[SpeechRecognition], split: Split) -> Iterator[tuple[Tensor, SpeechBatch]]:
+    """What the models say together of each batch of a split, ``(steps, batch, outputs)``."""
+    for model in models:
+        model.model.eval()
     for batches in zip(*(model.plain_batches(split) for model in models), strict=True):
         members = [
             model.targets.log_probs(model.model(batch.features, batch.lengths))
             for model, batch in zip(models, batches, strict=True)
         ]
-        scorer.add(mean_of_models(members), batches[0])
-    return scorer.scores(outputs)
+        yield mean_of_models(members), batches[0]
 
 
 def require_alike(models: Sequence[SpeechRecognition]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ Samples = npt.NDArray[np.float32]
 
 
 def read_audio(
-    source: Path | IO[bytes], rate: int, *, start: float | None = None, end: float | None = None, speed: float = 1.0
+    source: Path | BinaryIO, rate: int, *, start: float | None = None, end: float | None = None, speed: float = 1.0
 ) -> Samples:
     """One channel at ``rate`` Hz, between -1 and 1; several channels are averaged.
 
@@ -44,13 +44,14 @@ def read_audio(
     return resampled
 
 
-def _read(source: Path | IO[bytes], start: float | None, end: float | None) -> tuple[Samples, int]:
-    with soundfile.SoundFile(source) as file:
+def _read(source: Path | BinaryIO, start: float | None, end: float | None) -> tuple[Samples, int]:
+    with soundfile.SoundFile(str(source) if isinstance(source, Path) else source) as file:
         first = round((start or 0.0) * file.samplerate)
         last = -1 if end is None else round(end * file.samplerate) - first
         if first:
             file.seek(first)
-        return file.read(last, dtype="float32", always_2d=True), file.samplerate
+        samples: Samples = np.asarray(file.read(last, dtype="float32", always_2d=True), np.float32)
+        return samples, file.samplerate
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from lstmdrop_tasks.asr.batch import SpeechBatch
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
 from lstmdrop_tasks.asr.corpora.utterance import Utterance
 from lstmdrop_tasks.asr.decoder import Decoder
+from lstmdrop_tasks.asr.fusion import LMScorer, make_scorer
+from lstmdrop_tasks.asr.language_model import load_language_model
 from lstmdrop_tasks.asr.objectives.transcript_scorer import TranscriptScorer
 
 log = logging.getLogger("lstmdrop.asr")
@@ -34,7 +37,7 @@ class TranscriptObjective:
         self.stride = stride
         self.decoding = decoding
         self._decoders: dict[tuple[ASRDecodingConfig, int], Decoder] = {}
-        """Those that were used, each with its LM loaded."""
+        self._scorers: dict[Path, LMScorer] = {}
         self.num_infinite = 0
         """Losses that had to be left out so far because they were not finite."""
 
@@ -101,8 +104,15 @@ class TranscriptObjective:
         """As these settings have it, else the run's; kept, so that its LM is loaded once."""
         key = (config or self.decoding, num_best)
         if key not in self._decoders:
-            self._decoders[key] = Decoder(self.tokenizer, *key)
+            self._decoders[key] = Decoder(self.tokenizer, *key, scorer=self._scorer(key[0].lm))
         return self._decoders[key]
+
+    def _scorer(self, run: Path | None) -> LMScorer | None:
+        if run is None:
+            return None
+        if run not in self._scorers:
+            self._scorers[run] = make_scorer(load_language_model(run), self.tokenizer)
+        return self._scorers[run]
 
     def summary(self) -> dict[str, str]:
         """The number of tokens."""
