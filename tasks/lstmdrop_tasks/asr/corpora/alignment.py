@@ -48,7 +48,7 @@ def read_alignment(utterance: Utterance) -> Alignment:
     """
     if utterance.alignment is None:
         raise DataError(f"{utterance.id}: no alignment, and the frames objective needs one")
-    if utterance.alignment.suffix == ".ctm":
+    if utterance.alignment.suffix.lower() != ".textgrid":
         found = _read_ctm(utterance.alignment).get(utterance.id)
         if found is None:
             raise DataError(f"{utterance.alignment}: nothing about {utterance.id}")

@@ -7,19 +7,32 @@ from pathlib import Path
 
 from lstmdrop.data.registry import locate
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LJSPEECH
+from lstmdrop_tasks.asr.corpora.common_voice import common_voice
+from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH, LJSPEECH, SPEECHOCEAN762
 from lstmdrop_tasks.asr.corpora.jsonl import manifests, one_manifest
+from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, kaldi
+from lstmdrop_tasks.asr.corpora.librispeech import librispeech
 from lstmdrop_tasks.asr.corpora.ljspeech import METADATA, ljspeech
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus
 from lstmdrop_tasks.asr.demo.corpus import demo
 
-PUBLISHED: Mapping[str, Callable[[Path], SpeechCorpus]] = {LJSPEECH.name: ljspeech, AN4.name: manifests}
+PUBLISHED: Mapping[str, Callable[[Path], SpeechCorpus]] = {
+    LJSPEECH.name: ljspeech,
+    AN4.name: manifests,
+    SPEECHOCEAN762.name: kaldi,
+    LIBRISPEECH.name: librispeech,
+}
 
-LAYOUTS: tuple[tuple[str, Callable[[Path], SpeechCorpus]], ...] = (
-    ("train.jsonl", manifests),
-    (METADATA, ljspeech),
+LAYOUTS: tuple[tuple[str, str, Callable[[Path], SpeechCorpus]], ...] = (
+    ("JSONL manifests", "train.jsonl", manifests),
+    ("LJSpeech", METADATA, ljspeech),
+    ("Kaldi", WAV_SCP, kaldi),
+    ("Kaldi", f"train/{WAV_SCP}", kaldi),
+    ("Common Voice", "train.tsv", common_voice),
+    ("LibriSpeech", "train-*/*/*/*.trans.txt", librispeech),
+    ("LibriSpeech", "LibriSpeech/train-*/*/*/*.trans.txt", librispeech),
 )
-"""A file that tells a folder's layout, and what reads it."""
+"""Layouts, a file that tells each, and what reads it."""
 
 
 def find_corpus(data: str, data_dir: Path | None = None) -> SpeechCorpus:
@@ -41,7 +54,8 @@ def find_corpus(data: str, data_dir: Path | None = None) -> SpeechCorpus:
             f"{data!r} is neither a dataset nor a file or folder here{did_you_mean(data, names)}\n"
             f"datasets: {', '.join(names)}; or give a JSONL manifest, or a folder in one of the known layouts"
         )
-    for mark, layout in LAYOUTS:
+    for _, mark, layout in LAYOUTS:
         if any(path.glob(mark)):
             return layout(path)
-    raise DataError(f"{path}: no known layout; it needs one of {', '.join(mark for mark, _ in LAYOUTS)}")
+    marks = ", ".join(f"{mark} ({name})" for name, mark, _ in LAYOUTS)
+    raise DataError(f"{path}: no known layout is in this folder; it needs one of {marks}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop.task import SPLITS
+from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.asr.corpora.own_splits import with_held_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
@@ -22,7 +22,10 @@ def manifests(folder: Path) -> SpeechCorpus:
         DataError: there is no training manifest, or a line is damaged.
     """
     paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    return with_held_out(folder.name, {split: read_manifest(path) for split, path in paths.items() if path.is_file()})
+    found: dict[Split, tuple[Utterance, ...]] = {
+        split: read_manifest(path) for split, path in paths.items() if path.is_file()
+    }
+    return with_held_out(folder.name, found)
 
 
 def one_manifest(path: Path) -> SpeechCorpus:

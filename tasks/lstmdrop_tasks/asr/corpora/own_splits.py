@@ -10,7 +10,7 @@ from lstmdrop_tasks.asr.corpora.splitting import hold_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
 
-def with_held_out(name: str, found: Mapping[str, tuple[Utterance, ...]]) -> SpeechCorpus:
+def with_held_out(name: str, found: Mapping[Split, tuple[Utterance, ...]]) -> SpeechCorpus:
     """The corpus with a validation and a test split.
 
     Raises:
@@ -18,7 +18,8 @@ def with_held_out(name: str, found: Mapping[str, tuple[Utterance, ...]]) -> Spee
     """
     train = found.get("train", ())
     splits: dict[Split, tuple[Utterance, ...]] = {}
-    for split in ("test", "valid"):
+    held_out: tuple[Split, Split] = ("test", "valid")
+    for split in held_out:
         given = found.get(split)
         if given is None:
             if len(train) < 2:
