@@ -14,7 +14,7 @@ import torch
 from lstmdrop import train
 from lstmdrop.commands.evaluate import evaluate, tune
 from lstmdrop.data.tokenizer import train_tokenizer
-from lstmdrop.decoding.ctc import CTCBeamSettings, prefix_beam_search
+from lstmdrop.decoding.ctc_search import CTCBeamSettings, prefix_beam_search
 from lstmdrop.errors import UsageError
 from lstmdrop_tasks.asr.fusion import make_scorer
 from lstmdrop_tasks.asr.language_model import LanguageModel, load_language_model

@@ -12,14 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from lstmdrop.decoding.ctc import (
-    CTCBeamSettings,
-    align,
-    collapse,
-    greedy,
-    num_steps_needed,
-    prefix_beam_search,
-)
+from lstmdrop.decoding.ctc import align, collapse, greedy, num_steps_needed
+from lstmdrop.decoding.ctc_search import CTCBeamSettings, prefix_beam_search
 
 BLANK = 0
 WHOLE = CTCBeamSettings(beam_size=100_000, num_best=100_000)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from lstmdrop.data.tokenizer import Tokenizer
-from lstmdrop.decoding.ctc import CTCBeamSettings, CTCHypothesis, LogProbs, align, greedy, prefix_beam_search
+from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs, align, greedy
+from lstmdrop.decoding.ctc_search import CTCBeamSettings, prefix_beam_search
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
 from lstmdrop_tasks.asr.fusion import LMScorer
 

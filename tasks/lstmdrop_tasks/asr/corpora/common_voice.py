@@ -8,7 +8,7 @@ from pathlib import Path
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import Split
-from lstmdrop_tasks.asr.corpora.own_splits import with_held_out
+from lstmdrop_tasks.asr.corpora.own_splits import read_splits, with_held_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
 FILES: dict[Split, str] = {"train": "train.tsv", "valid": "dev.tsv", "test": "test.tsv"}
@@ -21,8 +21,8 @@ def common_voice(folder: Path) -> SpeechCorpus:
     Raises:
         DataError: a table is missing or damaged.
     """
-    tables = {split: folder / name for split, name in FILES.items()}
-    return with_held_out(folder.name, {split: _table(path) for split, path in tables.items() if path.is_file()})
+    tables: dict[Split, Path] = {split: folder / name for split, name in FILES.items()}
+    return with_held_out(folder.name, read_splits(tables, _table))
 
 
 def _table(path: Path) -> tuple[Utterance, ...]:

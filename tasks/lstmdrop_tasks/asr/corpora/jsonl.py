@@ -9,7 +9,7 @@ from typing import Any
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import SPLITS, Split
-from lstmdrop_tasks.asr.corpora.own_splits import with_held_out
+from lstmdrop_tasks.asr.corpora.own_splits import read_splits, with_held_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
 KEYS = {"id", "audio", "features", "text", "speaker", "alignment", "start", "end"}
@@ -21,11 +21,8 @@ def manifests(folder: Path) -> SpeechCorpus:
     Raises:
         DataError: there is no training manifest, or a line is damaged.
     """
-    paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    found: dict[Split, tuple[Utterance, ...]] = {
-        split: read_manifest(path) for split, path in paths.items() if path.is_file()
-    }
-    return with_held_out(folder.name, found)
+    paths: dict[Split, Path] = {split: folder / f"{split}.jsonl" for split in SPLITS}
+    return with_held_out(folder.name, read_splits(paths, read_manifest))
 
 
 def one_manifest(path: Path) -> SpeechCorpus:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from lstmdrop.errors import DataError
 from lstmdrop.task import Split
 from lstmdrop_tasks.asr.corpora.splitting import hold_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
+
+
+def read_splits(
+    paths: Mapping[Split, Path], read: Callable[[Path], tuple[Utterance, ...]]
+) -> dict[Split, tuple[Utterance, ...]]:
+    """Those of the splits whose file is there."""
+    found = {}
+    for split, path in paths.items():
+        if path.is_file():
+            found[split] = read(path)
+    return found
 
 
 def with_held_out(name: str, found: Mapping[Split, tuple[Utterance, ...]]) -> SpeechCorpus:
