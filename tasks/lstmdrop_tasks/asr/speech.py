@@ -44,6 +44,8 @@ class Speech:
         self._corpus = corpus
         self._stores: dict[tuple[Split, float], FeatureStore] = {}
         self._of_speaker: dict[Split, dict[str, Normalisation]] = {}
+        self._left_out: dict[Split, dict[str, str]] = {}
+        self._sha256: dict[Split, str] = {}
 
     @cached_property
     def corpus(self) -> SpeechCorpus:
@@ -85,11 +87,11 @@ class Speech:
 
     def left_out(self, split: Split, objective: Objective) -> dict[str, str]:
         """The ids of the utterances that are not trained on or cannot be scored, and why."""
-        store = self.store(split)
-        found = {**store.problems, **store.mismatches}
-        if split == "train":
-            found |= self._unfit(objective)
-        return found
+        if split not in self._left_out:
+            store = self.store(split)
+            unfit = self._unfit(objective) if split == "train" else {}
+            self._left_out[split] = {**store.problems, **store.mismatches, **unfit}
+        return self._left_out[split]
 
     def usable(self, split: Split, objective: Objective) -> Numbers:
         """The numbers of the utterances that have frames and, in training, targets that fit them."""
@@ -172,9 +174,11 @@ class Speech:
 
     def sha256(self, split: Split) -> str:
         """Hash over the features and the transcripts of a split."""
-        transcripts = [utterance.text for utterance in self.utterances(split)]
-        text = json.dumps([self.store(split).sha256, transcripts])
-        return hashlib.sha256(text.encode()).hexdigest()
+        if split not in self._sha256:
+            transcripts = [utterance.text for utterance in self.utterances(split)]
+            text = json.dumps([self.store(split).sha256, transcripts])
+            self._sha256[split] = hashlib.sha256(text.encode()).hexdigest()
+        return self._sha256[split]
 
     def data_sha256(self) -> str:
         """Hash over the three splits."""
