@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from jaxtyping import install_import_hook
 
 install_import_hook(
-    ["lstmdrop.nn", "lstmdrop.decoding", "lstmdrop_tasks.lm.model", "lstmdrop_tasks.mt.model"], "beartype.beartype"
+    [
+        "lstmdrop.nn",
+        "lstmdrop.decoding",
+        "lstmdrop_tasks.lm.model",
+        "lstmdrop_tasks.mt.model",
+        "lstmdrop_tasks.asr.model",
+    ],
+    "beartype.beartype",
 )
 torch.set_num_threads(1)  # toy tensors: more threads only wait for each other
 
@@ -54,6 +63,39 @@ TOY_MT = (
     "regularizer.rule=zaremba", "regularizer.dropout=0.2", "training.batch_tokens=60", "training.epochs=2",
     "training.log_every=5", "training.label_smoothing=0.1", "decoding.beam_size=2",
 )  # fmt: skip
+
+
+TOY_ASR = (
+    "features.normalisation=global", "model.hidden_size=8", "model.num_layers=2", "model.bidirectional=true",
+    "model.stack=3", "model.stride=2", "model.init_bound=0.3", "regularizer.rule=zaremba", "regularizer.dropout=0.2",
+    "training.batch_frames=150", "training.rate=0.02", "training.epochs=2", "training.log_every=5",
+    "decoding.beam_size=1",
+)  # fmt: skip
+
+
+def write_speech(folder: Path, train: int = 24, valid: int = 5, test: int = 5, seed: int = 0) -> Path:
+    """Manifests of precomputed features: each letter is a few frames of a pattern of its own, aligned in a CTM."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    patterns = {letter: rng.standard_normal(6) for letter in "abcd"} | {" ": np.zeros(6)}
+    for split, num_utterances in (("train", train), ("valid", valid), ("test", test)):
+        lines, ctm = [], []
+        for number in range(num_utterances):
+            name = f"{split}{number}"
+            text = " ".join("".join(rng.choice(list("abcd"), rng.integers(1, 4))) for _ in range(rng.integers(1, 4)))
+            spans = [(letter, int(rng.integers(4, 8))) for letter in text]
+            start = 0
+            for letter, length in spans:
+                ctm.append(f"{name} 1 {start / 100:.2f} {length / 100:.2f} {letter.strip() or 'sil'}\n")
+                start += length
+            frames = np.concatenate([np.tile(patterns[letter], (length, 1)) for letter, length in spans])
+            noisy = frames + 0.3 * rng.standard_normal(frames.shape)
+            np.save(folder / f"{name}.npy", noisy.astype(np.float32))
+            entry = {"id": name, "speaker": f"{split}-{number % 2}", "features": f"{name}.npy", "text": text.upper()}
+            lines.append(json.dumps({**entry, "alignment": f"{split}.ctm"}) + "\n")
+        (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+        (folder / f"{split}.ctm").write_text("".join(ctm), encoding="utf-8")
+    return folder
 
 
 def write_pairs(folder: Path, train: int = 40, valid: int = 6, test: int = 6, seed: int = 0) -> Path:
@@ -104,9 +146,19 @@ def toy_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toys(toy_corpus: Path, toy_pairs: Path) -> dict[str, tuple[str, list[str]]]:
+def toy_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a few utterances as features, with transcripts and alignments; not to be changed."""
+    return write_speech(tmp_path_factory.mktemp("speech") / "toy")
+
+
+@pytest.fixture(scope="session")
+def toys(toy_corpus: Path, toy_pairs: Path, toy_speech: Path) -> dict[str, tuple[str, list[str]]]:
     """By task: data and overrides that make its tiny preset a toy."""
-    return {"lm": (str(toy_corpus), list(TOY)), "mt": (str(toy_pairs), list(TOY_MT))}
+    return {
+        "lm": (str(toy_corpus), list(TOY)),
+        "mt": (str(toy_pairs), list(TOY_MT)),
+        "asr": (str(toy_speech), list(TOY_ASR)),
+    }
 
 
 @pytest.fixture

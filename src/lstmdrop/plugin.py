@@ -40,6 +40,8 @@ class TaskPlugin:
     """What a trained model makes of a few inputs, kept in the run for the results page."""
     segments: Mapping[str, SegmentsOf] = field(default_factory=dict)
     """Scores that this task makes in another way than `lstmdrop.metrics.segments.SEGMENTS`, by name."""
+    tune: Tune | None = None
+    """Finds the best settings of ``eval`` that need no training; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,14 @@ class Examples(Protocol):
 
     def __call__(self, task: Any) -> Iterable[Mapping[str, Any]]:
         """A few outputs as `Predict` gives them; ``source``, ``references``, ``prompt`` and ``image`` are shown too."""
+        ...
+
+
+class Tune(Protocol):
+    """Chooses decoding settings."""
+
+    def __call__(self, tasks: Sequence[Any], split: Split) -> Mapping[str, Any]:
+        """The settings, by dotted key, under which the first score on ``split`` is best."""
         ...
 
 

@@ -51,6 +51,16 @@ class Replayable(Stateful, Protocol):
     is_replayable: bool
 
 
+@runtime_checkable
+class ScoresSplits(Protocol):
+    """A task that says itself which splits a finished run is scored on; others are scored on valid and test."""
+
+    @property
+    def scored_splits(self) -> Sequence[Split]:
+        """In the order in which they are scored."""
+        ...
+
+
 class Task(Protocol[BatchT]):
     """A built task: a model on its device, its data, its loss and its scores."""
 

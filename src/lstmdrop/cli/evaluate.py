@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,16 @@ def command(
     ] = None,
     device: options.Device = "auto",
     data_dir: options.DataDir = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="One setting over the run's, say of decoding; may be repeated.", metavar="SECTION.FIELD=VALUE"
+        ),
+    ] = None,
+    tune_on: Annotated[
+        str | None,
+        typer.Option(help="First choose the decoding that is best on this split.", metavar="SPLIT"),
+    ] = None,
     fail_under: Annotated[
         float | None, typer.Option(help="Exit with 6 if the first score is worse than this.", metavar="BOUND")
     ] = None,
@@ -30,12 +40,18 @@ def command(
 ) -> None:
     """Score a run, or the ensemble of several, with the signature that says how."""
     from lstmdrop.commands.average import average
-    from lstmdrop.commands.evaluate import evaluate, require_bound
+    from lstmdrop.commands.evaluate import evaluate, require_bound, tune
     from lstmdrop.commands.result import score_rows
 
     if out is None:
-        split = split or "test"
-        scores = {split: evaluate(task, runs=runs or (), data=data, split=split, device=device, data_dir=data_dir)}
+        split, settings = split or "test", list(overrides or ())
+        where: dict[str, Any] = {"runs": runs or (), "data": data, "device": device, "data_dir": data_dir}
+        if tune_on is not None:
+            settings += tune(task, split=tune_on, overrides=settings, **where)
+            typer.echo(f"chosen on {tune_on}: {' '.join(settings)}", err=True)
+        scores = {split: evaluate(task, split=split, overrides=settings, **where)}
+    elif overrides or tune_on:
+        raise UsageError("--out averages runs as they were trained: leave --set and --tune-on out")
     elif split is None:
         scores = average(task, out, runs=runs or (), data=data, device=device, data_dir=data_dir)
     else:

@@ -24,6 +24,9 @@ def command(
         str | None,
         typer.Option(help="none, zaremba, naive, variational, recurrent, zoneout or weight-drop.", metavar="RULE"),
     ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="Of a task with several: frames or ctc (asr).", metavar="NAME")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
@@ -43,13 +46,14 @@ def command(
     ] = False,
 ) -> None:
     """Train a model, score it as it goes and at the end, and write a run directory."""
+    overrides = [*([] if objective is None else [f"objective={objective}"]), *(overrides or ())]
     if dry_run:
         from lstmdrop.commands.plan import plan
         from lstmdrop.commands.settings import resolve_config
         from lstmdrop.discovery import load_plugin
 
         plugin = load_plugin(task)
-        config = resolve_config(plugin, size, data, regularizer, seed, preset, overrides or ())
+        config = resolve_config(plugin, size, data, regularizer, seed, preset, overrides)
         planned = plan(plugin, config, device, data_dir)
         typer.echo("\n".join(f"{name:<22}{value}" for name, value in planned.items()))
         return
@@ -66,7 +70,7 @@ def command(
         try:
             train(
                 task, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
-                overrides=overrides or (), out=out, device=device, resume=resume, data_dir=data_dir,
+                overrides=overrides, out=out, device=device, resume=resume, data_dir=data_dir,
                 listener=show,
             )  # fmt: skip
         except KeyboardInterrupt:

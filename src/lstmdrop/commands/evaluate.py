@@ -13,7 +13,7 @@ from lstmdrop.errors import BoundMissedError, DataError, UsageError
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import Run
-from lstmdrop.task import SPLITS, Task
+from lstmdrop.task import SPLITS, Split, Task
 
 
 def evaluate(
@@ -24,17 +24,51 @@ def evaluate(
     split: str = "test",
     device: str = "auto",
     data_dir: Path | None = None,
+    overrides: Sequence[str] = (),
 ) -> Sequence[Score]:
     """Scores of a run, or of several as an ensemble; without ``runs``, of the newest finished one.
 
+    ``overrides`` are laid over the runs' settings, say those of decoding; see `tune` for how to choose them.
+
     Raises:
         UsageError: there is no such split, or a run is of another task.
+        ConfigError: an override does not fit.
         DataError: a run, its checkpoint or the data is missing or damaged.
     """
-    if split not in SPLITS:
-        raise UsageError(f"no split {split!r}: one of {', '.join(SPLITS)}")
+    chosen = _split(split)
     plugin = load_plugin(task)
-    return plugin.evaluate(load_tasks(plugin, open_runs(task, runs), device, data, data_dir), split)
+    return plugin.evaluate(load_tasks(plugin, open_runs(task, runs), device, data, data_dir, overrides), chosen)
+
+
+def tune(
+    task: str,
+    *,
+    runs: Sequence[Path] = (),
+    data: str | None = None,
+    split: str = "valid",
+    device: str = "auto",
+    data_dir: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> list[str]:
+    """The decoding settings that are best on ``split``, as overrides for `evaluate`.
+
+    Raises:
+        UsageError: the task has nothing to tune, or as `evaluate`.
+        DataError: as `evaluate`.
+    """
+    plugin = load_plugin(task)
+    if plugin.tune is None:
+        raise UsageError(f"{task} has no settings to tune")
+    chosen = _split(split)
+    models = list(load_tasks(plugin, open_runs(task, runs), device, data, data_dir, overrides))
+    return [f"{key}={value}" for key, value in plugin.tune(models, chosen).items()]
+
+
+def _split(name: str) -> Split:
+    for split in SPLITS:
+        if split == name:
+            return split
+    raise UsageError(f"no split {name!r}: one of {', '.join(SPLITS)}")
 
 
 def require_bound(score: Score, bound: float) -> None:
@@ -64,17 +98,24 @@ def open_runs(task: str, directories: Sequence[Path]) -> list[Run]:
 
 
 def load_tasks(
-    plugin: TaskPlugin, runs: Sequence[Run], device: str, data: str | None, data_dir: Path | None
+    plugin: TaskPlugin,
+    runs: Sequence[Run],
+    device: str,
+    data: str | None,
+    data_dir: Path | None,
+    overrides: Sequence[str] = (),
 ) -> Iterator[Task[Any]]:
     """Each run's task with its best weights, built one at a time."""
     for run in runs:
-        yield _load_task(plugin, run, device, data, data_dir)
+        yield _load_task(plugin, run, device, data, data_dir, overrides)
 
 
-def _load_task(plugin: TaskPlugin, run: Run, device: str, data: str | None, data_dir: Path | None) -> Task[Any]:
+def _load_task(
+    plugin: TaskPlugin, run: Run, device: str, data: str | None, data_dir: Path | None, overrides: Sequence[str]
+) -> Task[Any]:
     if not any(run.assets.iterdir()):  # a vocabulary made anew could be another one
         raise DataError(f"{run.assets} is empty: the run was stopped before it began, or is damaged")
-    config = resolve_config(plugin, data=data, stored=run.config())
+    config = resolve_config(plugin, data=data, stored=run.config(), overrides=overrides)
     task = plugin.build(config, run.assets, choose_device(device), data_dir)
     task.model.load_state_dict(run.load_best().tensors)
     task.model.eval()

@@ -14,7 +14,20 @@ from lstmdrop.commands.provenance import device_name, git_commit
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.discovery import installed_tasks
 
-PARTS = ("numpy", "safetensors", "sentencepiece", "pydantic", "typer", "rich", "matplotlib")
+PARTS = (
+    "numpy",
+    "safetensors",
+    "sentencepiece",
+    "sacrebleu",
+    "jiwer",
+    "soundfile",
+    "soxr",
+    "kaldi-native-fbank",
+    "pydantic",
+    "typer",
+    "rich",
+    "matplotlib",
+)
 
 
 def info() -> dict[str, str]:

@@ -11,7 +11,7 @@ from lstmdrop.config import TaskConfig
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.run import Run
-from lstmdrop.task import Split, Task
+from lstmdrop.task import ScoresSplits, Split, Task
 from lstmdrop.training.trainer import Trainer
 
 SCORED_SPLITS: tuple[Split, ...] = ("valid", "test")
@@ -29,9 +29,8 @@ def run_result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskCo
         raise DataError(f"{error}; the test split cannot be scored") from None
     built.model.eval()
     outputs = {"test": run.directory}
-    scores: dict[str, Sequence[Score]] = {
-        split: built.evaluate(split, outputs=outputs.get(split)) for split in SCORED_SPLITS
-    }
+    splits = built.scored_splits if isinstance(built, ScoresSplits) else SCORED_SPLITS
+    scores: dict[str, Sequence[Score]] = {split: built.evaluate(split, outputs=outputs.get(split)) for split in splits}
     progress = trainer.progress
     return {
         "task": config.task,

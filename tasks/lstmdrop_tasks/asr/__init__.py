@@ -1,0 +1,66 @@
+"""Speech recognition: frames to phones scored by frame accuracy, or speech to text scored by word error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmdrop.discovery import preset_folder
+from lstmdrop.plugin import Speed, TaskPlugin
+from lstmdrop_tasks.asr.config import ASRConfig, ASRPrediction
+from lstmdrop_tasks.asr.corpora.datasets import DATASETS
+
+if TYPE_CHECKING:
+    import torch
+
+    from lstmdrop.metrics.score import Score
+    from lstmdrop.task import Split
+    from lstmdrop_tasks.asr.task import SpeechRecognition
+
+
+def _build(config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None) -> SpeechRecognition:
+    from lstmdrop_tasks.asr.task import build
+
+    return build(config, assets, device, data_dir)
+
+
+def _evaluate(tasks: Iterable[SpeechRecognition], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+    from lstmdrop_tasks.asr.task import evaluate
+
+    return evaluate(tasks, split, outputs)
+
+
+def _predict(
+    tasks: Sequence[SpeechRecognition], inputs: Iterable[str], options: ASRPrediction
+) -> Iterator[Mapping[str, Any]]:
+    from lstmdrop_tasks.asr.predict import predict
+
+    return predict(tasks, inputs, options)
+
+
+def _tune(tasks: Sequence[SpeechRecognition], split: Split) -> Mapping[str, Any]:
+    from lstmdrop_tasks.asr.tuning import tune
+
+    return tune(tasks, split)
+
+
+def _bench(config: ASRConfig, device: torch.device, seconds: float) -> Speed:
+    from lstmdrop_tasks.asr.bench import bench
+
+    return bench(config, device, seconds)
+
+
+PLUGIN = TaskPlugin(
+    name="asr",
+    summary="speech recognition: phone frames, transcribed audio, WER and CER",
+    config=ASRConfig,
+    presets=preset_folder(__file__),
+    datasets=DATASETS,
+    build=_build,
+    evaluate=_evaluate,
+    prediction=ASRPrediction,
+    predict=_predict,
+    bench=_bench,
+    tune=_tune,
+)

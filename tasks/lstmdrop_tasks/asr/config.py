@@ -1,0 +1,126 @@
+"""The settings of speech recognition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+
+Objective = Literal["ctc", "frames"]
+
+
+class ASRDataConfig(DataConfig):
+    """Which recordings, and what their transcripts are cut into."""
+
+    tokens: Literal["character", "bpe", "unigram"] = Field(default="character", description="what ctc writes")
+    vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of ctc; default: all characters")
+    max_seconds: float = Field(default=30.0, gt=0, description="longer training utterances are left out")
+
+
+class FeatureConfig(Section):
+    """What the network hears of the sound; features that come ready are only given deltas and normalised."""
+
+    kind: Literal["fbank", "mfcc"] = "fbank"
+    num_filters: int = Field(default=40, ge=4, description="mel filters")
+    num_coefficients: int = Field(default=13, ge=2, description="of mfcc")
+    deltas: int = Field(default=0, ge=0, le=2, description="orders of time derivatives added to each frame")
+    sample_rate: int = Field(default=16000, ge=4000, description="in Hz; sound of a higher rate is resampled")
+    frame_shift: float = Field(default=10.0, gt=0, description="milliseconds from frame to frame")
+    frame_length: float = Field(default=25.0, gt=0, description="milliseconds that a frame looks at")
+    normalisation: Literal["global", "speaker", "none"] = Field(
+        default="global", description="mean 0 and variance 1, over the training data or over each speaker's"
+    )
+
+    @model_validator(mode="after")
+    def _coefficients_fit(self) -> Self:
+        if self.kind == "mfcc" and self.num_coefficients > self.num_filters:
+            raise ValueError(f"{self.num_coefficients} coefficients cannot be made from {self.num_filters} filters")
+        return self
+
+
+class AugmentationConfig(Section):
+    """What is done to the training data, anew in each epoch."""
+
+    speeds: tuple[float, ...] = Field(
+        default=(1.0,), min_length=1, description="sound is played at one of these (Ko et al. 2015: 0.9, 1.0, 1.1)"
+    )
+    time_masks: int = Field(default=0, ge=0, description="spans of time blanked out (Park et al. 2019)")
+    time_mask_frames: int = Field(default=40, ge=1, description="their greatest length")
+    frequency_masks: int = Field(default=0, ge=0, description="bands blanked out")
+    frequency_mask_bins: int = Field(default=10, ge=1, description="their greatest width")
+
+    @model_validator(mode="after")
+    def _speeds_are_speeds(self) -> Self:
+        if not all(0.25 <= speed <= 4 for speed in self.speeds):
+            raise ValueError(f"speeds lie between 0.25 and 4, not {self.speeds}")
+        return self
+
+
+class ASRModelConfig(Section):
+    """The encoder: an LSTM over stacked frames."""
+
+    num_layers: int = Field(default=2, ge=1)
+    hidden_size: int = Field(default=256, ge=1, description="units of each direction")
+    bidirectional: bool = True
+    stack: int = Field(default=1, ge=1, description="frames that a step reads side by side")
+    stride: int = Field(default=1, ge=1, description="frames from step to step")
+    init_bound: float | None = Field(
+        default=None, gt=0, description="every parameter starts in U(-init_bound, init_bound); default: by its width"
+    )
+
+    @model_validator(mode="after")
+    def _every_frame_is_read(self) -> Self:
+        if self.stack < self.stride:
+            raise ValueError(f"stack {self.stack} under stride {self.stride} leaves frames unread")
+        return self
+
+
+class ASRTrainingConfig(TrainingConfig):
+    """Batches of whole utterances of like length."""
+
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    rate: float = Field(default=1e-3, gt=0, description="learning rate of the first epochs")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    batch_frames: int = Field(default=8000, ge=1, description="frames of a batch, padding included")
+
+
+class ASRDecodingConfig(Section):
+    """How ctc's outputs become text."""
+
+    beam_size: int = Field(default=1, ge=1, description="prefixes kept; 1 without an LM is greedy")
+    lm: Path | None = Field(default=None, description="a run of the language model task, for shallow fusion")
+    lm_weight: float = Field(default=0.5, ge=0, description="weight of the LM's log-probability")
+    length_bonus: float = Field(default=0.0, description="added for every token")
+    batch_size: int = Field(default=16, ge=1, description="utterances encoded at a time; changes speed only")
+
+
+class ASRConfig(TaskConfig):
+    """All that determines a speech recognition run."""
+
+    task: str = "asr"
+    objective: Objective = "ctc"
+    data: ASRDataConfig = ASRDataConfig()
+    features: FeatureConfig = FeatureConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    model: ASRModelConfig = ASRModelConfig()
+    training: ASRTrainingConfig = ASRTrainingConfig()
+    decoding: ASRDecodingConfig = ASRDecodingConfig()
+
+
+class ASRPrediction(Section):
+    """Transcribe audio files; what is not given is as the run's configuration has it.
+
+    Without files, their paths are read from standard input, a line each; `-` is a sound file on standard input itself.
+    """
+
+    beam_size: int | None = Field(default=None, ge=1, description="prefixes kept; 1 without an LM is greedy")
+    num_best: int = Field(default=1, ge=1, description="transcripts a file in the JSON output, best first")
+    lm: Path | None = Field(default=None, description="a run of the language model task, for shallow fusion")
+    lm_weight: float | None = Field(default=None, ge=0, description="weight of the LM's log-probability")
+    length_bonus: float | None = Field(default=None, description="added for every token")
+    streaming: bool = Field(default=False, description="read each file chunk by chunk, a JSON line a chunk")
+    chunk: float = Field(default=0.32, gt=0, description="seconds of a chunk")

@@ -1,0 +1,1 @@
+"""The recordings a model learns from."""

@@ -1,0 +1,113 @@
+"""Which phone is spoken when: from a TextGrid (one utterance) or a CTM file (many)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmdrop.data.text import read_lines
+from lstmdrop.errors import DataError
+from lstmdrop_tasks.asr.corpora.utterance import Utterance
+
+TOLERANCE = 0.05
+"""Seconds by which an alignment and its sound may differ in length."""
+
+TIER = re.compile(r'name\s*=\s*"(?P<name>[^"]*)"(?P<body>.*?)(?=item\s*\[\d+\]|\Z)', re.DOTALL)
+INTERVAL = re.compile(r'xmin\s*=\s*([\d.eE+-]+)\s*xmax\s*=\s*([\d.eE+-]+)\s*text\s*=\s*"((?:[^"]|"")*)"')
+STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
+SILENCE = "sil"
+
+
+class Interval(NamedTuple):
+    """A labelled stretch of time, in seconds."""
+
+    start: float
+    end: float
+    label: str
+
+
+class Alignment(NamedTuple):
+    """The phones of an utterance, in order, without stress marks."""
+
+    intervals: Sequence[Interval]
+    end: float | None
+    """How long the aligned sound was, where the file says so."""
+
+
+def read_alignment(utterance: Utterance) -> Alignment:
+    """The phones of an utterance.
+
+    Raises:
+        DataError: there are none, or the file is missing or damaged.
+    """
+    if utterance.alignment is None:
+        raise DataError(f"{utterance.id}: no alignment, and the frames objective needs one")
+    if utterance.alignment.suffix.lower() != ".textgrid":
+        found = _read_ctm(utterance.alignment).get(utterance.id)
+        if found is None:
+            raise DataError(f"{utterance.alignment}: nothing about {utterance.id}")
+        return found
+    return read_textgrid(utterance.alignment)
+
+
+def read_textgrid(path: Path, tier: str = "phones") -> Alignment:
+    """One tier of intervals of a TextGrid in the long text format.
+
+    Raises:
+        DataError: the file is missing or has no such tier.
+    """
+    text = "\n".join(read_lines(path))
+    bodies = {match["name"]: match["body"] for match in TIER.finditer(text)}
+    if tier not in bodies:
+        raise DataError(f"{path}: no tier {tier!r} in this TextGrid; it has {', '.join(bodies) or 'none'}")
+    found = [Interval(float(start), float(end), _plain(label)) for start, end, label in INTERVAL.findall(bodies[tier])]
+    if not found:
+        raise DataError(f"{path}: the tier {tier!r} is empty")
+    return Alignment(found, found[-1].end)
+
+
+@lru_cache(maxsize=4)
+def _read_ctm(path: Path) -> Mapping[str, Alignment]:
+    """Lines ``utterance channel start duration label [confidence]``."""
+    intervals: dict[str, list[Interval]] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            name, _, start, duration, label, *_ = line.split()
+            interval = Interval(float(start), float(start) + float(duration), _plain(label))
+        except ValueError:
+            raise DataError(f"{path}:{number}: not 'utterance channel start duration label'") from None
+        intervals.setdefault(name, []).append(interval)
+    return {name: Alignment(sorted(found), None) for name, found in intervals.items()}
+
+
+def frame_labels(alignment: Alignment, num_frames: int, seconds: float, frame_shift: float) -> list[str]:
+    """The phone at the middle of each frame; `SILENCE` where none is.
+
+    Raises:
+        DataError: the alignment is not as long as the sound.
+    """
+    end = alignment.intervals[-1].end if alignment.end is None else alignment.end
+    if end > seconds + TOLERANCE or (alignment.end is not None and end < seconds - TOLERANCE):
+        raise DataError(f"the alignment is {end:.2f} s long, the sound {seconds:.2f} s")
+    starts = np.array([interval.start for interval in alignment.intervals])
+    middles: npt.NDArray[np.floating] = (np.arange(num_frames) + 0.5) * frame_shift
+    numbers = np.searchsorted(starts, middles, side="right") - 1
+    return [_label_at(alignment, int(number), middle) for number, middle in zip(numbers, middles, strict=True)]
+
+
+def _label_at(alignment: Alignment, number: int, time: float) -> str:
+    if number < 0:
+        return SILENCE
+    interval = alignment.intervals[number]
+    is_last = number == len(alignment.intervals) - 1
+    return interval.label if time < interval.end or (is_last and alignment.end is not None) else SILENCE
+
+
+def _plain(label: str) -> str:
+    return STRESS.sub("", label.strip())

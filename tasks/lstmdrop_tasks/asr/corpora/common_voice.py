@@ -1,0 +1,40 @@
+"""Common Voice: ``train.tsv``, ``dev.tsv``, ``test.tsv`` over ``clips/``."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from lstmdrop.data.text import read_lines
+from lstmdrop.errors import DataError
+from lstmdrop.task import Split
+from lstmdrop_tasks.asr.corpora.own_splits import read_splits, with_held_out
+from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
+
+FILES: dict[Split, str] = {"train": "train.tsv", "valid": "dev.tsv", "test": "test.tsv"}
+COLUMNS = ("client_id", "path", "sentence")
+
+
+def common_voice(folder: Path) -> SpeechCorpus:
+    """One language of a release; the published splits share no speaker.
+
+    Raises:
+        DataError: a table is missing or damaged.
+    """
+    tables: dict[Split, Path] = {split: folder / name for split, name in FILES.items()}
+    return with_held_out(folder.name, read_splits(tables, _table))
+
+
+def _table(path: Path) -> tuple[Utterance, ...]:
+    # quotation marks are part of the sentences
+    rows = csv.DictReader(read_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
+    missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+    if missing:
+        raise DataError(f"{path}:1: no column {missing[0]!r}")
+    found = []
+    for number, row in enumerate(rows, 2):
+        if not row["path"] or row["sentence"] is None:
+            raise DataError(f"{path}:{number}: the row has no path or no sentence")
+        clip = path.parent / "clips" / row["path"]
+        found.append(Utterance(Path(row["path"]).stem, clip, row["sentence"], row["client_id"] or None))
+    return tuple(found)

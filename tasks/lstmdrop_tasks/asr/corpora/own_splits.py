@@ -1,0 +1,56 @@
+"""Splits as far as the data has them; the rest is held out of training, by speaker where speakers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lstmdrop.errors import DataError
+from lstmdrop.task import Split
+from lstmdrop_tasks.asr.corpora.splitting import hold_out
+from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
+
+
+def read_splits(
+    paths: Mapping[Split, Path], read: Callable[[Path], tuple[Utterance, ...]]
+) -> dict[Split, tuple[Utterance, ...]]:
+    """Those of the splits whose file is there."""
+    found = {}
+    for split, path in paths.items():
+        if path.is_file():
+            found[split] = read(path)
+    return found
+
+
+def with_held_out(name: str, found: Mapping[Split, tuple[Utterance, ...]]) -> SpeechCorpus:
+    """The corpus with a validation and a test split.
+
+    Raises:
+        DataError: there is no training data, too little to hold some out, or two splits share a speaker.
+    """
+    train = found.get("train", ())
+    splits: dict[Split, tuple[Utterance, ...]] = {}
+    held_out: tuple[Split, Split] = ("test", "valid")
+    for split in held_out:
+        given = found.get(split)
+        if given is None:
+            if len(train) < 2:
+                raise DataError(f"{name}: {len(train)} training utterances are too few to hold some out for {split}")
+            train, given = hold_out(train)
+        splits[split] = given
+    if not train:
+        raise DataError(f"{name}: there is no training utterance")
+    corpus = SpeechCorpus(name, {"train": train, **splits})
+    _require_different_speakers(corpus)
+    return corpus
+
+
+def _require_different_speakers(corpus: SpeechCorpus) -> None:
+    speakers = {
+        split: {utterance.speaker for utterance in utterances} - {None} for split, utterances in corpus.splits.items()
+    }
+    everyone = set().union(*speakers.values())
+    for split in ("valid", "test"):
+        shared = speakers["train"] & speakers[split]
+        if shared and len(everyone) > 1:
+            raise DataError(f"{corpus.name}: train and {split} share speakers, such as {sorted(map(str, shared))[0]!r}")

@@ -1,0 +1,1 @@
+"""Speech that needs no network: a small formant synthesiser says digits."""

@@ -1,0 +1,137 @@
+"""The paper's task (Zaremba et al. 2014, section 4.2): the phone of every frame."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from lstmdrop.data.atomic import atomic_file
+from lstmdrop.errors import DataError
+from lstmdrop.metrics.frame_accuracy import frame_accuracy_score
+from lstmdrop.metrics.score import Score
+from lstmdrop.task import Loss
+from lstmdrop_tasks.asr.audio.store import FeatureStore
+from lstmdrop_tasks.asr.batch import PADDING, SpeechBatch
+from lstmdrop_tasks.asr.corpora.utterance import Utterance
+
+PHONES = "phones.json"
+UNKNOWN = -1
+"""A phone that the training data lacks: always a mistake, never trained on."""
+
+
+class FrameObjective:
+    """Cross-entropy against the phone of every frame; a step speaks for all ``stride`` frames that it stands for."""
+
+    def __init__(self, phones: Sequence[str], stride: int) -> None:
+        self.phones = tuple(phones)
+        self.stride = stride
+        self._numbers = {phone: number for number, phone in enumerate(self.phones)}
+
+    @property
+    def num_outputs(self) -> int:
+        """One for every phone, for every frame of the step."""
+        return self.stride * len(self.phones)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the phones."""
+        return hashlib.sha256(json.dumps(self.phones).encode()).hexdigest()
+
+    def targets(self, utterance: Utterance, store: FeatureStore, number: int) -> npt.NDArray[np.int64]:
+        """The phone of each frame."""
+        ids = np.array([self._numbers.get(phone, UNKNOWN) for phone in store.phones], np.int64)
+        return ids[store.phones_of(number)]
+
+    def misfit(self, utterance: Utterance, num_frames: int) -> str:
+        """Nothing: every labelled frame can be trained on."""
+        return ""
+
+    def loss(self, logits: Float[Tensor, "steps batch outputs"], batch: SpeechBatch) -> Loss:
+        """Summed over frames; its gradient is their mean."""
+        flat = self.by_frame(logits, len(batch.features)).flatten(0, 1)
+        targets = batch.targets.flatten()
+        targets = torch.where(targets < 0, PADDING, targets)
+        total = F.cross_entropy(flat.float(), targets, ignore_index=PADDING, reduction="sum")
+        count = max(1, int((targets != PADDING).sum()))
+        return Loss(total, count=count, divisor=count)
+
+    def log_probs(self, logits: Float[Tensor, "steps batch outputs"]) -> Float[Tensor, "steps batch outputs"]:
+        """Normalised frame by frame."""
+        return _split(logits, self.stride).log_softmax(-1).flatten(-2)
+
+    def scorer(self, utterances: Sequence[Utterance], how: Mapping[str, str]) -> FrameScorer:
+        """Counts frames."""
+        return FrameScorer(self, utterances, how)
+
+    def summary(self) -> dict[str, str]:
+        """The number of phones."""
+        return {"objective": f"the phone of every frame, one of {len(self.phones)}"}
+
+    def predicted(self, log_probs: Float[Tensor, "steps batch outputs"], num_frames: int) -> Tensor:
+        """The likeliest phone of each frame, ``(time, batch)``."""
+        return self.by_frame(log_probs, num_frames).argmax(-1)
+
+    def by_frame(self, outputs: Tensor, num_frames: int) -> Tensor:
+        """Outputs of each frame, ``(time, batch, phones)``."""
+        return _split(outputs, self.stride).transpose(1, 2).flatten(0, 1)[:num_frames]
+
+
+def _split(outputs: Tensor, stride: int) -> Tensor:
+    return outputs.view(*outputs.shape[:-1], stride, -1)
+
+
+class FrameScorer:
+    """Counts the frames that got their phone."""
+
+    def __init__(self, objective: FrameObjective, utterances: Sequence[Utterance], how: Mapping[str, str]) -> None:
+        self.objective = objective
+        self.how = how
+        self.lines: dict[int, str] = {}
+        self.names = [utterance.id for utterance in utterances]
+        self.num_correct = self.num_frames = 0
+
+    def add(self, log_probs: Float[Tensor, "steps batch outputs"], batch: SpeechBatch) -> None:
+        """Count the frames of some utterances."""
+        predicted = self.objective.predicted(log_probs, len(batch.features))
+        self.num_correct += int((predicted == batch.targets).sum())
+        self.num_frames += int((batch.targets != PADDING).sum())
+        columns = predicted.cpu()
+        for column, (number, length) in enumerate(zip(batch.numbers.tolist(), batch.lengths.tolist(), strict=True)):
+            phones = (self.objective.phones[phone] or "-" for phone in columns[:length, column].tolist())
+            self.lines[number] = " ".join(phones)
+
+    def scores(self, outputs: Path | None) -> list[Score]:
+        """Frame accuracy; the predictions are one utterance a line: its id, then the phone of each frame."""
+        if outputs is not None:
+            text = "".join(f"{self.names[number]} {line}\n" for number, line in sorted(self.lines.items()))
+            (outputs / "predictions.txt").write_text(text, encoding="utf-8")
+        how = {"utterances": str(len(self.lines)), "classes": str(len(self.objective.phones)), **self.how}
+        return [frame_accuracy_score(self.num_correct, self.num_frames, how)]
+
+
+def save_phones(phones: Sequence[str], assets: Path) -> None:
+    """Write what `load_phones` reads."""
+    with atomic_file(assets / PHONES) as handle:
+        handle.write(json.dumps(sorted(phones), ensure_ascii=False).encode() + b"\n")
+
+
+def load_phones(assets: Path) -> list[str]:
+    """The phones of a run.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    path = assets / PHONES
+    try:
+        return [str(phone) for phone in json.loads(path.read_bytes())]
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: the phones cannot be read ({error})") from None

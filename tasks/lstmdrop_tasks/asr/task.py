@@ -1,0 +1,180 @@
+"""Speech recognition: recordings, an acoustic model and its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lstmdrop.data.tokenizer import load_tokenizer, train_tokenizer
+from lstmdrop.errors import DataError, UsageError
+from lstmdrop.metrics.score import Score
+from lstmdrop.metrics.word_error_rate import normalise_transcript
+from lstmdrop.nn.rules import make_regularizer
+from lstmdrop.task import SPLITS, Loss, Split
+from lstmdrop_tasks.asr.audio.normalisation import Normalisation
+from lstmdrop_tasks.asr.batch import SpeechBatch
+from lstmdrop_tasks.asr.config import ASRConfig
+from lstmdrop_tasks.asr.corpora.find import find_corpus
+from lstmdrop_tasks.asr.model import AcousticModel
+from lstmdrop_tasks.asr.objectives.frames import FrameObjective, load_phones, save_phones
+from lstmdrop_tasks.asr.objectives.objective import Objective
+from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
+from lstmdrop_tasks.asr.speech import Speech
+
+STATISTICS, TRANSCRIPTS, TOKENS = "normalisation.json", "transcripts.txt", "tokens"
+NUM_NAMED = 5
+"""Utterances left out that are named on the screen."""
+
+
+class SpeechRecognition:
+    """An acoustic model, its recordings and its scores."""
+
+    def __init__(
+        self,
+        config: ASRConfig,
+        model: AcousticModel,
+        objective: Objective,
+        normalisation: Normalisation,
+        speech: Speech,
+        device: torch.device,
+    ) -> None:
+        self.config = config
+        self.model = model
+        self.targets = objective
+        self.normalisation = normalisation
+        self.speech = speech
+        self.device = device
+
+    @property
+    def scored_splits(self) -> tuple[Split, ...]:
+        """What a finished run is scored on: the training data too where frames are classified, as in the paper."""
+        return ("train", "valid", "test") if self.config.objective == "frames" else ("valid", "test")
+
+    def batches(self, split: Split, *, epoch: int = 0) -> Iterator[SpeechBatch]:
+        """Utterances of like length together; those of training augmented anew in each epoch."""
+        if split == "train":
+            return self.speech.training_batches(self.targets, self.normalisation, epoch, self.device)
+        return self.plain_batches(split)
+
+    def plain_batches(self, split: Split) -> Iterator[SpeechBatch]:
+        """The utterances as they are, the training ones too."""
+        return self.speech.plain_batches(split, self.targets, self.normalisation, self.device)
+
+    def num_batches(self, split: Split) -> int:
+        """Batches of one pass, the same in every epoch."""
+        return len(self.speech.plan(split, self.targets, np.random.default_rng(self.config.seed)))
+
+    def objective(self) -> Callable[[SpeechBatch], Loss]:
+        """The loss of a batch."""
+
+        def loss(batch: SpeechBatch) -> Loss:
+            return self.targets.loss(self.model(batch.features, batch.lengths), batch)
+
+        return loss
+
+    def evaluate(self, split: Split, *, outputs: Path | None = None) -> Sequence[Score]:
+        """Frame accuracy, or WER and CER."""
+        return evaluate([self], split, outputs)
+
+    def summary(self) -> dict[str, str]:
+        """Sizes of the splits, what is predicted, what was left out."""
+        rows = self.targets.summary()
+        left_out: dict[str, str] = {}
+        for split in SPLITS:
+            store, utterances = self.speech.store(split), self.speech.utterances(split)
+            speakers = {utterance.speaker for utterance in utterances} - {None}
+            voices = f", {len(speakers)} speakers" if speakers else ""
+            rows[split] = f"{len(utterances):,} utterances, {store.seconds / 3600:.2f} h{voices}"
+            left_out |= self.speech.left_out(split, self.targets)
+        return {**rows, "left out": _listed(left_out)} if left_out else rows
+
+    def data_sha256(self) -> str:
+        """Hash over features and transcripts of the three splits."""
+        return self.speech.data_sha256()
+
+
+def build(config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None) -> SpeechRecognition:
+    """An acoustic model with fresh weights drawn from the seed."""
+    speech = Speech(config, lambda: find_corpus(config.data.name, data_dir))
+    if not any(assets.iterdir()):
+        _make_assets(config, assets, speech)
+    objective = _objective(config, assets)
+    normalisation = Normalisation.load(assets / STATISTICS)
+    regularizer = make_regularizer(
+        config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
+    )
+    generator = torch.Generator().manual_seed(config.seed)
+    model = AcousticModel(config.model, len(normalisation.mean), objective.num_outputs, regularizer, generator)
+    return SpeechRecognition(config, model.to(device), objective, normalisation, speech, device)
+
+
+def evaluate(tasks: Iterable[SpeechRecognition], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+    """Scores of the models' averaged probabilities; the models are in memory together.
+
+    Raises:
+        DataError: the runs are scored on different data.
+        UsageError: their outputs mean different things.
+    """
+    models = list(tasks)
+    first = models[0]
+    require_alike(models)
+    if len({model.speech.sha256(split) for model in models}) > 1:
+        raise DataError("these runs differ in their features or test data: they cannot be scored as one")
+    how = {"models": str(len(models)), "data": first.speech.sha256(split)[:12]}
+    scorer = first.targets.scorer(first.speech.utterances(split), how)
+    for log_probs, batch in log_prob_batches(models, split):
+        scorer.add(log_probs, batch)
+    return scorer.scores(outputs)
+
+
+@torch.no_grad()
+def log_prob_batches(models: Sequence[SpeechRecognition], split: Split) -> Iterator[tuple[Tensor, SpeechBatch]]:
+    """What the models say together of each batch of a split, ``(steps, batch, outputs)``."""
+    for model in models:
+        model.model.eval()
+    for batches in zip(*(model.plain_batches(split) for model in models), strict=True):
+        members = [
+            model.targets.log_probs(model.model(batch.features, batch.lengths))
+            for model, batch in zip(models, batches, strict=True)
+        ]
+        yield mean_of_models(members), batches[0]
+
+
+def require_alike(models: Sequence[SpeechRecognition]) -> None:
+    """Refuse models that cannot be averaged step by step.
+
+    Raises:
+        UsageError: their outputs or steps differ.
+    """
+    if len({(model.targets.fingerprint, model.config.model.stride) for model in models}) > 1:
+        raise UsageError("these runs differ in their outputs or in model.stride and cannot speak as one")
+
+
+def _make_assets(config: ASRConfig, assets: Path, speech: Speech) -> None:
+    if config.objective == "frames":
+        save_phones(speech.store("train").phones, assets)
+    else:
+        transcripts = [normalise_transcript(utterance.text or "") for utterance in speech.utterances("train")]
+        text = assets / TRANSCRIPTS
+        text.write_text("".join(f"{line}\n" for line in transcripts if line), encoding="utf-8")
+        (assets / TOKENS).mkdir()
+        train_tokenizer(config.data.tokens, text, max_size=config.data.vocabulary_size).save(assets / TOKENS)
+    size = speech.store("train").frames.shape[1]
+    is_global = config.features.normalisation == "global"
+    (speech.statistics() if is_global else Normalisation.identity(size)).save(assets / STATISTICS)
+
+
+def _objective(config: ASRConfig, assets: Path) -> Objective:
+    if config.objective == "frames":
+        return FrameObjective(load_phones(assets), config.model.stride)
+    return TranscriptObjective(load_tokenizer(assets / TOKENS), config.model.stride, config.decoding)
+
+
+def _listed(left_out: dict[str, str]) -> str:
+    named = [f"{name} ({reason})" for name, reason in list(left_out.items())[:NUM_NAMED]]
+    more = f", and {len(left_out) - NUM_NAMED:,} more" if len(left_out) > NUM_NAMED else ""
+    return f"{len(left_out):,}: {', '.join(named)}{more}"

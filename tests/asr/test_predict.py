@@ -1,0 +1,162 @@
+"""Laws of transcribing files, whole and in a stream."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lstmdrop.errors import DataError, UsageError
+from lstmdrop_tasks.asr.audio.features import compute_features
+from lstmdrop_tasks.asr.audio.reading import read_audio
+from lstmdrop_tasks.asr.config import ASRPrediction
+from lstmdrop_tasks.asr.demo.corpus import write_split
+from lstmdrop_tasks.asr.predict import predict
+from lstmdrop_tasks.asr.streaming import Stream
+
+Build = Callable[..., Any]
+RATE = 16000
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few utterances of the demo's voices."""
+    folder = tmp_path_factory.mktemp("spoken")
+    for seed, split in enumerate(("train", "valid", "test")):
+        write_split(folder, split, 2, 2, seed)
+    return folder
+
+
+@pytest.fixture
+def build_spoken(build_asr: Build, spoken: Path) -> Build:
+    """Builds a recogniser of sound, sharpened so that it says something."""
+
+    def build(*overrides: str) -> Any:
+        task = build_asr("features.num_filters=12", *overrides, data=spoken)
+        with torch.no_grad():
+            task.model.softmax.weight *= 20
+        task.model.eval()
+        return task
+
+    return build
+
+
+def offline(task: Any, path: Path) -> np.ndarray:
+    features = task.normalisation(compute_features(read_audio(path, RATE), task.config.features))
+    with torch.no_grad():
+        logits = task.model(torch.from_numpy(features)[:, None], torch.tensor([len(features)]))
+    return task.targets.log_probs(logits)[:, 0].numpy()
+
+
+@pytest.mark.parametrize("objective", ["ctc", "frames"])
+@pytest.mark.parametrize(("stack", "stride"), [(1, 1), (3, 1), (3, 3), (8, 3), (4, 2)])
+@pytest.mark.parametrize("size", [160, 1111, 5000])
+def test_a_stream_gives_what_the_whole_gives(
+    build_spoken: Build, spoken: Path, objective: str, stack: int, stride: int, size: int
+) -> None:
+    settings = ("model.bidirectional=false", f"model.stack={stack}", f"model.stride={stride}")
+    task = build_spoken(f"objective={objective}", *settings)
+    path = spoken / "test-00-00.flac"
+    samples = read_audio(path, RATE)
+    stream = Stream(task)
+    parts = [stream.accept(samples[start : start + size]) for start in range(0, len(samples), size)]
+    found = np.concatenate([*parts, stream.finish()])
+    assert found.shape == offline(task, path).shape
+    assert np.abs(found - offline(task, path)).max() < 1e-5 * max(1.0, np.abs(found).max())
+
+
+def test_a_stream_says_what_it_can_as_it_can(build_spoken: Build, spoken: Path) -> None:
+    task = build_spoken("model.bidirectional=false", "model.stack=3", "model.stride=3")
+    samples = read_audio(spoken / "test-00-00.flac", RATE)
+    assert len(Stream(task).accept(samples[:RATE])) >= 100 // 3 - 2
+
+
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ("model.bidirectional=true", "needs the whole recording"),
+        ("features.normalisation=speaker", "streaming needs features.normalisation"),
+        ("features.deltas=1", "streaming needs features.normalisation"),
+    ],
+)
+def test_what_cannot_stream_says_why(build_spoken: Build, override: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        Stream(build_spoken("model.bidirectional=false", override))
+
+
+def test_streamed_predictions_end_with_the_whole_one(build_spoken: Build, spoken: Path) -> None:
+    task, path = build_spoken("model.bidirectional=false"), str(spoken / "test-00-00.flac")
+    streamed = list(predict([task], [path], ASRPrediction(streaming=True, chunk=0.2)))
+    (whole,) = predict([task], [path], ASRPrediction())
+    assert [part["final"] for part in streamed] == [False] * (len(streamed) - 1) + [True]
+    assert streamed[-1]["text"] == whole["text"]
+    assert streamed[-1]["words"] == whole["words"]
+
+
+def test_words_come_with_times_and_confidences(build_spoken: Build, spoken: Path) -> None:
+    (found,) = predict([build_spoken()], [str(spoken / "test-01-01.flac")], ASRPrediction())
+    again = json.loads(json.dumps(found))
+    assert " ".join(word["word"] for word in again["words"]) == again["text"] != ""
+    times = [time for word in again["words"] for time in (word["start"], word["end"])]
+    assert times == sorted(times)
+    assert 0 <= times[0] < times[-1] <= again["seconds"] + 0.02
+    assert all(0 < word["confidence"] <= 1 for word in again["words"])
+    assert again["real_time_factor"] > 0
+
+
+def test_the_n_best_are_different_and_in_order(build_spoken: Build, spoken: Path) -> None:
+    (found,) = predict([build_spoken()], [str(spoken / "test-01-01.flac")], ASRPrediction(num_best=4))
+    scores = [hypothesis["score"] for hypothesis in found["hypotheses"]]
+    assert len({hypothesis["text"] for hypothesis in found["hypotheses"]}) > 1
+    assert scores == sorted(scores, reverse=True)
+    assert found["text"] == found["hypotheses"][0]["text"]
+
+
+def test_phones_of_frames_follow_each_other_without_gaps(build_spoken: Build, spoken: Path) -> None:
+    (found,) = predict([build_spoken("objective=frames")], [str(spoken / "test-01-01.flac")], ASRPrediction())
+    phones = found["phones"]
+    assert phones[0]["start"] == 0
+    assert [phone["start"] for phone in phones[1:]] == [phone["end"] for phone in phones[:-1]]
+    assert phones[-1]["end"] == pytest.approx(found["seconds"], abs=0.011)
+    assert all(one["phone"] != other["phone"] for one, other in pairwise(phones))
+
+
+def test_standard_input_may_be_the_sound(build_spoken: Build, spoken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = spoken / "test-00-01.flac"
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(path.read_bytes())))
+    task = build_spoken()
+    (piped,) = predict([task], ["-"], ASRPrediction())
+    (named,) = predict([task], [str(path)], ASRPrediction())
+    assert (piped["text"], piped["words"]) == (named["text"], named["words"])
+
+
+def test_a_bad_file_stops_no_other_but_is_an_error_in_the_end(
+    build_spoken: Build, spoken: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = str(spoken / "test-00-00.flac")
+    found = predict([build_spoken()], ["absent.wav", good, "", good], ASRPrediction())
+    assert [next(found)["audio"], next(found)["audio"]] == [good, good]
+    assert "absent.wav: no such file" in caplog.text
+    with pytest.raises(DataError, match=r"1 of the files could not be transcribed, such as absent\.wav"):
+        next(found)
+
+
+def test_precomputed_features_are_transcribed_like_those_of_a_split(build_asr: Build, toy_speech: Path) -> None:
+    task = build_asr()
+    task.model.eval()
+    with torch.no_grad():
+        task.model.softmax.weight *= 20
+    (found,) = predict([task], [str(toy_speech / "test0.npy")], ASRPrediction())
+    assert found["seconds"] == pytest.approx(len(np.load(toy_speech / "test0.npy")) / 100)
+    np.save(toy_speech.parent / "wide.npy", np.zeros((5, 9), np.float32))
+    with pytest.raises(DataError):
+        list(predict([task], [str(toy_speech.parent / "wide.npy")], ASRPrediction()))

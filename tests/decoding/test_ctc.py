@@ -1,0 +1,168 @@
+"""Laws of CTC decoding: against every path there is, and against an independent decoder."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lstmdrop.decoding.ctc import align, collapse, greedy, num_steps_needed
+from lstmdrop.decoding.ctc_search import CTCBeamSettings, prefix_beam_search
+
+BLANK = 0
+WHOLE = CTCBeamSettings(beam_size=100_000, num_best=100_000)
+
+
+def random_log_probs(num_steps: int, num_tokens: int, seed: int, sharpness: float = 1.5) -> np.ndarray:
+    logits = sharpness * np.random.default_rng(seed).standard_normal((num_steps, num_tokens))
+    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+
+
+def every_sequence(log_probs: np.ndarray) -> dict[tuple[int, ...], float]:
+    """The log-probability of each token sequence, summed over every path."""
+    totals: dict[tuple[int, ...], float] = defaultdict(lambda: -math.inf)
+    num_steps, num_tokens = log_probs.shape
+    for path in product(range(num_tokens), repeat=num_steps):
+        tokens = collapse(path, BLANK)
+        totals[tokens] = float(np.logaddexp(totals[tokens], sum(log_probs[step, t] for step, t in enumerate(path))))
+    return dict(totals)
+
+
+class Bigrams:
+    """A language model whose state is the last token."""
+
+    def __init__(self, num_tokens: int, seed: int) -> None:
+        self.table = random_log_probs(num_tokens + 1, num_tokens + 1, seed)
+
+    def start(self) -> int:
+        return len(self.table) - 1
+
+    def extend(self, states: Sequence[Any], tokens: Sequence[int]) -> Sequence[int]:
+        return list(tokens)
+
+    def score(self, state: int, token: int) -> float:
+        return float(self.table[state, token])
+
+    def finish(self, state: int) -> float:
+        return float(self.table[state, -1])
+
+    def log_prob(self, tokens: Sequence[int]) -> float:
+        states = [self.start(), *tokens]
+        return sum(self.score(a, b) for a, b in zip(states, tokens, strict=False)) + self.finish(states[-1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_beam_that_holds_everything_is_exact(seed: int) -> None:
+    log_probs = random_log_probs(5, 4, seed)
+    expected = every_sequence(log_probs)
+    found = {hypothesis.tokens: hypothesis.log_prob for hypothesis in prefix_beam_search(log_probs, BLANK, WHOLE)}
+    assert found.keys() == expected.keys()
+    assert all(found[tokens] == pytest.approx(value, abs=1e-9) for tokens, value in expected.items())
+    assert np.logaddexp.reduce(list(found.values())) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fusion_ranks_by_the_weighted_sum(seed: int) -> None:
+    log_probs, lm = random_log_probs(4, 4, seed), Bigrams(4, seed + 10)
+    settings = CTCBeamSettings(beam_size=100_000, num_best=5, lm_weight=0.7, length_bonus=0.4)
+    expected = sorted(
+        (value + 0.7 * lm.log_prob(tokens) + 0.4 * len(tokens) for tokens, value in every_sequence(log_probs).items()),
+        reverse=True,
+    )
+    found = prefix_beam_search(log_probs, BLANK, settings, lm)
+    assert [hypothesis.score for hypothesis in found] == pytest.approx(expected[:5], abs=1e-9)
+
+
+def test_a_language_model_of_weight_nothing_changes_nothing() -> None:
+    log_probs = random_log_probs(20, 6, 1)
+    settings = CTCBeamSettings(beam_size=6, num_best=6)
+    assert prefix_beam_search(log_probs, BLANK, settings, Bigrams(6, 0)) == prefix_beam_search(
+        log_probs, BLANK, settings
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_search_agrees_with_an_independent_decoder(seed: int) -> None:
+    fast_ctc_decode = pytest.importorskip("fast_ctc_decode")
+    log_probs = random_log_probs(30, 6, seed, sharpness=3.0).astype(np.float32)
+    theirs, _ = fast_ctc_decode.beam_search(np.exp(log_probs), "-abcde", beam_size=50, beam_cut_threshold=0.0)
+    (ours,) = prefix_beam_search(log_probs, BLANK, CTCBeamSettings(beam_size=50))
+    assert "".join("-abcde"[token] for token in ours.tokens) == theirs
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_log_probs_are_those_of_the_ctc_loss(seed: int) -> None:
+    log_probs = random_log_probs(12, 5, seed, sharpness=3.0)
+    for hypothesis in prefix_beam_search(log_probs, BLANK, CTCBeamSettings(beam_size=4000, num_best=3)):
+        loss = torch.nn.functional.ctc_loss(
+            torch.from_numpy(log_probs)[:, None],
+            torch.tensor([hypothesis.tokens], dtype=torch.long),
+            torch.tensor([12]),
+            torch.tensor([len(hypothesis.tokens)]),
+            blank=BLANK,
+            reduction="sum",
+        )
+        assert -float(loss) == pytest.approx(hypothesis.log_prob, abs=1e-3)
+
+
+def test_greedy_is_the_best_path() -> None:
+    log_probs = random_log_probs(6, 3, 4)
+    best = max(product(range(3), repeat=6), key=lambda path: sum(log_probs[n, token] for n, token in enumerate(path)))
+    found = greedy(log_probs, BLANK)
+    assert found.tokens == collapse(best, BLANK)
+    assert found.log_prob == pytest.approx(sum(log_probs[n, token] for n, token in enumerate(best)))
+
+
+def test_a_larger_beam_is_never_worse() -> None:
+    log_probs = random_log_probs(15, 8, 3)
+    scores = [
+        prefix_beam_search(log_probs, BLANK, CTCBeamSettings(beam_size=size))[0].log_prob for size in (1, 50, 2000)
+    ]
+    assert scores[0] <= scores[1] + 1e-9 <= scores[2] + 2e-9
+
+
+def test_pruning_only_leaves_out_the_unlikely() -> None:
+    log_probs = random_log_probs(20, 8, 3, sharpness=4.0)
+    whole = prefix_beam_search(log_probs, BLANK, CTCBeamSettings(beam_size=50))[0]
+    pruned = prefix_beam_search(log_probs, BLANK, CTCBeamSettings(beam_size=50, prune=10.0))[0]
+    assert pruned.tokens == whole.tokens
+    assert pruned.log_prob == pytest.approx(whole.log_prob, abs=0.01)
+
+
+def test_no_step_says_nothing() -> None:
+    nothing = np.zeros((0, 3))
+    assert greedy(nothing, BLANK).tokens == ()
+    assert prefix_beam_search(nothing, BLANK, CTCBeamSettings())[0].tokens == ()
+
+
+@pytest.mark.parametrize("tokens", [(1, 2), (1, 1), (2,), (2, 1, 1)])
+def test_the_alignment_is_the_best_path_that_says_the_tokens(tokens: tuple[int, ...]) -> None:
+    log_probs = random_log_probs(6, 3, 7)
+    best = max(
+        (path for path in product(range(3), repeat=6) if collapse(path, BLANK) == tokens),
+        key=lambda path: sum(log_probs[n, token] for n, token in enumerate(path)),
+    )
+    spans = align(log_probs, tokens, BLANK)
+    path = [BLANK] * 6
+    for token, span in zip(tokens, spans, strict=True):
+        for step in span:
+            path[step] = token
+    assert tuple(path) == best
+
+
+def test_an_alignment_needs_a_step_for_each_token_and_for_each_repetition() -> None:
+    assert num_steps_needed((1, 1, 2)) == 4
+    assert align(random_log_probs(4, 3, 0), (1, 1, 2), BLANK) == [range(1), range(2, 3), range(3, 4)]
+    with pytest.raises(ValueError, match="3 steps cannot say 3 tokens"):
+        align(random_log_probs(3, 3, 0), (1, 1, 2), BLANK)
+
+
+def test_settings_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="between 1 and beam_size"):
+        CTCBeamSettings(beam_size=2, num_best=3)

@@ -1,0 +1,62 @@
+"""Laws of word and character error rates."""
+
+from __future__ import annotations
+
+import pytest
+
+from lstmdrop.metrics.word_error_rate import Errors, normalise_transcript, transcript_scores, word_errors
+
+
+def value(name: str, references: list[str], hypotheses: list[str]) -> float:
+    return {score.name: score.value for score in transcript_scores(references, hypotheses, {})}[name]
+
+
+def test_a_hand_worked_example() -> None:
+    assert word_errors("a b c d", "a x c d e") == Errors(substitutions=1, insertions=1, deletions=0, length=4)
+    assert value("wer", ["a b c d"], ["a x c d e"]) == 50.0
+    assert value("cer", ["abcd"], ["abd"]) == 25.0
+
+
+def test_errors_are_pooled_over_lines_not_averaged() -> None:
+    assert value("wer", ["a", "b c d"], ["x", "b c d"]) == 25.0
+
+
+def test_an_empty_hypothesis_counts_in_full() -> None:
+    assert value("wer", ["a b", "c d"], ["", "c d"]) == 50.0
+
+
+def test_words_where_none_were_said_are_insertions() -> None:
+    assert value("wer", ["", "a b"], ["x", "a b"]) == 50.0
+
+
+def test_an_error_rate_may_exceed_a_hundred() -> None:
+    assert value("wer", ["a"], ["x y z"]) == 300.0
+
+
+@pytest.mark.parametrize(
+    ("text", "normalised"),
+    [
+        ("Hello,  World!", "hello world"),
+        ("don’t - 'quote' it's", "don't quote it's"),
+        ("ﬁne\tROCK’N’ROLL", "fine rock'n'roll"),
+        ("...", ""),
+    ],
+)
+def test_what_cannot_be_heard_is_left_out(text: str, normalised: str) -> None:
+    assert normalise_transcript(text) == normalised
+    assert normalise_transcript(normalised) == normalised
+
+
+def test_case_and_punctuation_are_no_errors_and_the_signature_says_so() -> None:
+    wer, cer = transcript_scores(["Hello, world!"], ["hello world"], {"decoding": "greedy"})
+    assert (wer.value, cer.value) == (0.0, 0.0)
+    for part in ("words:2", "lines:1", "norm:nfkc+lowercase", "decoding:greedy", "jiwer:"):
+        assert part in wer.signature
+    assert not wer.higher_is_better
+
+
+def test_lines_must_pair_up_and_say_something() -> None:
+    with pytest.raises(ValueError, match="1 transcripts cannot be scored against 2"):
+        transcript_scores(["a", "b"], ["a"], {})
+    with pytest.raises(ValueError, match="at least one word"):
+        transcript_scores(["", "."], ["a", ""], {})
