@@ -106,9 +106,9 @@ class Speech:
         found = {}
         for number, utterance in enumerate(self.utterances("train")):
             length = int(lengths[number])
-            if length == 0:
+            if stores[0].lengths[number] == 0:
                 continue
-            reason = objective.misfit(utterance, length)
+            reason = objective.misfit(utterance, length) if length else "cannot be used at every speed"
             if length > longest:
                 reason = f"longer than data.max_seconds = {self.config.data.max_seconds:g}"
             if reason:
