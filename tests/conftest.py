@@ -21,6 +21,8 @@ install_import_hook(
         "lstmdrop_tasks.lm.model",
         "lstmdrop_tasks.mt.model",
         "lstmdrop_tasks.asr.model",
+        "lstmdrop_tasks.caption.images",
+        "lstmdrop_tasks.caption.model",
     ],
     "beartype.beartype",
 )
@@ -71,6 +73,34 @@ TOY_ASR = (
     "training.batch_frames=150", "training.rate=0.02", "training.epochs=2", "training.log_every=5",
     "decoding.beam_size=1",
 )  # fmt: skip
+
+
+COLOURS, THINGS = ("red", "green", "blue"), ("ball", "box", "tree", "star")
+TOY_CAPTION = (
+    "images.encoder=features", "data.min_count=1", "model.architecture=attend", "model.hidden_size=12",
+    "model.num_layers=2", "model.tied=false", "regularizer.rule=zaremba", "regularizer.dropout=0.2",
+    "training.batch_tokens=60", "training.rate=0.01", "training.epochs=2", "training.log_every=5",
+    "decoding.beam_size=2",
+)  # fmt: skip
+
+
+def write_captions(folder: Path, train: int = 24, valid: int = 5, test: int = 5, seed: int = 0) -> Path:
+    """Maps of four places with seven channels: a thing in its colour at one of them, and two captions of it."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    colours, things = rng.standard_normal((len(COLOURS), 7)), rng.standard_normal((len(THINGS), 7))
+    lines = []
+    for split, num_images in (("train", train), ("valid", valid), ("test", test)):
+        for number in range(num_images):
+            colour, thing, name = rng.integers(len(COLOURS)), rng.integers(len(THINGS)), f"{split}{number}.npy"
+            features = 0.1 * rng.standard_normal((4, 7))
+            features[rng.integers(4)] += colours[colour] + things[thing]
+            np.save(folder / name, features.astype(np.float32))
+            what = f"{COLOURS[colour]} {THINGS[thing]}"
+            captions = [f"A {what}.", f"There is a {what} here ."]
+            lines.append(json.dumps({"image": name, "captions": captions, "split": split}) + "\n")
+    (folder / "captions.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
 
 
 def write_speech(folder: Path, train: int = 24, valid: int = 5, test: int = 5, seed: int = 0) -> Path:
@@ -152,12 +182,19 @@ def toy_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toys(toy_corpus: Path, toy_pairs: Path, toy_speech: Path) -> dict[str, tuple[str, list[str]]]:
+def toy_captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of a few images, as features, and their captions; not to be changed."""
+    return write_captions(tmp_path_factory.mktemp("captions") / "toy") / "captions.jsonl"
+
+
+@pytest.fixture(scope="session")
+def toys(toy_corpus: Path, toy_pairs: Path, toy_speech: Path, toy_captions: Path) -> dict[str, tuple[str, list[str]]]:
     """By task: data and overrides that make its tiny preset a toy."""
     return {
         "lm": (str(toy_corpus), list(TOY)),
         "mt": (str(toy_pairs), list(TOY_MT)),
         "asr": (str(toy_speech), list(TOY_ASR)),
+        "caption": (str(toy_captions), list(TOY_CAPTION)),
     }
 
 

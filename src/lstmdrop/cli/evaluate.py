@@ -39,23 +39,25 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Score a run, or the ensemble of several, with the signature that says how."""
+    from lstmdrop.cli.work_view import shown_work
     from lstmdrop.commands.average import average
     from lstmdrop.commands.evaluate import evaluate, require_bound, tune
     from lstmdrop.commands.result import score_rows
 
-    if out is None:
-        split, settings = split or "test", list(overrides or ())
-        where: dict[str, Any] = {"runs": runs or (), "data": data, "device": device, "data_dir": data_dir}
-        if tune_on is not None:
-            settings += tune(task, split=tune_on, overrides=settings, **where)
-            typer.echo(f"chosen on {tune_on}: {' '.join(settings)}", err=True)
-        scores = {split: evaluate(task, split=split, overrides=settings, **where)}
-    elif overrides or tune_on:
-        raise UsageError("--out averages runs as they were trained: leave --set and --tune-on out")
-    elif split is None:
-        scores = average(task, out, runs=runs or (), data=data, device=device, data_dir=data_dir)
-    else:
-        raise UsageError("--out scores valid and test: leave --split out")
+    with shown_work():
+        if out is None:
+            split, settings = split or "test", list(overrides or ())
+            where: dict[str, Any] = {"runs": runs or (), "data": data, "device": device, "data_dir": data_dir}
+            if tune_on is not None:
+                settings += tune(task, split=tune_on, overrides=settings, **where)
+                typer.echo(f"chosen on {tune_on}: {' '.join(settings)}", err=True)
+            scores = {split: evaluate(task, split=split, overrides=settings, **where)}
+        elif overrides or tune_on:
+            raise UsageError("--out averages runs as they were trained: leave --set and --tune-on out")
+        elif split is None:
+            scores = average(task, out, runs=runs or (), data=data, device=device, data_dir=data_dir)
+        else:
+            raise UsageError("--out scores valid and test: leave --split out")
     rows = score_rows(scores)
     if as_json:
         typer.echo(json.dumps(rows))

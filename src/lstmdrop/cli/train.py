@@ -25,7 +25,7 @@ def command(
         typer.Option(help="none, zaremba, naive, variational, recurrent, zoneout or weight-drop.", metavar="RULE"),
     ] = None,
     objective: Annotated[
-        str | None, typer.Option(help="Of a task with several: frames or ctc (asr).", metavar="NAME")
+        str | None, typer.Option(help="Of asr: frames or ctc; of caption: captions or self-critical.", metavar="NAME")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
@@ -48,19 +48,22 @@ def command(
     """Train a model, score it as it goes and at the end, and write a run directory."""
     overrides = [*([] if objective is None else [f"objective={objective}"]), *(overrides or ())]
     if dry_run:
+        from lstmdrop.cli.work_view import shown_work
         from lstmdrop.commands.plan import plan
         from lstmdrop.commands.settings import resolve_config
         from lstmdrop.discovery import load_plugin
 
         plugin = load_plugin(task)
         config = resolve_config(plugin, size, data, regularizer, seed, preset, overrides)
-        planned = plan(plugin, config, device, data_dir)
+        with shown_work():
+            planned = plan(plugin, config, device, data_dir)
         typer.echo("\n".join(f"{name:<22}{value}" for name, value in planned.items()))
         return
     from lstmdrop.cli.training_view import TrainingView
+    from lstmdrop.cli.work_view import shown_work
     from lstmdrop.commands.train import train
 
-    with TrainingView() as view, _extra(log) as extra:
+    with TrainingView() as view, shown_work(view.progress), _extra(log) as extra:
 
         def show(event: Event | Started | Finished) -> None:
             view.show(event)

@@ -10,7 +10,6 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from lstmdrop.errors import MissingPartError
 from lstmdrop.metrics.perplexity import LogProbs
 from lstmdrop.metrics.significance import Segments, Statistics
 
@@ -59,14 +58,9 @@ def cider_segments(hypotheses: Sequence[str], references: References) -> Segment
     """CIDEr-D by pycocoevalcap (Vedantam et al. 2015): the mean over images; lines are cut at blanks.
 
     Document frequencies are those of the whole test set, in every resample.
-
-    Raises:
-        MissingPartError: pycocoevalcap is not installed.
     """
-    try:
-        from pycocoevalcap.cider.cider import Cider  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise MissingPartError("CIDEr needs pycocoevalcap: pip install pycocoevalcap") from None
+    from pycocoevalcap.cider.cider import Cider
+
     numbers = range(len(hypotheses))
     _, scores = Cider().compute_score(
         {number: list(references[number]) for number in numbers}, {number: [hypotheses[number]] for number in numbers}

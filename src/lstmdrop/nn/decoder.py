@@ -91,17 +91,19 @@ class AttentionState(NamedTuple):
 class AttentionDecoder(nn.Module):
     """A deep LSTM with global attention and input feeding (Luong, Pham & Manning 2015, section 3.3).
 
-    ``tied``: the softmax's matrix is the embedding's (Press & Wolf 2017), which then have one size.
+    ``tied``: the softmax's matrix is the embedding's (Press & Wolf 2017), which then have one size. ``gated``: each
+    step decides how much of what it sees it lets in (Xu et al. 2015, section 4.2.1, a gate for every feature).
     """
 
     def __init__(
         self, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int, memory_size: int,
-        regularizer: Regularizer, *, tied: bool = False,
+        regularizer: Regularizer, *, tied: bool = False, gated: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
         self.lstm = RegularizedLSTM(embedding_size + hidden_size, hidden_size, num_layers, regularizer)
         self.attention = LuongAttention(hidden_size, memory_size)
+        self.gate = nn.Linear(hidden_size, memory_size) if gated else None
         self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
         self.softmax = nn.Linear(hidden_size, vocabulary_size)
         if tied:
@@ -134,14 +136,27 @@ class AttentionDecoder(nn.Module):
         unrolled = self.lstm.unrolled(*inputs.shape)
         lstm, feed, memory = state
         read, combine = MemoryReader(memory), SharedFactor(self.combine.weight.t())
+        gate = None if self.gate is None else _Gate(self.gate)
         weights = feed.new_empty(0)
         features = []
         for t, embedded in enumerate(self.embedding(inputs).unbind()):
             output, lstm = unrolled.step(t, torch.cat([embedded, feed], -1), lstm)
             context, weights = read(output)
+            if gate is not None:
+                context = gate(output) * context
             feed = torch.tanh(combine(torch.cat([context, output], -1)))
             features.append(feed)
         return torch.stack(features), weights, AttentionState(lstm, feed, memory)
+
+
+class _Gate:
+    """How much of each feature passes, at one step after the other."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        self._factor, self._bias = SharedFactor(layer.weight.t()), layer.bias
+
+    def __call__(self, output: Tensor) -> Tensor:
+        return torch.sigmoid(self._factor(output) + self._bias)
 
 
 def decoder_loss(

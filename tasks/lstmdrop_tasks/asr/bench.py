@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import cycle
 from typing import NoReturn
 
 import numpy as np
@@ -14,7 +12,7 @@ from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.plugin import Speed
 from lstmdrop.training.stopwatch import median_seconds
-from lstmdrop.training.trainer import Trainer
+from lstmdrop.training.training_step import training_step
 from lstmdrop_tasks.asr.audio.normalisation import Normalisation
 from lstmdrop_tasks.asr.batch import SpeechBatch, pad_utterances
 from lstmdrop_tasks.asr.config import ASRConfig
@@ -39,20 +37,9 @@ def bench(config: ASRConfig, device: torch.device, seconds: float) -> Speed:
     task = _task_on_noise(config, device)
     batches = _random_batches(task)
     plain = PlainRecogniser(task, batches)
-    ours, theirs = median_seconds([_our_step(task, batches), plain.step], seconds, device)
+    ours, theirs = median_seconds([training_step(task, batches), plain.step], seconds, device)
     num_frames = int(batches[0].lengths.sum())
     return Speed(num_frames / ours, num_frames / theirs, _flops_per_frame(task))
-
-
-def _our_step(task: SpeechRecognition, batches: list[SpeechBatch]) -> Callable[[], None]:
-    task.model.train()
-    trainer, endless = Trainer(task, task.config), cycle(batches)
-
-    def step() -> None:
-        torch.set_flush_denormal(True)
-        trainer.step([next(endless)])
-
-    return step
 
 
 def _task_on_noise(config: ASRConfig, device: torch.device) -> SpeechRecognition:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from lstmdrop.data.batching import Window
 from lstmdrop.plugin import Speed
 from lstmdrop.training.stopwatch import median_seconds
-from lstmdrop.training.trainer import Trainer
+from lstmdrop.training.training_step import training_step
 from lstmdrop_tasks.lm.config import LMConfig
 from lstmdrop_tasks.lm.task import LanguageModelling, build
 
@@ -29,7 +28,7 @@ def bench(config: LMConfig, device: torch.device, seconds: float) -> Speed:
         task = _task_on_random_words(config, Path(folder), device)
         windows = list(task.batches("train"))[:-1]  # the last one is shorter
         plain = PlainLoop(task, windows)
-        ours, theirs = median_seconds([_our_step(task, windows), plain.step], seconds, device)
+        ours, theirs = median_seconds([training_step(task, windows), plain.step], seconds, device)
     tokens = windows[0].targets.numel()
     return Speed(tokens / ours, tokens / theirs, _flops_per_token(config, len(task.tokenizer.vocabulary)))
 
@@ -63,17 +62,6 @@ class PlainLoop:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimizer.step()
-
-
-def _our_step(task: LanguageModelling, windows: list[Window]) -> Callable[[], None]:
-    task.model.train()
-    trainer, batches = Trainer(task, task.config), cycle(windows)
-
-    def step() -> None:
-        torch.set_flush_denormal(True)
-        trainer.step([next(batches)])
-
-    return step
 
 
 def _task_on_random_words(config: LMConfig, folder: Path, device: torch.device) -> LanguageModelling:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import cycle
 from typing import NoReturn
 
 import numpy as np
@@ -14,7 +12,7 @@ from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.plugin import Speed
 from lstmdrop.training.stopwatch import median_seconds
-from lstmdrop.training.trainer import Trainer
+from lstmdrop.training.training_step import training_step
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.model import build_translator
 from lstmdrop_tasks.mt.pairs import PairBatch, pad_pairs
@@ -32,20 +30,9 @@ def bench(config: MTConfig, device: torch.device, seconds: float) -> Speed:
     task = _task_on_random_words(config, device)
     batches = _random_batches(task)
     plain = PlainTranslator(task, batches)
-    ours, theirs = median_seconds([_our_step(task, batches), plain.step], seconds, device)
+    ours, theirs = median_seconds([training_step(task, batches), plain.step], seconds, device)
     num_tokens = batches[0].num_targets
     return Speed(num_tokens / ours, num_tokens / theirs, _flops_per_token(config, _vocabulary_size(config)))
-
-
-def _our_step(task: MachineTranslation, batches: list[PairBatch]) -> Callable[[], None]:
-    task.model.train()
-    trainer, endless = Trainer(task, task.config), cycle(batches)
-
-    def step() -> None:
-        torch.set_flush_denormal(True)
-        trainer.step([next(endless)])
-
-    return step
 
 
 def _vocabulary_size(config: MTConfig) -> int:

@@ -1,0 +1,57 @@
+"""Identity of many files by their content, read again only when one has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.fingerprint import SETTLED
+from lstmdrop.data.registry import cache_dir
+from lstmdrop.data.text import content_sha256
+from lstmdrop.data.work_progress import report_work
+
+
+def remembered_content(files: Sequence[Path], parts: Sequence[str] = ()) -> str:
+    """Hash over ``parts`` and the contents of the files, in their order; a file may be missing.
+
+    It is remembered for files whose sizes and times of change stay as they are.
+    """
+    note = _note(files, parts)
+    if note.is_file():
+        return note.read_text(encoding="ascii")
+    digest = _hash([*parts, *_contents(files)])
+    if _are_settled(files) and note == _note(files, parts):
+        with atomic_file(note) as handle:
+            handle.write(digest.encode())
+    return digest
+
+
+def _contents(files: Sequence[Path]) -> Iterator[str]:
+    for number, path in enumerate(files):
+        report_work("looking at files", number, len(files))
+        yield content_sha256(path) if path.is_file() else "missing"
+    report_work("looking at files", len(files), len(files))
+
+
+def _note(files: Sequence[Path], parts: Sequence[str]) -> Path:
+    return cache_dir() / "digests" / _hash([*parts, *map(_state, files)])[:32]
+
+
+def _state(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return f"{path} missing"
+    return f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ino}"
+
+
+def _are_settled(files: Sequence[Path]) -> bool:
+    newest = max((path.stat().st_mtime for path in files if path.is_file()), default=0.0)
+    return time.time() - newest > SETTLED
+
+
+def _hash(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,62 @@
+"""Captioning images with one model or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
+from lstmdrop.decoding.sampling import SamplingOptions
+from lstmdrop.decoding.sequences import sample_sequences
+
+if TYPE_CHECKING:
+    from lstmdrop_tasks.caption.task import ImageCaptioning
+
+Models = Sequence["ImageCaptioning"]
+Features = Sequence[Float[Tensor, "images rows channels"]]
+"""What each of the models reads of the same images."""
+
+
+def caption(models: Models, features: Features, settings: BeamSettings) -> list[list[Hypothesis]]:
+    """The likeliest hypotheses of each image, best first."""
+    decoder, states = _encoded(models, features)
+    eos, unk = models[0].tokenizer.eos, models[0].tokenizer.unk
+    longest = _longest(models, len(features[0]))
+    return beam_search(
+        decoder, states, num_rows=len(features[0]), bos=eos, eos=eos, max_lengths=longest, settings=settings,
+        banned=[unk],
+    )  # fmt: skip
+
+
+def draw_captions(
+    models: Models, features: Features, options: SamplingOptions, seeds: Sequence[Sequence[int]]
+) -> list[list[Hypothesis]]:
+    """Random hypotheses of each image, as many as it has ``seeds``, the likeliest first."""
+    owners = torch.tensor([image for image, own in enumerate(seeds) for _ in own])
+    decoder, states = _encoded(models, [own[owners] for own in features])
+    eos = models[0].tokenizer.eos
+    drawn = sample_sequences(
+        decoder, states, bos=eos, eos=eos, max_lengths=_longest(models, len(owners)), options=options,
+        seeds=list(chain.from_iterable(seeds)),
+    )  # fmt: skip
+    found: list[list[Hypothesis]] = [[] for _ in seeds]
+    for hypothesis, owner in zip(drawn, owners.tolist(), strict=True):
+        found[owner].append(hypothesis)
+    return [sorted(own, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score)) for own in found]
+
+
+@torch.inference_mode()
+def _encoded(models: Models, features: Features) -> tuple[Ensemble[Any], tuple[Any, ...]]:
+    for model in models:
+        model.model.eval()
+    states = tuple(model.model.encode(own) for model, own in zip(models, features, strict=True))
+    return Ensemble([model.model.decoder for model in models]), states
+
+
+def _longest(models: Models, num_rows: int) -> Tensor:
+    return torch.full((num_rows,), models[0].config.decoding.max_length, device=models[0].device)

@@ -1,0 +1,118 @@
+"""The settings of image captioning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+
+Objective = Literal["captions", "self-critical"]
+
+
+class CaptionDataConfig(DataConfig):
+    """Which images, and what their captions are cut into."""
+
+    tokens: Literal["word", "bpe", "unigram"] = "word"
+    min_count: int = Field(default=1, ge=1, description="rarer words of the training captions become <unk>")
+    vocabulary_size: int | None = Field(default=None, ge=3, description="tokens; default: all that are left")
+    max_length: int = Field(default=30, ge=1, description="tokens after which a training caption is cut")
+
+
+class ImageConfig(Section):
+    """What the network sees of an image."""
+
+    encoder: str = Field(
+        default="efficientnet-lite0",
+        description="a frozen network: efficientnet-lite0, or timm:NAME; features: files of one's own, .npy or .npz",
+    )
+    size: int = Field(default=224, ge=32, description="pixels of a side")
+    batch_size: int = Field(default=32, ge=1, description="images encoded at a time; changes speed only")
+
+
+class CaptionModelConfig(Section):
+    """Which network writes."""
+
+    architecture: Literal["show-tell", "attend"] = Field(
+        default="show-tell",
+        description="show-tell: Vinyals et al. 2015, the image is the first input; "
+        "attend: soft attention over the places of the image, with a gate",
+    )
+    num_layers: int = Field(default=1, ge=1)
+    hidden_size: int = Field(default=256, ge=1)
+    tied: bool = Field(default=False, description="one matrix for the embedding and the softmax (Press & Wolf 2017)")
+    init_bound: float | None = Field(
+        default=None, gt=0, description="every parameter starts in U(-init_bound, init_bound); default: by its width"
+    )
+
+
+class CaptionTrainingConfig(TrainingConfig):
+    """Batches of captions of like length, gradients of the mean over tokens."""
+
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    rate: float = Field(default=1e-3, gt=0, description="learning rate of the first epochs")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    batch_tokens: int = Field(default=1024, ge=1, description="tokens of a batch, padding included")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+
+
+class CaptionDecodingConfig(Section):
+    """How captions are searched for."""
+
+    beam_size: int = Field(default=5, ge=1)
+    length_penalty: float = Field(default=0.7, ge=0, description="log-probabilities are divided by length ** this")
+    max_length: int = Field(default=30, ge=1, description="tokens after which a caption is cut")
+    batch_size: int = Field(default=64, ge=1, description="images searched at a time; changes speed only")
+
+
+class ScoringConfig(Section):
+    """Scores beyond CIDEr-D, BLEU and ROUGE-L."""
+
+    meteor: bool = Field(default=False, description="needs Java")
+    spice: bool = Field(default=False, description="needs Java and the Stanford models of pycocoevalcap")
+
+
+class CaptionConfig(TaskConfig):
+    """All that determines a captioning run."""
+
+    task: str = "caption"
+    objective: Objective = Field(
+        default="captions",
+        description="captions: the likelihood of the published ones; self-critical: the CIDEr-D of drawn ones, "
+        "against that of the likeliest (Rennie et al. 2017), a second stage after start_from",
+    )
+    start_from: Path | None = Field(default=None, description="a run whose best weights training starts from")
+    data: CaptionDataConfig = CaptionDataConfig()
+    images: ImageConfig = ImageConfig()
+    model: CaptionModelConfig = CaptionModelConfig()
+    training: CaptionTrainingConfig = CaptionTrainingConfig()
+    decoding: CaptionDecodingConfig = CaptionDecodingConfig()
+    scoring: ScoringConfig = ScoringConfig()
+
+    @model_validator(mode="after")
+    def _second_stage_has_a_first(self) -> Self:
+        if self.objective == "self-critical" and self.start_from is None:
+            raise ValueError("self-critical training goes on from a trained run: set start_from=RUN")
+        return self
+
+
+class CaptionPrediction(Section):
+    """Caption image files, or all images of a folder; what is not given is as the run's configuration has it."""
+
+    beam_size: int | None = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
+    length_penalty: float | None = Field(default=None, ge=0, description="above 1 favours longer captions")
+    num_best: int = Field(default=1, ge=1, description="captions an image in the JSON output, best first")
+    batch_size: int = Field(default=32, ge=1, description="images captioned at a time; changes speed only")
+    sample: bool = Field(default=False, description="draw captions in place of searching for the best")
+    temperature: float = Field(default=1.0, gt=0, description="of drawing: below 1 is safer, above 1 is bolder")
+    top_k: int | None = Field(default=None, ge=1, description="draw from the N likeliest tokens only")
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
+    )
+    seed: int = Field(default=1, ge=0, description="other seeds draw other captions")
+    attention: Path | None = Field(
+        default=None, description="a PNG file for a picture of where each word of one caption looked"
+    )

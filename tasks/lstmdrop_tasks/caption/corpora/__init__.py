@@ -1,0 +1,1 @@
+"""The images and captions a model learns from."""

@@ -1,0 +1,128 @@
+"""Flickr8k and Flickr30k: a folder of images, a file of captions, and which image is in which split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from lstmdrop.data.text import read_lines
+from lstmdrop.errors import DataError
+from lstmdrop.task import SPLITS, Split
+from lstmdrop_tasks.caption.corpora.caption_files import read_captions
+from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
+from lstmdrop_tasks.caption.corpora.karpathy import captions_of, names_by_split, read_karpathy
+from lstmdrop_tasks.caption.corpora.splits import Captions, make_corpus
+
+IMAGE_FOLDERS = (
+    "Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k-images", "flickr30k_images",
+)  # fmt: skip
+CAPTION_FILES = ("captions.txt", "captions.csv", "results.csv", "Flickr8k.token.txt", "results_20130124.token")
+LISTS: tuple[dict[Split, str], ...] = (
+    {"train": "Flickr_8k.trainImages.txt", "valid": "Flickr_8k.devImages.txt", "test": "Flickr_8k.testImages.txt"},
+    {"train": "train.txt", "valid": "val.txt", "test": "test.txt"},
+)
+KARPATHY = ("dataset_flickr8k.json", "dataset_flickr30k.json")
+
+
+class Images(NamedTuple):
+    """Where the images lie, and which are there."""
+
+    folder: Path
+    names: frozenset[str]
+
+
+class Splits(NamedTuple):
+    """The names of the images of each split, and where that was found."""
+
+    names: Mapping[Split, Iterable[str]]
+    how: str
+    captions: Captions | None = None
+    """Some files of splits bring the captions too."""
+
+
+def is_flickr(folder: Path) -> bool:
+    """Whether a folder looks like one of these."""
+    return _image_folder(folder) is not None and (_caption_file(folder) is not None or _karpathy(folder) is not None)
+
+
+def flickr(folder: Path, name: str) -> CaptionCorpus:
+    """The corpus in a folder, in any of the layouts in which it is passed around.
+
+    Raises:
+        DataError: images, captions or splits are missing, or a file is damaged.
+    """
+    images = _images(folder)
+    splits = _splits(folder, images)
+    captions = _captions(folder, splits)
+    in_a_split = {image for split in SPLITS for image in splits.names[split]}
+    others = [image for image in captions.by_image if image not in in_a_split]
+    unknown = [image for image in others if image not in images.names]
+    elsewhere = {
+        "images in no split": len(others) - len(unknown),
+        "captions of images that are not there": sum(len(captions.by_image[image]) for image in unknown),
+    }
+    sources = {image: images.folder / image for image in in_a_split}
+    return make_corpus(name, splits.how, splits.names, captions, sources, elsewhere)
+
+
+def _images(folder: Path) -> Images:
+    found = _image_folder(folder)
+    if found is None:
+        raise DataError(f"{folder}: no folder of images is here; it may be called {', '.join(IMAGE_FOLDERS)}")
+    return Images(found, frozenset(path.name for path in found.iterdir()))
+
+
+def _image_folder(folder: Path) -> Path | None:
+    for name in IMAGE_FOLDERS:
+        # Some archives hold the folder in a folder of the same name.
+        for candidate in (folder / name / name, folder / name):
+            if candidate.is_dir():
+                return candidate
+    return None
+
+
+def _splits(folder: Path, images: Images) -> Splits:
+    for lists in LISTS:
+        if all((folder / file).is_file() for file in lists.values()):
+            names: dict[Split, list[str]] = {
+                split: list(_listed(folder / file, images)) for split, file in lists.items()
+            }
+            return Splits(names, f"as published, {lists['train']} and its like")
+    path = _karpathy(folder)
+    if path is not None:
+        entries = read_karpathy(path)
+        return Splits(names_by_split(entries), f"Karpathy's, {path.name}", captions_of(entries))
+    wanted = ", or ".join(", ".join(lists.values()) for lists in LISTS)
+    raise DataError(
+        f"{folder}: which image is in which split is not said\nput here {wanted}, or {' or '.join(KARPATHY)}"
+    )
+
+
+def _listed(path: Path, images: Images) -> Iterable[str]:
+    for line in read_lines(path):
+        name = line.strip()
+        if name:
+            # Flickr30k's lists leave the ending out.
+            yield name if name in images.names or Path(name).suffix else f"{name}.jpg"
+
+
+def _captions(folder: Path, splits: Splits) -> Captions:
+    path = _caption_file(folder)
+    if path is not None:
+        return read_captions(path)
+    if splits.captions is not None and splits.captions.by_image:
+        return splits.captions
+    raise DataError(f"{folder}: no captions are here; they may be in {', '.join(CAPTION_FILES)}")
+
+
+def _caption_file(folder: Path) -> Path | None:
+    return _first(folder / place / name for place in ("", *IMAGE_FOLDERS) for name in CAPTION_FILES)
+
+
+def _karpathy(folder: Path) -> Path | None:
+    return _first(folder / name for name in KARPATHY)
+
+
+def _first(paths: Iterable[Path]) -> Path | None:
+    return next((path for path in paths if path.is_file()), None)

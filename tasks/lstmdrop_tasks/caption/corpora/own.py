@@ -1,0 +1,94 @@
+"""Images and captions of one's own: a JSONL file, an image a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from lstmdrop.data.text import read_lines
+from lstmdrop.errors import DataError, did_you_mean
+from lstmdrop.task import SPLITS, Split
+from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
+from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, make_corpus
+
+FILE = "captions.jsonl"
+"""Of a folder."""
+
+KEYS = ("image", "captions", "split")
+HELD_OUT = 0.1
+"""The share of the images that is for test, where the file does not say; as many are for validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry of the file."""
+
+    number: int
+    image: str
+    captions: tuple[str, ...]
+    split: Split | None
+
+
+def own(path: Path) -> CaptionCorpus:
+    """The corpus of a file of lines such as ``{"image": "a.jpg", "captions": ["a dog"], "split": "train"}``.
+
+    Paths of images start at the file's folder. Without any ``split``, the name of an image alone decides where it
+    goes. Several lines about one image are taken together.
+
+    Raises:
+        DataError: a line is damaged, says a split where others do not, or a split has too few images.
+    """
+    lines = [_line(path, number, text) for number, text in enumerate(read_lines(path), 1) if text.strip()]
+    is_split = _is_split(path, lines)
+    names: Mapping[Split, list[str]] = defaultdict(list)
+    collector = CaptionCollector()
+    for line in lines:
+        names[line.split or split_by_draw(line.image)].append(line.image)
+        for caption in line.captions:
+            collector.add(line.image, caption)
+    share = f"{HELD_OUT:.0%}"
+    how = "as given" if is_split else f"by the name of the image, {share} each for valid and test"
+    sources = {line.image: path.parent / line.image for line in lines}
+    return make_corpus(str(path), how, names, collector.collected(), sources)
+
+
+def split_by_draw(image: str) -> Split:
+    """Where an image goes that nobody has put anywhere: eight in ten train."""
+    share = int.from_bytes(blake2b(image.encode(), digest_size=8).digest(), "big") / 2**64
+    return "test" if share < HELD_OUT else "valid" if share < 2 * HELD_OUT else "train"
+
+
+def _line(path: Path, number: int, text: str) -> Line:
+    try:
+        entry: Any = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path}:{number}: not JSON ({error})") from None
+    if not isinstance(entry, dict):
+        raise DataError(f'{path}:{number}: not an object such as {{"image": "a.jpg", "captions": ["a dog"]}}')
+    for key in entry:
+        if key not in KEYS:
+            raise DataError(f"{path}:{number}: unknown key {key!r}{did_you_mean(key, KEYS)}")
+    for key in KEYS[:2]:
+        if key not in entry:
+            raise DataError(f"{path}:{number}: the line has no {key!r}")
+    image, captions, split = entry["image"], entry["captions"], entry.get("split")
+    if not isinstance(image, str) or not image.strip():
+        raise DataError(f"{path}:{number}: 'image' must be the path of a file, not {image!r}")
+    if not isinstance(captions, list) or not captions or not all(isinstance(caption, str) for caption in captions):
+        raise DataError(f"{path}:{number}: 'captions' must be a list of one or more texts")
+    if split is not None and split not in SPLITS:
+        raise DataError(f"{path}:{number}: the split {split!r} is none of {', '.join(SPLITS)}")
+    return Line(number, os.path.normpath(image), tuple(captions), split)
+
+
+def _is_split(path: Path, lines: list[Line]) -> bool:
+    without = [line.number for line in lines if line.split is None]
+    if without and len(without) < len(lines):
+        raise DataError(f"{path}:{without[0]}: no 'split', and other lines have one; give it to all or to none")
+    return not without

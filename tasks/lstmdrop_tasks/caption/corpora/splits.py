@@ -1,0 +1,88 @@
+"""Putting a corpus together: no image in two splits, none without a caption, and a count of what is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lstmdrop.errors import DataError
+from lstmdrop.task import SPLITS, Split
+from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
+
+FEWEST = 2
+"""Images that valid and test need: CIDEr weighs words by the images they are rare in, and scores no single one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captions:
+    """The captions of each image, by its name, and how many there were that say nothing."""
+
+    by_image: Mapping[str, Sequence[str]]
+    num_blank: int = 0
+
+
+@dataclass(slots=True)
+class CaptionCollector:
+    """Takes captions one by one; each becomes one line, and blank ones are counted."""
+
+    by_image: dict[str, list[str]] = field(default_factory=dict)
+    num_blank: int = 0
+
+    def add(self, image: str, caption: str) -> None:
+        """One caption of an image."""
+        own = self.by_image.setdefault(image, [])
+        if line := " ".join(caption.split()):
+            own.append(line)
+        else:
+            self.num_blank += 1
+
+    def collected(self) -> Captions:
+        """All that came."""
+        return Captions(self.by_image, self.num_blank)
+
+
+def make_corpus(
+    name: str,
+    how: str,
+    names: Mapping[Split, Iterable[str]],
+    captions: Captions,
+    sources: Mapping[str, Path],
+    elsewhere: Mapping[str, int] | None = None,
+) -> CaptionCorpus:
+    """The corpus of these splits: of each image the name, its captions and its file.
+
+    ``how`` says how it was split, ``elsewhere`` what the reader of the data has left out, counted.
+
+    Raises:
+        DataError: an image is in two splits, or a split has too few images.
+    """
+    chosen: dict[Split, tuple[str, ...]] = {split: tuple(dict.fromkeys(names.get(split, ()))) for split in SPLITS}
+    _require_apart(name, chosen)
+    splits: dict[Split, tuple[CaptionedImage, ...]] = {}
+    without = 0
+    for split, images in chosen.items():
+        found = [(image, tuple(captions.by_image.get(image, ()))) for image in images]
+        splits[split] = tuple(CaptionedImage(image, sources[image], own) for image, own in found if own)
+        without += len(found) - len(splits[split])
+    _require_enough(name, splits)
+    left_out = {**(elsewhere or {}), "blank captions": captions.num_blank, "images without captions": without}
+    return CaptionCorpus(name, splits, how, ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count))
+
+
+def _require_apart(name: str, splits: Mapping[Split, Sequence[str]]) -> None:
+    counts = Counter(image for images in splits.values() for image in images)
+    shared = [image for image, count in counts.items() if count > 1]
+    if shared:
+        where = " and ".join(split for split, images in splits.items() if shared[0] in images)
+        raise DataError(f"{name}: {len(shared):,} images are in two splits, such as {shared[0]!r} in {where}")
+
+
+def _require_enough(name: str, splits: Mapping[Split, Sequence[CaptionedImage]]) -> None:
+    if not splits["train"]:
+        raise DataError(f"{name}: there is no training image with a caption")
+    for split in ("valid", "test"):
+        if len(splits[split]) < FEWEST:
+            found = len(splits[split])
+            raise DataError(f"{name}: {split} has {found} images with captions, and CIDEr needs {FEWEST} at least")

@@ -1,0 +1,1 @@
+"""From image files to the features that a captioning network reads."""

@@ -1,0 +1,121 @@
+"""From files to features, a batch at a time, or what is wrong with each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lstmdrop.errors import DataError
+from lstmdrop_tasks.caption.config import ImageConfig
+from lstmdrop_tasks.caption.images.encoder import ImageEncoder, load_encoder
+from lstmdrop_tasks.caption.images.reading import Pixels, read_image
+from lstmdrop_tasks.caption.images.ready import Features, is_ready, read_ready
+
+THREADS = min(8, os.cpu_count() or 1)
+"""That read files while the encoder works on the batch before."""
+
+FIT_THE_CACHE = 4
+"""Images that a processor encodes together: of more, what lies between the layers leaves its cache (measured)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What became of a file."""
+
+    features: Features | None
+    problem: str = ""
+    """Why it cannot be used; begins with its name."""
+
+
+class FileEncoder:
+    """Encodes files one by one; the network is loaded for the first image.
+
+    Raises:
+        ConfigError, MissingPartError: at the first image, as `load_encoder`.
+    """
+
+    def __init__(self, config: ImageConfig, device: torch.device) -> None:
+        self.config = config
+        self.device = device
+
+    @cached_property
+    def _encoder(self) -> ImageEncoder | None:
+        return load_encoder(self.config, self.device)
+
+    def __call__(self, path: Path) -> Features:
+        """The features of a file, shape ``(1 + positions, channels)``.
+
+        Raises:
+            DataError: the file cannot be used.
+        """
+        return encode_file(path, None if is_ready(path) else self._encoder)
+
+
+def encode_file(path: Path, encoder: ImageEncoder | None) -> Features:
+    """The features of one file, shape ``(1 + positions, channels)``; without an encoder, of ready-made features.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    found = next(extract([path], encoder, 1))
+    if found.features is None:
+        raise DataError(found.problem)
+    # As a store would give them.
+    return found.features.astype(np.float16).astype(np.float32)
+
+
+def extract(files: Sequence[Path], encoder: ImageEncoder | None, batch_size: int) -> Iterator[Extracted]:
+    """The features of each file in turn; trouble is told, not raised.
+
+    Two batches are in memory at a time.
+    """
+    with ThreadPoolExecutor(min(THREADS, batch_size)) as readers:
+
+        def reading(start: int) -> list[Future[Pixels | Extracted]]:
+            return [readers.submit(_read, path, encoder) for path in files[start : start + batch_size]]
+
+        waiting = reading(0)
+        for start in range(0, len(files), batch_size):
+            batch, waiting = waiting, reading(start + batch_size)
+            found = _encode([future.result() for future in batch], encoder)
+            for path, extracted in zip(files[start : start + batch_size], found, strict=True):
+                yield _checked(extracted, path)
+
+
+def _read(path: Path, encoder: ImageEncoder | None) -> Pixels | Extracted:
+    try:
+        if is_ready(path):
+            return Extracted(read_ready(path))
+        if encoder is None:
+            raise DataError(f"{path}: images.encoder=features reads .npy and .npz files, and this is none")
+        return read_image(path, encoder.size)
+    except DataError as error:
+        return Extracted(None, str(error))
+
+
+def _encode(batch: Sequence[Pixels | Extracted], encoder: ImageEncoder | None) -> Iterator[Extracted]:
+    pixels = [item for item in batch if not isinstance(item, Extracted)]
+    encoded = iter(()) if encoder is None or not pixels else iter(_encode_pixels(pixels, encoder))
+    return (item if isinstance(item, Extracted) else Extracted(next(encoded)) for item in batch)
+
+
+def _encode_pixels(pixels: Sequence[Pixels], encoder: ImageEncoder) -> Features:
+    batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+    at_once = FIT_THE_CACHE if encoder.device.type == "cpu" else len(batch)
+    parts = [batch[start : start + at_once] for start in range(0, len(batch), at_once)]
+    features: Features = torch.cat([encoder.encode(part).float().cpu() for part in parts]).numpy()
+    return features
+
+
+def _checked(extracted: Extracted, path: Path) -> Extracted:
+    # Stored in half precision, so what that cannot hold is as bad as what is no number.
+    if extracted.features is None or np.abs(extracted.features).max() <= np.finfo(np.float16).max:
+        return extracted
+    return Extracted(None, f"{path}: some features are not finite or too large for float16")

@@ -1,0 +1,93 @@
+"""Self-critical training: drawn captions are rewarded by their CIDEr-D, against the likeliest's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lstmdrop.data.tokenizer import Tokenizer
+from lstmdrop.decoding.beam import BeamSettings, Hypothesis, beam_search
+from lstmdrop.decoding.sampling import SamplingOptions
+from lstmdrop.decoding.sequences import sample_sequences
+from lstmdrop.metrics.cider import CiderD
+from lstmdrop.metrics.ptb_tokenizer import python_tokenize
+from lstmdrop.nn.decoder import PADDING, Decoder
+from lstmdrop.task import Loss
+from lstmdrop_tasks.caption.captions import CaptionBatch
+from lstmdrop_tasks.caption.corpora.captioned import CaptionedImage
+from lstmdrop_tasks.caption.model import Attend, ShowTell
+
+END = "</s>"
+"""Stands at the end of every line that is compared, or captions that break off would be rewarded as well."""
+
+
+def rewards_of(images: Sequence[CaptionedImage]) -> CiderD:
+    """What captions of these images, each with ``END`` behind it, are compared with."""
+    return CiderD([[f"{python_tokenize(line)} {END}" for line in image.captions] for image in images])
+
+
+class SelfCritical:
+    """The loss of Rennie et al. 2017, equation 8: REINFORCE with the greedy caption's reward as the baseline.
+
+    Captions are drawn and searched without dropout; the gradient of what was drawn passes through it. The logged loss
+    is the drawn captions' mean CIDEr-D, negative, over captions that end in ``END``.
+    """
+
+    def __init__(self, model: ShowTell | Attend, tokenizer: Tokenizer, cider: CiderD, max_length: int) -> None:
+        self.model = model
+        self.decoder: Decoder[Any] = model.decoder
+        self.tokenizer = tokenizer
+        self.cider = cider
+        self.max_length = max_length
+
+    def __call__(self, batch: CaptionBatch) -> Loss:
+        """Of one drawn caption for each row; the published ones serve as references only."""
+        drawn, greedy = self._written(batch.images)
+        owners = batch.image_numbers.tolist()
+        rewards = self.cider.scores(owners, [self._line(one) for one in drawn])
+        baseline = self.cider.scores(owners, [self._line(one) for one in greedy])
+        advantage = torch.from_numpy((rewards - baseline).astype(np.float32)).to(batch.images.device)
+        total = -(self._log_probs(batch.images, drawn) * advantage).sum()
+        plain = torch.tensor(-float(rewards.sum()), device=total.device)
+        return Loss(total, count=len(drawn), divisor=len(drawn), plain=plain)
+
+    @torch.no_grad()
+    def _written(self, images: Tensor) -> tuple[list[Hypothesis], list[Hypothesis]]:
+        """A drawn and the greedy caption of each image, both by the network as it is in evaluation."""
+        is_training = self.model.training
+        self.model.eval()
+        eos, unk = self.tokenizer.eos, self.tokenizer.unk
+        longest = torch.full((len(images),), self.max_length, device=images.device)
+        seeds = torch.randint(1 << 62, (len(images),)).tolist()
+        drawn = sample_sequences(
+            self.decoder, self.model.encode(images), bos=eos, eos=eos, max_lengths=longest,
+            options=SamplingOptions(banned=[unk]), seeds=seeds,
+        )  # fmt: skip
+        greedy = beam_search(
+            self.decoder, self.model.encode(images), num_rows=len(images), bos=eos, eos=eos,
+            max_lengths=longest, settings=BeamSettings(beam_size=1), banned=[unk],
+        )  # fmt: skip
+        self.model.train(is_training)
+        return drawn, [best[0] for best in greedy]
+
+    def _line(self, hypothesis: Hypothesis) -> str:
+        end = f" {END}" if hypothesis.finished else ""
+        return f"{self.tokenizer.decode(hypothesis.tokens)}{end}"
+
+    def _log_probs(self, images: Tensor, drawn: Sequence[Hypothesis]) -> Float[Tensor, " batch"]:
+        """Log-probability of each drawn caption, with its gradient."""
+        eos = self.tokenizer.eos
+        ends = [[eos] if one.finished else [] for one in drawn]
+        columns = [torch.tensor([*one.tokens, *end], dtype=torch.long) for one, end in zip(drawn, ends, strict=True)]
+        targets = torch.nn.utils.rnn.pad_sequence(columns, padding_value=PADDING).to(images.device)
+        begin = targets.new_full((1, len(drawn)), eos)
+        inputs = torch.cat([begin, targets[:-1].clamp(min=0)])
+        features, _ = self.decoder.features(inputs, self.model.encode(images))
+        log_probs = self.decoder.softmax(features).log_softmax(-1)
+        taken: Tensor = log_probs.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+        return taken.masked_fill(targets == PADDING, 0.0).sum(0)

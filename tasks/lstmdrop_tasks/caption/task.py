@@ -1,0 +1,218 @@
+"""Image captioning: images, a captioner and its scores."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmdrop.data.planned import PlannedBatches
+from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from lstmdrop.decoding.beam import BeamSettings
+from lstmdrop.errors import ConfigError, DataError, UsageError
+from lstmdrop.metrics.captions import caption_scores
+from lstmdrop.metrics.cider import CiderD
+from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
+from lstmdrop.metrics.ptb_tokenizer import python_tokenize
+from lstmdrop.metrics.score import Score
+from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
+from lstmdrop.nn.rules import make_regularizer
+from lstmdrop.task import SPLITS, Loss, Split
+from lstmdrop_tasks.caption.captioning import caption
+from lstmdrop_tasks.caption.captions import CaptionBatch
+from lstmdrop_tasks.caption.config import CaptionConfig
+from lstmdrop_tasks.caption.corpora.find import find_corpus
+from lstmdrop_tasks.caption.data import CaptionData
+from lstmdrop_tasks.caption.features_about import FeaturesAbout
+from lstmdrop_tasks.caption.first_stage import copy_first_stage, load_first_stage
+from lstmdrop_tasks.caption.model import Attend, ShowTell, build_captioner
+from lstmdrop_tasks.caption.self_critical import SelfCritical, rewards_of
+
+TOKENS = "tokens"
+
+
+class ImageCaptioning:
+    """A captioner, its images and its scores."""
+
+    def __init__(
+        self,
+        config: CaptionConfig,
+        model: ShowTell | Attend,
+        tokenizer: Tokenizer,
+        about: FeaturesAbout,
+        data: CaptionData,
+    ) -> None:
+        self.config = config
+        self.model = model
+        self.tokenizer = tokenizer
+        self.about = about
+        self.data = data
+        self.device = data.device
+
+    @property
+    def decoder(self) -> Decoder[Any]:
+        """The part of the model that writes."""
+        return self.model.decoder
+
+    @cached_property
+    def rewards(self) -> CiderD:
+        """CIDEr-D against the training captions, made when self-critical training begins."""
+        return rewards_of(self.data.images("train"))
+
+    def batches(self, split: Split, *, epoch: int = 0) -> PlannedBatches[CaptionBatch]:
+        """Captions of like length together, in an order that the seed and the epoch determine."""
+        return self.data.batches(split, self.tokenizer, epoch)
+
+    def num_batches(self, split: Split) -> int:
+        """Batches of one pass, the same in every epoch."""
+        return len(self.data.plan(split, self.tokenizer, 0))
+
+    def objective(self) -> Callable[[CaptionBatch], Loss]:
+        """The loss of the published captions, its gradient the mean over tokens; or the self-critical one."""
+        if self.config.objective == "self-critical":
+            longest = self.config.decoding.max_length
+            return SelfCritical(self.model, self.tokenizer, self.rewards, longest)
+        smoothing = self.config.training.label_smoothing
+
+        def loss(batch: CaptionBatch) -> Loss:
+            state = self.model.encode(batch.images)
+            total, plain = decoder_loss(self.decoder, batch.inputs, batch.targets, state, smoothing)
+            return Loss(total, count=batch.num_targets, divisor=batch.num_targets, plain=plain)
+
+        return loss
+
+    def evaluate(self, split: Split, *, outputs: Path | None = None) -> Sequence[Score]:
+        """CIDEr-D, BLEU and ROUGE-L of the captions found by beam search, perplexity of the published ones."""
+        return evaluate([self], split, outputs)
+
+    @torch.no_grad()
+    def log_probs(self, split: Split) -> LogProbs:
+        """Log-probability in nats of every token of the published captions, ``<eos>`` included, in their order."""
+        self.model.eval()
+        offsets = self.data.captions(split, self.tokenizer).offsets
+        log_probs = np.empty(offsets[-1], np.float32)
+        for batch in self.batches(split):
+            state = self.model.encode(batch.images)
+            columns = decoder_log_probs(self.decoder, batch.inputs, batch.targets, state).float().cpu().numpy()
+            for column, number in enumerate(batch.numbers.tolist()):
+                start, end = offsets[number], offsets[number + 1]
+                log_probs[start:end] = columns[: end - start, column]
+        return log_probs
+
+    def summary(self) -> dict[str, str]:
+        """Sizes of the splits and of the vocabulary, how the images were split, what was left out."""
+        corpus = self.data.corpus
+        rows = {"images": str(self.about), "vocabulary": f"{len(self.tokenizer.vocabulary):,} tokens"}
+        for split in SPLITS:
+            captions, num_images = self.data.captions(split, self.tokenizer), len(self.data.images(split))
+            unknown = captions.num_unknown / len(captions.tokens)
+            rows[split] = f"{num_images:,} images, {len(captions):,} captions, {unknown:.2%} unknown tokens"
+        rows["split"] = corpus.split
+        damaged = sum(len(self.data.damaged(split)) for split in SPLITS)
+        left_out = [corpus.dropped, f"damaged images: {damaged:,}" if damaged else ""]
+        return {**rows, "left out": "; ".join(filter(None, left_out))} if any(left_out) else rows
+
+    def data_sha256(self) -> str:
+        """Hash over features and captions of the three splits."""
+        return self.data.data_sha256()
+
+
+def build(config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None) -> ImageCaptioning:
+    """A captioner with fresh weights drawn from the seed, or with those of its first stage."""
+    data = CaptionData(config, lambda: find_corpus(config.data.name, data_dir), device)
+    if not any(assets.iterdir()):
+        if config.start_from is not None:
+            copy_first_stage(config.start_from, assets)
+        else:
+            _make_tokens(config, data, assets)
+        FeaturesAbout.of(data.store("train"), config.images).save(assets)
+    tokenizer, about = load_tokenizer(assets / TOKENS), FeaturesAbout.load(assets)
+    if config.model.architecture == "attend" and about.num_positions == 0:
+        raise ConfigError("model.architecture=attend looks at the places of a map; these features have a vector alone")
+    regularizer = make_regularizer(
+        config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
+    )
+    generator = torch.Generator().manual_seed(config.seed)
+    model = build_captioner(config.model, about.num_channels, len(tokenizer.vocabulary), regularizer, generator)
+    load_first_stage(model, assets)
+    return ImageCaptioning(config, model.to(device), tokenizer, about, data)
+
+
+def evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+    """Scores of the models' averaged probabilities; the models are in memory together.
+
+    A damaged image counts with an empty caption.
+
+    Raises:
+        DataError: the runs are scored on different test data.
+        UsageError: the models have different vocabularies.
+    """
+    models = list(tasks)
+    first = models[0]
+    require_alike(models)
+    if len({model.data.sha256(split) for model in models}) > 1:
+        raise DataError("these runs differ in their features or test data: they cannot be scored as one")
+    log_probs, _ = mixture_log_probs(model.log_probs(split) for model in models)
+    captions = _captions(models, split)
+    if outputs is not None:
+        (outputs / "predictions.txt").write_text("".join(f"{line}\n" for line in captions), encoding="utf-8")
+        lengths = first.data.captions(split, first.tokenizer).lengths
+        np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32), lengths=lengths)
+    references = [image.captions for image in first.data.images(split)]
+    config, scoring = first.config, first.config.scoring
+    how = {"models": str(len(models)), "data": first.data.sha256(split)[:12]}
+    search = {"beam": str(config.decoding.beam_size), "length": f"{config.decoding.length_penalty:g}"}
+    scores = caption_scores(captions, references, {**search, **how}, meteor=scoring.meteor, spice=scoring.spice)
+    return [*scores, *_perplexities(log_probs, first, references, how)]
+
+
+def require_alike(models: Sequence[ImageCaptioning]) -> None:
+    """Refuse models that cannot be averaged token by token.
+
+    Raises:
+        UsageError: their vocabularies differ.
+    """
+    if len({model.tokenizer.fingerprint for model in models}) > 1:
+        raise UsageError("these runs have different vocabularies and cannot caption as one")
+
+
+def _captions(models: Sequence[ImageCaptioning], split: Split) -> list[str]:
+    first = models[0]
+    numbers = np.arange(len(first.data.images(split)))
+    settings = BeamSettings(first.config.decoding.beam_size, first.config.decoding.length_penalty)
+    batch_size = first.config.decoding.batch_size
+    found: list[str] = []
+    for chosen in np.split(numbers, range(batch_size, len(numbers), batch_size)):
+        features = [model.data.features(split, chosen) for model in models]
+        found += [first.tokenizer.decode(best[0].tokens) for best in caption(models, features, settings)]
+    for number in first.data.damaged(split).tolist():
+        found[number] = ""
+    return found
+
+
+def _perplexities(
+    log_probs: LogProbs, task: ImageCaptioning, references: Sequence[Sequence[str]], how: dict[str, str]
+) -> list[Score]:
+    """By token; by word too where those differ."""
+    kind = task.config.data.tokens
+    if kind == "word":
+        return [token_and_word_perplexity(log_probs, kind, log_probs.size, how)[0]]
+    num_words = sum(len(python_tokenize(line).split()) + 1 for lines in references for line in lines)
+    return list(token_and_word_perplexity(log_probs, kind, num_words, how))
+
+
+def _make_tokens(config: CaptionConfig, data: CaptionData, assets: Path) -> None:
+    lines = [python_tokenize(caption) for image in data.images("train") for caption in image.captions]
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder) / "captions.txt"
+        text.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        # pieces of subwords are counted by their learner
+        min_count = config.data.min_count if config.data.tokens == "word" else 1
+        tokenizer = train_tokenizer(config.data.tokens, text, min_count=min_count, max_size=config.data.vocabulary_size)
+    (assets / TOKENS).mkdir()
+    tokenizer.save(assets / TOKENS)
