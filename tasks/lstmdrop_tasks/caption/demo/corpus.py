@@ -31,8 +31,10 @@ def demo() -> CaptionCorpus:
         with atomic_folder(folder) as unfinished:
             for name, scene in demo_scenes().items():
                 write_picture(unfinished, name, scene)
-    images = {name: _captioned(folder, name, scene) for name, scene in demo_scenes().items()}
-    splits = {split: tuple(image for name, image in images.items() if name.startswith(split)) for split in SIZES}
+    images = {name: CaptionedImage(name, folder / f"{name}.png", captions_of(name)) for name in demo_scenes()}
+    splits: dict[Split, tuple[CaptionedImage, ...]] = {
+        split: tuple(image for name, image in images.items() if name.startswith(split)) for split in SIZES
+    }
     return CaptionCorpus("demo", splits, split="drawn at random; no two splits share a scene", dropped="")
 
 
@@ -62,10 +64,17 @@ def is_right(caption: str, image_id: str) -> bool:
     Raises:
         DataError: no image of the demo has this id.
     """
-    if image_id not in demo_scenes():
-        raise DataError(f"the demo has no image {image_id!r}; its ids are like 'test-0000'")
     words = re.findall(r"\w+", caption.lower())
-    return " ".join(words) in true_captions(demo_scenes()[image_id])
+    return " ".join(words) in true_captions(_scene(image_id))
+
+
+def captions_of(image_id: str) -> tuple[str, ...]:
+    """The captions that the corpus has for an image: five of all that are true.
+
+    Raises:
+        DataError: no image of the demo has this id.
+    """
+    return draw_captions(_scene(image_id), CAPTIONS_AN_IMAGE, Random(f"captions {image_id}"))
 
 
 def write_picture(folder: Path, name: str, scene: Scene) -> None:
@@ -73,6 +82,7 @@ def write_picture(folder: Path, name: str, scene: Scene) -> None:
     draw_picture(scene, Random(f"picture {name}")).save(folder / f"{name}.png", compress_level=1)
 
 
-def _captioned(folder: Path, name: str, scene: Scene) -> CaptionedImage:
-    captions = draw_captions(scene, CAPTIONS_AN_IMAGE, Random(f"captions {name}"))
-    return CaptionedImage(name, folder / f"{name}.png", captions)
+def _scene(image_id: str) -> Scene:
+    if image_id not in demo_scenes():
+        raise DataError(f"the demo has no image {image_id!r}; its ids are like 'test-0000'")
+    return demo_scenes()[image_id]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 from random import Random
 
@@ -15,8 +16,8 @@ OF_GROUP = (
     "{place} {be} {group}",
     "there {be} {group} {place}",
     "{place} there {be} {group}",
-    "a picture of {group} {place}",
-    "there {be} {group} in this picture",
+    "{picture} of {group} {place}",
+    "there {be} {group} {here}",
 )
 """What can be said of any scene."""
 
@@ -27,13 +28,15 @@ OF_BOTH = (
     "there {be} {group} {beside} {landmark} {ground}",
     "{landmark} {reverse} {group} {ground}",
     "{landmark} {landmark_verb} {reverse} {group} {ground}",
-    "a picture of {group} and {landmark}",
+    "{picture} of {group} and {landmark}",
 )
 """What can be said of a scene with a landmark too."""
 
 BESIDE = ("beside", "next to", "near")
 UNDER = ("under", "below")
 ABOVE = ("above",)
+PICTURE = ("a picture", "a drawing", "a view")
+HERE = ("in this picture", "in this drawing", "to be seen")
 
 
 def draw_captions(scene: Scene, number: int, rng: Random) -> tuple[str, ...]:
@@ -46,6 +49,7 @@ def draw_captions(scene: Scene, number: int, rng: Random) -> tuple[str, ...]:
     return tuple(_sentence(choose(rng, list(_spelled(pattern, scene)))) for pattern in patterns)
 
 
+@lru_cache(maxsize=4096)
 def true_captions(scene: Scene) -> frozenset[str]:
     """All that the grammar can say of the scene, in small letters without marks."""
     patterns = OF_GROUP if scene.landmark is None else (*OF_GROUP, *OF_BOTH)
@@ -67,6 +71,8 @@ def _words(scene: Scene) -> dict[str, tuple[str, ...]]:
         "group": (f"{NUMBERS[number]} {colour} {kind.noun if one else kind.plural}",),
         "verb": (kind.verb if one else kind.plural_verb,),
         "be": ("is" if one else "are",),
+        "picture": PICTURE,
+        "here": HERE,
         "place": place.over if kind.realm is Realm.AIR else place.inside,
     }
     if landmark is None:

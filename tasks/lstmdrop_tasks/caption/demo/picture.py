@@ -33,19 +33,27 @@ class Spot(NamedTuple):
     side: float
 
 
+class Thing(NamedTuple):
+    """A single thing that is to be drawn."""
+
+    noun: str
+    paint: Colour
+    spot: Spot
+
+
 def draw_picture(scene: Scene, rng: Random) -> Image.Image:
     """The scene, its things somewhat moved and resized."""
     size = SIZE * FINE
     image = draw_background(scene.place.name, size, rng)
     draw = ImageDraw.Draw(image)
-    for noun, paint, spot in _arranged(scene, rng):
-        left, top, side = (size * value for value in spot)
-        DRAWINGS[noun](Pen(draw, left, top, side, paint))
+    for thing in arrange(scene, rng):
+        left, top, side = (size * value for value in thing.spot)
+        DRAWINGS[thing.noun](Pen(draw, left, top, side, thing.paint))
     return image.reduce(FINE)
 
 
-def _arranged(scene: Scene, rng: Random) -> Iterator[tuple[str, Colour, Spot]]:
-    """Every single thing with its spot, what is further back first."""
+def arrange(scene: Scene, rng: Random) -> Iterator[Thing]:
+    """Every single thing where it goes, what is further back first."""
     group, landmark = scene.group, scene.landmark
     room = (0.02, 0.98)
     if landmark is not None:
@@ -53,9 +61,9 @@ def _arranged(scene: Scene, rng: Random) -> Iterator[tuple[str, Colour, Spot]]:
         spot = _spot_of_landmark(landmark, rng, in_row=in_row)
         if in_row:
             room = (0.28, 0.99) if spot.left < 0.5 else (0.01, 0.72)
-        yield landmark.noun, LANDMARK_PAINTS[landmark.noun], spot
+        yield Thing(landmark.noun, LANDMARK_PAINTS[landmark.noun], spot)
     for spot in _row(group.number, room, rng, in_air=group.kind.realm is Realm.AIR):
-        yield group.kind.noun, PAINTS[group.colour], spot
+        yield Thing(group.kind.noun, PAINTS[group.colour], spot)
 
 
 def _spot_of_landmark(landmark: Kind, rng: Random, *, in_row: bool) -> Spot:
