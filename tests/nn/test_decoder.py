@@ -28,7 +28,7 @@ def start(batch_size: int = BATCH) -> LSTMState:
 def plain(rule: RuleName = "none", dropout: float = 0.5) -> tuple[Any, Any]:
     torch.manual_seed(0)
     lstm = RegularizedLSTM(SIZE, SIZE, LAYERS, make_regularizer(rule, dropout))
-    return PlainDecoder(nn.Embedding(WORDS, SIZE), lstm, WORDS).to(torch.float64), start()
+    return PlainDecoder(WORDS, SIZE, lstm).to(torch.float64), start()
 
 
 def attentive(rule: RuleName = "none", dropout: float = 0.5) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -45,21 +46,40 @@ class Decoder(Protocol[StateT]):
         ...
 
 
+class WordEmbedding(nn.Embedding):
+    """The vectors of tokens that a decoder reads.
+
+    Where they are the softmax's rows too (Press & Wolf 2017), which start with length one, they are read as vectors
+    with variance one (Vaswani et al. 2017, section 3.4): smaller ones would be lost beside what else the LSTM reads.
+    """
+
+    def __init__(self, vocabulary_size: int, size: int) -> None:
+        super().__init__(vocabulary_size, size)
+        self.scale = 1.0
+
+    def tie(self, softmax: nn.Linear) -> None:
+        """Make one matrix of both."""
+        softmax.weight = self.weight
+        self.scale = math.sqrt(self.embedding_dim)
+
+    def forward(self, tokens: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape features"]:
+        """The vectors of ``tokens``."""
+        return self.scale * super().forward(tokens)
+
+
 class PlainDecoder(nn.Module):
     """An LSTM language model that starts from a given state (Sutskever, Vinyals & Le 2014; Vinyals et al. 2015).
 
-    ``tied``: the softmax's matrix is the embedding's (Press & Wolf 2017), which then have one size.
+    ``tied``: the softmax's matrix is the embedding's, which then have one size.
     """
 
-    def __init__(
-        self, embedding: nn.Embedding, lstm: RegularizedLSTM, vocabulary_size: int, *, tied: bool = False
-    ) -> None:
+    def __init__(self, vocabulary_size: int, embedding_size: int, lstm: RegularizedLSTM, *, tied: bool = False) -> None:
         super().__init__()
-        self.embedding = embedding
+        self.embedding = WordEmbedding(vocabulary_size, embedding_size)
         self.lstm = lstm
         self.softmax = nn.Linear(lstm.hidden_size, vocabulary_size)
         if tied:
-            self.softmax.weight = self.embedding.weight
+            self.embedding.tie(self.softmax)
 
     def features(
         self, inputs: Int[Tensor, "time batch"], state: LSTMState
@@ -91,7 +111,7 @@ class AttentionState(NamedTuple):
 class AttentionDecoder(nn.Module):
     """A deep LSTM with global attention and input feeding (Luong, Pham & Manning 2015, section 3.3).
 
-    ``tied``: the softmax's matrix is the embedding's (Press & Wolf 2017), which then have one size. ``gated``: each
+    ``tied``: the softmax's matrix is the embedding's, which then have one size. ``gated``: each
     step decides how much of what it sees it lets in (Xu et al. 2015, section 4.2.1, a gate for every feature).
     """
 
@@ -100,14 +120,14 @@ class AttentionDecoder(nn.Module):
         regularizer: Regularizer, *, tied: bool = False, gated: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        self.embedding = WordEmbedding(vocabulary_size, embedding_size)
         self.lstm = RegularizedLSTM(embedding_size + hidden_size, hidden_size, num_layers, regularizer)
         self.attention = LuongAttention(hidden_size, memory_size)
         self.gate = nn.Linear(hidden_size, memory_size) if gated else None
         self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
         self.softmax = nn.Linear(hidden_size, vocabulary_size)
         if tied:
-            self.softmax.weight = self.embedding.weight
+            self.embedding.tie(self.softmax)
 
     def start(self, lstm: LSTMState, memory: Memory) -> AttentionState:
         """The state before the first token; the first feed is zero."""

@@ -20,16 +20,21 @@ def draw_uniform(module: nn.Module, bound: float, generator: torch.Generator) ->
 
 @torch.no_grad()
 def draw_by_width(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw every matrix with variance 1 / columns, so that signals keep their size; biases are zero.
+    """Draw every matrix with variance 1 / inputs, so that signals keep their size; biases are zero.
 
-    Source: LeCun, Bottou, Orr & Müller 1998, equation 16. Attention needs it: with small weights all places look
-    alike, and hundreds of steps pass before it looks anywhere.
+    An embedding has one input, the word, unless it is a softmax's matrix too. Source: LeCun, Bottou, Orr & Müller
+    1998, equation 16. Attention needs it: with small weights all places look alike, and hundreds of steps pass before
+    it looks anywhere.
     """
+    embeddings, factors = (
+        {id(part.weight) for part in module.modules() if isinstance(part, kind)} for kind in (nn.Embedding, nn.Linear)
+    )
     for parameter in module.parameters():
         if parameter.dim() < 2:
             parameter.zero_()
         else:
-            _draw(parameter, math.sqrt(3 / parameter.shape[1]), generator)
+            num_inputs = 1 if id(parameter) in embeddings - factors else parameter.shape[1]
+            _draw(parameter, math.sqrt(3 / num_inputs), generator)
 
 
 def _draw(parameter: Tensor, bound: float, generator: torch.Generator) -> None:

@@ -25,7 +25,7 @@ class ShowTell(nn.Module):
         size = config.hidden_size
         self.image = nn.Linear(num_channels, size)
         lstm = RegularizedLSTM(size, size, config.num_layers, regularizer)
-        self.decoder = PlainDecoder(nn.Embedding(vocabulary_size, size), lstm, vocabulary_size, tied=config.tied)
+        self.decoder = PlainDecoder(vocabulary_size, size, lstm, tied=config.tied)
 
     def encode(self, images: Float[Tensor, "batch rows channels"]) -> LSTMState:
         """The state after the image; its vector is the first row."""

@@ -50,7 +50,7 @@ class SequenceTranslator(nn.Module):
         writer = RegularizedLSTM(embedding_size, size, num_layers, regularizer)
         is_stream = config.architecture == "stream"
         self.encoder = writer if is_stream else RegularizedLSTM(embedding_size, size, num_layers, regularizer)
-        self.decoder = PlainDecoder(nn.Embedding(target_size, embedding_size), writer, target_size, tied=config.tied)
+        self.decoder = PlainDecoder(target_size, embedding_size, writer, tied=config.tied)
 
     def encode(self, source: Int[Tensor, "positions batch"], lengths: Int[Tensor, " batch"]) -> LSTMState:
         """The state after each row's last source token."""
