@@ -48,7 +48,15 @@ class Attend(nn.Module):
         self.image = nn.Linear(num_channels, size)
         self.initial = nn.Linear(size, 2 * config.num_layers * size)
         self.decoder = AttentionDecoder(
-            vocabulary_size, size, size, config.num_layers, size, regularizer, tied=config.tied, gated=True
+            vocabulary_size,
+            size,
+            size,
+            config.num_layers,
+            size,
+            regularizer,
+            tied=config.tied,
+            gated=True,
+            scaled=True,
         )
 
     def encode(self, images: Float[Tensor, "batch rows channels"]) -> AttentionState:

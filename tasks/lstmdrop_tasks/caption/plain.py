@@ -96,6 +96,6 @@ class _Attend(nn.Module):
             states[number] = cell(self.dropout(inputs), states[number])
             inputs = states[number][0]
         output = self.dropout(inputs)
-        weights = torch.bmm(keys, output[:, :, None]).softmax(1)
+        weights = (torch.bmm(keys, output[:, :, None]) / output.shape[1] ** 0.5).softmax(1)
         context = torch.sigmoid(self.gate(output)) * (weights * memory).sum(1)
         return torch.tanh(self.combine(torch.cat([context, output], -1)))
