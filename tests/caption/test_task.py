@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lstmdrop.errors import ConfigError, DataError, UsageError
+from lstmdrop.errors import ConfigError, DataError, MissingPartError, UsageError
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.training.trainer import Trainer
@@ -157,3 +157,15 @@ def test_a_damaged_test_image_counts_with_an_empty_caption(
     assert len(written) == 211
     assert [number for number, line in enumerate(written[:-1]) if not line] == [60]
     assert "damaged images: 1" in task.summary()["left out"]
+
+
+def test_a_score_whose_part_is_missing_is_refused_before_training(
+    build_caption: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingPartError, match="Java"):
+        build_caption("scoring.meteor=true")
+    with pytest.raises(MissingPartError, match="Java"):
+        build_caption("scoring.spice=true")
+    task = build_caption()
+    assert "tokenizer:python" in task.evaluate("valid")[0].signature

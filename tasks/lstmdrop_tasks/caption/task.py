@@ -15,7 +15,7 @@ from lstmdrop.data.planned import PlannedBatches
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.errors import ConfigError, DataError, UsageError
-from lstmdrop.metrics.captions import caption_scores
+from lstmdrop.metrics.captions import caption_scores, require_parts
 from lstmdrop.metrics.cider import CiderD
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize
@@ -126,6 +126,7 @@ def build(config: CaptionConfig, assets: Path, device: torch.device, data_dir: P
     """A captioner with fresh weights drawn from the seed, or with those of its first stage."""
     data = CaptionData(config, lambda: find_corpus(config.data.name, data_dir), device)
     if not any(assets.iterdir()):
+        require_parts(meteor=config.scoring.meteor, spice=config.scoring.spice)  # or they are missed after an epoch
         if config.start_from is not None:
             copy_first_stage(config.start_from, assets)
         else:
@@ -155,6 +156,7 @@ def evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | Non
     models = list(tasks)
     first = models[0]
     require_alike(models)
+    require_parts(meteor=first.config.scoring.meteor, spice=first.config.scoring.spice)
     if len({model.data.sha256(split) for model in models}) > 1:
         raise DataError("these runs differ in their features or test data: they cannot be scored as one")
     log_probs, _ = mixture_log_probs(model.log_probs(split) for model in models)
