@@ -36,7 +36,12 @@ def _rows(key: Group, group: Sequence[RunSummary]) -> Iterator[tuple[Cell, ...]]
         experiment, score = f"{key.task}, {key.data}, {key.size}", f"{key.metric} ({direction} is better)"
         change = _change(lines, line, test, key.metric)
         numbers = (len({run.seed for run in runs}), valid.mean if valid else None)
-        yield (experiment, score, line_name(line), *numbers, _mean(test), change, _mean(pool_gap(runs)))
+        yield (experiment, score, line_name(line), *numbers, _mean(test), change, _gap(runs, key.metric))
+
+
+def _gap(runs: Sequence[RunSummary], metric: str) -> str:
+    """Of the score that the line is about; of another one it would be taken for this."""
+    return _mean(pool_gap(run for run in runs if run.gap and run.gap.metric == metric))
 
 
 def _change(lines: dict[Line, list[RunSummary]], line: Line, test: Pooled | None, metric: str) -> str:
