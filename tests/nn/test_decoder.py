@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmdrop.nn.attention import LuongAttention, MemoryReader
 from lstmdrop.nn.decoder import PADDING, AttentionDecoder, PlainDecoder, decoder_log_probs, decoder_loss
+from lstmdrop.nn.initialisation import draw_by_width
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import RULE_NAMES, RuleName, make_regularizer
@@ -151,3 +153,38 @@ def test_the_memory_is_not_copied_for_each_of_its_readers() -> None:
     beams = memory.select(torch.tensor([0, 0, 1, 1, 2, 2]))
     assert beams.values is memory.values
     assert beams.select(torch.tensor([1, 0, 4, 5])).values.shape[0] == 2
+
+
+def test_scaled_attention_is_that_of_the_transformer() -> None:
+    """Vaswani et al. 2017, equation 1, by PyTorch's own function."""
+    torch.manual_seed(1)
+    attention = LuongAttention(SIZE, SIZE, scaled=True).double()
+    values, query = torch.randn(BATCH, 5, SIZE).double(), torch.randn(BATCH, SIZE).double()
+    context, _ = MemoryReader(attention.memory(values))(query)
+    expected = F.scaled_dot_product_attention(query[:, None], attention.key(values), values)[:, 0]
+    torch.testing.assert_close(context, expected)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_words_are_read_with_variance_one_and_a_softmax_starts_flat(tied: bool) -> None:
+    size = 64
+    decoder = PlainDecoder(500, size, RegularizedLSTM(size, size, 1, make_regularizer("none")), tied=tied)
+    draw_by_width(decoder, torch.Generator().manual_seed(1))
+    assert float(decoder.embedding(torch.arange(500)).detach().std()) == pytest.approx(1, rel=0.02)
+    assert float(decoder.softmax.weight.detach().std()) == pytest.approx(size**-0.5, rel=0.02)
+    assert (decoder.softmax.weight is decoder.embedding.weight) is tied
+
+
+def test_a_gate_is_a_sigmoid_of_the_output_on_what_is_seen() -> None:
+    """Beside the steps written out."""
+    torch.manual_seed(2)
+    decoder = AttentionDecoder(WORDS, 3, SIZE, 1, 6, make_regularizer("none"), gated=True).double().eval()
+    assert decoder.gate is not None
+    memory = decoder.attention.memory(torch.randn(BATCH, 5, 6).double())
+    state = decoder.start(LSTMState(*torch.randn(2, 1, BATCH, SIZE).double()), memory)
+    features, _ = decoder.features(INPUTS[:1], state)
+    inputs = torch.cat([decoder.embedding(INPUTS[0]), state.feed], 1)
+    output, _ = decoder.lstm(inputs[None], state.lstm)
+    weights = torch.einsum("bpq,bq->bp", memory.keys, output[0]).softmax(1)
+    context = torch.sigmoid(decoder.gate(output[0])) * torch.einsum("bp,bpf->bf", weights, memory.values)
+    torch.testing.assert_close(features[0], torch.tanh(decoder.combine(torch.cat([context, output[0]], 1))))
