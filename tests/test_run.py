@@ -154,3 +154,9 @@ def test_a_missing_best_checkpoint_is_named(tmp_path: Path) -> None:
 )
 def test_default_names_say_what_is_trained(changes: dict[str, Any], name: str) -> None:
     assert default_name({**CONFIG, **changes}) == name
+
+
+def test_newest_looks_into_folders_of_runs(tmp_path: Path) -> None:
+    finished_run(tmp_path / "above", "lm", age=5)
+    expected = finished_run(tmp_path / "demo" / "zaremba", "lm", age=1)
+    assert Run.newest("lm", tmp_path).directory == expected.directory

@@ -50,12 +50,12 @@ class Run:
 
     @classmethod
     def newest(cls, task: str, root: Path = DEFAULT_ROOT) -> Run:
-        """The run of ``task`` under ``root`` that finished last.
+        """The run of ``task`` anywhere under ``root`` that finished last.
 
         Raises:
             DataError: there is none.
         """
-        runs = [cls(path.parent) for path in root.glob("*/result.json")]
+        runs = [cls(path.parent) for path in root.rglob("result.json")]
         finished = [run for run in runs if run.exists() and run.config().get("task") == task]
         if not finished:
             raise DataError(f"no finished run of {task} under {root}/: train one with 'lstmdrop train {task}'")

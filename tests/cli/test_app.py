@@ -205,7 +205,7 @@ def test_json_is_json_and_says_what_the_plain_form_says(lstmdrop: Command, finis
 
 def test_lines_of_standard_input_are_scored(lstmdrop: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["the cat sees the moon", "", "nobody knows"]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("".join(f"{line}\n" for line in lines).encode())))
     outcome = lstmdrop("predict", "lm", "--run", finished, "--score", "--json")
     assert outcome.code == 0
     found = [json.loads(line) for line in outcome.output.splitlines()]
@@ -346,3 +346,12 @@ def test_version_is_the_installed_one(lstmdrop: Command) -> None:
     from importlib.metadata import version
 
     assert lstmdrop("--version").output == f"{version('lstmdrop')}\n"
+
+
+def test_standard_input_that_is_not_utf8_is_refused_with_its_line(
+    lstmdrop: Command, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the cat\ncaf\xe9\n")))
+    outcome = lstmdrop("predict", "lm", "--run", finished, "--score")
+    assert outcome.code == 4
+    assert "standard input:2: byte 0xe9 is not UTF-8" in outcome.messages

@@ -78,3 +78,10 @@ def test_an_experiment_that_fails_is_named_at_the_end(capsys: pytest.CaptureFixt
     assert "0 of 1 runs are done" in said.out
     assert "failed: a/none-s1: '/no/such' is neither a dataset nor" in said.err
     assert run("reproduce", "b", "--grid", str(grid)) == 2
+
+
+def test_a_report_on_what_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("report", str(tmp_path / "nowhere")) == 4
+    assert "nowhere: no such folder" in capsys.readouterr().err
+    assert run("report", str(tmp_path)) == 4
+    assert "no run that can be read is in" in capsys.readouterr().err

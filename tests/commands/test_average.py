@@ -118,3 +118,13 @@ def test_the_command_prints_what_it_writes(
         main([*command, "--out", str(tmp_path / "other"), "--split", "test"])
     assert ended.value.code == 2
     assert "leave --split out" in capsys.readouterr().err
+
+
+def test_weights_that_do_not_fit_their_configuration_are_named(runs: dict[str, Path], tmp_path: Path) -> None:
+    altered = tmp_path / "altered"
+    shutil.copytree(runs["first"], altered)
+    config = json.loads((altered / "config.json").read_text())
+    config["model"]["hidden_size"] += 1
+    (altered / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match=r"altered: its weights are not of the network"):
+        evaluate("lm", runs=[altered])

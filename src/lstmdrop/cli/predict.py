@@ -67,7 +67,7 @@ def _make_command(task: str, prediction: type[Section]) -> Any:
 
         given = {name: value for name, value in settings.items() if value not in (None, [], ())}
         chosen = resolve(prediction, [given])
-        lines = inputs or (line.rstrip("\n") for line in sys.stdin)
+        lines = inputs or _lines_of_standard_input()
         for output in predict(task, runs=runs or (), inputs=lines, options=chosen, device=device, data_dir=data_dir):
             typer.echo(json.dumps(output, ensure_ascii=False) if as_json else output["text"])
 
@@ -77,6 +77,17 @@ def _make_command(task: str, prediction: type[Section]) -> Any:
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def _lines_of_standard_input() -> Iterator[str]:
+    """As UTF-8, whatever the terminal's language, each line as soon as it has come."""
+    from lstmdrop.data.text import not_utf8
+
+    for number, raw in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield raw.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise not_utf8("standard input", number, error) from None
 
 
 def _setting_parameters(prediction: type[Section]) -> Iterator[inspect.Parameter]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmdrop.cli import options
-from lstmdrop.errors import UsageError
+from lstmdrop.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from lstmdrop.commands.report import Report
@@ -40,9 +40,14 @@ def command(
 
     if output_format not in FORMATS:
         raise UsageError(f"--format {output_format}: one of {', '.join(FORMATS)}")
+    for directory in directories or ():
+        if not directory.exists():
+            raise DataError(f"{directory}: no such folder")
     made = report(directories or ()) if paper else report(directories or (), papers=())
     for problem in made.problems:
         typer.echo(f"left out: {problem}", err=True)
+    if directories and not made.runs:
+        raise DataError(f"no run that can be read is in {', '.join(map(str, directories))}")
     if into is not None:
         from lstmdrop.commands.readme import write_results
 

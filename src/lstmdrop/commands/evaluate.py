@@ -117,6 +117,9 @@ def _load_task(
         raise DataError(f"{run.assets} is empty: the run was stopped before it began, or is damaged")
     config = resolve_config(plugin, data=data, stored=run.config(), overrides=overrides)
     task = plugin.build(config, run.assets, choose_device(device), data_dir)
-    task.model.load_state_dict(run.load_best().tensors)
+    try:
+        task.model.load_state_dict(run.load_best().tensors)
+    except RuntimeError:
+        raise DataError(f"{run.directory}: its weights are not of the network that its config.json describes") from None
     task.model.eval()
     return task

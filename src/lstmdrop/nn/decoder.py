@@ -62,9 +62,9 @@ class WordEmbedding(nn.Embedding):
         softmax.weight = self.weight
         self.scale = math.sqrt(self.embedding_dim)
 
-    def forward(self, tokens: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape features"]:
-        """The vectors of ``tokens``."""
-        return self.scale * super().forward(tokens)
+    def forward(self, input: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape features"]:  # noqa: A002 (the base's name)
+        """The vectors of tokens."""
+        return self.scale * super().forward(input)
 
 
 class PlainDecoder(nn.Module):

@@ -48,7 +48,9 @@ class Trainer(Generic[BatchT]):
         self.gradient_norm = torch.zeros((), dtype=self.parameters[0].dtype, device=self.device)
         self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.record: Record | None = record_on_cuda if self.config.replay and self.device.type == "cuda" else None
+        # AdamW counts its steps on the host, where a recording does not see them.
+        can_record = self.config.replay and self.config.optimizer == "sgd" and self.device.type == "cuda"
+        self.record: Record | None = record_on_cuda if can_record else None
         self._start_pass()
         if self.config.kernel != "auto":
             for lstm in self._lstms().values():
@@ -156,12 +158,20 @@ class Trainer(Generic[BatchT]):
         started = time.perf_counter()
         while group_of_batches := list(islice(remaining, self.config.accumulate)):
             self.step(group_of_batches)
+            if progress.step % self.config.log_every == 0:
+                self._wait_for_device()  # within the time that is counted
             now = time.perf_counter()
             progress.seconds, started = progress.seconds + now - started, now
             if progress.step % self.config.log_every == 0:
                 yield self._log()  # before the step's own event, at which a caller saves: a saved step is a logged one
             yield Stepped(progress.step, progress.epoch)
             started = time.perf_counter()
+        self._wait_for_device()
+        progress.seconds += time.perf_counter() - started
+
+    def _wait_for_device(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _log(self) -> Logged:
         self._require_finite()
