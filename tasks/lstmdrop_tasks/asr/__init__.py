@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmdrop.discovery import preset_folder
-from lstmdrop.plugin import Speed, TaskPlugin
+from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
 from lstmdrop_tasks.asr.config import ASRConfig, ASRPrediction
 from lstmdrop_tasks.asr.corpora.datasets import DATASETS
+from lstmdrop_tasks.asr.segments import SEGMENTS
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,12 @@ def _bench(config: ASRConfig, device: torch.device, seconds: float) -> Speed:
     return bench(config, device, seconds)
 
 
+def _references(config: ASRConfig, data_dir: Path | None) -> Sequence[ScoredItem]:
+    from lstmdrop_tasks.asr.references import references
+
+    return references(config, data_dir)
+
+
 PLUGIN = TaskPlugin(
     name="asr",
     summary="speech recognition: phone frames, transcribed audio, WER and CER",
@@ -62,5 +69,7 @@ PLUGIN = TaskPlugin(
     prediction=ASRPrediction,
     predict=_predict,
     bench=_bench,
+    references=_references,
+    segments=SEGMENTS,
     tune=_tune,
 )

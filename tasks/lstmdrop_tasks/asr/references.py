@@ -1,0 +1,34 @@
+"""What the lines of a run's predictions should have been."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lstmdrop.data.registry import cache_dir
+from lstmdrop.plugin import ScoredItem
+from lstmdrop_tasks.asr.audio.store import build_store
+from lstmdrop_tasks.asr.config import ASRConfig
+from lstmdrop_tasks.asr.corpora.find import find_corpus
+
+SILENCE = "-"
+"""Stands for a phone without a name."""
+
+
+def references(config: ASRConfig, data_dir: Path | None) -> Sequence[ScoredItem]:
+    """The transcript of each test utterance; for frames, its name and the phone of each frame.
+
+    Raises:
+        DataError: the data is missing or damaged.
+    """
+    utterances = find_corpus(config.data.name, data_dir).splits["test"]
+    if config.objective == "ctc":
+        return [ScoredItem([utterance.text or ""]) for utterance in utterances]
+    store = build_store(utterances, config.features, cache_dir() / "features", labelled=True)
+    unused = {**store.problems, **store.mismatches}
+    items = []
+    for number, utterance in enumerate(utterances):
+        if utterance.id not in unused:
+            phones = [store.phones[phone] or SILENCE for phone in store.phones_of(number).tolist()]
+            items.append(ScoredItem([" ".join([utterance.id, *phones])]))
+    return items
