@@ -29,6 +29,6 @@ def references(config: ASRConfig, data_dir: Path | None) -> Sequence[ScoredItem]
     items = []
     for number, utterance in enumerate(utterances):
         if utterance.id not in unused:
-            phones = [store.phones[phone] or SILENCE for phone in store.phones_of(number).tolist()]
+            phones = [store.phones[int(phone)] or SILENCE for phone in store.phones_of(number)]
             items.append(ScoredItem([" ".join([utterance.id, *phones])]))
     return items
