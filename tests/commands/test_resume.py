@@ -20,6 +20,7 @@ import torch
 from lstmdrop.commands.train import train
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.training.checkpoint import read_checkpoint
+from lstmdrop.training.events import Stepped
 
 SETTINGS = (
     "training.save_minutes=0", "training.epochs=3", "training.log_every=3", "training.accumulate=2",
@@ -138,6 +139,27 @@ def test_killed_again_and_again_a_run_ends_as_if_it_had_not_been(
     assert steps[-1] > 0
     train_toy(out=run, resume=True)
     assert_ended_alike(run, expected)
+
+
+def test_the_first_step_is_saved_with_the_kernel_that_it_measured(
+    toy_corpus: Path, run: Path, overrides: list[str]
+) -> None:
+    """However rarely a run is saved: a kernel measured anew might be another one, which rounds in another way."""
+
+    class KilledError(Exception):
+        pass
+
+    def kill(event: object) -> None:
+        if isinstance(event, Stepped) and event.step == 3:
+            raise KilledError
+
+    rarely = [*overrides, "training.save_minutes=60", "training.kernel=auto"]
+    with pytest.raises(KilledError):
+        train("lm", size="tiny", data=str(toy_corpus), overrides=rarely, out=run, listener=kill)
+    values = read_checkpoint(run / "last.safetensors").values
+    assert values["step"] == 1
+    assert set(values["kernels"].values()) <= {"onednn", "native"}
+    assert values["kernels"]
 
 
 def test_interrupted_by_either_signal_a_run_says_so_saves_and_goes_on(

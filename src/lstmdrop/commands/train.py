@@ -145,7 +145,9 @@ def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Inte
             run.record(_log_entry(event))
         listener(event)
         requested = interruption.requested
-        due = trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
+        # Once the kernel has been measured: another measurement might choose another one, which rounds in another way.
+        has_measured = trainer.progress.step == 1 and trainer.config.kernel == "auto"
+        due = has_measured or trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
         if requested or isinstance(event, Validating | Evaluated) or (isinstance(event, Stepped) and due):
             _save(run, trainer, event)
             saved_seconds = trainer.progress.seconds
