@@ -129,6 +129,7 @@ def test_attention_is_drawn_when_it_is_opened_and_errors_are_marked(open_page: O
         ["voit", "maintenant"], ["voit", "dort"]
     )  # fmt: skip  # either way two edits
     opened.get_by_text("attention", exact=True).click()
+    opened.locator(".attention rect").first.wait_for()  # an opened element tells its listeners later
     assert opened.locator(".attention rect").count() == 20  # 4 written tokens, 5 source tokens
     opened.locator("#examples").screenshot(path=screenshots / "examples.png")
 

@@ -209,7 +209,10 @@
       fillOnce();
     });
     const printed = "details.group, #tables details"; // signatures too: paper cannot unfold them
-    window.addEventListener("beforeprint", () => document.querySelectorAll(printed).forEach((details) => { details.open = true; }));
+    window.addEventListener("beforeprint", () => document.querySelectorAll(printed).forEach((details) => {
+      details.open = true;
+      details.dispatchEvent(new Event("toggle")); // the browser's own comes later, perhaps after the printing
+    }));
   }
 
   function showAttention() {
