@@ -52,14 +52,14 @@ class MemoryReader:
 class LuongAttention(nn.Module):
     """Global attention with the "general" score (Luong, Pham & Manning 2015, equations 7 and 8).
 
-    ``scaled``: scores are divided by the root of the query's size (Vaswani et al. 2017, equation 1), so that at first
-    all places are looked at alike and not one of them by chance.
+    Scores are divided by the root of the query's size (Vaswani et al. 2017, equation 1), so that at first all places
+    are looked at alike and not one of them by chance.
     """
 
-    def __init__(self, query_size: int, memory_size: int, *, scaled: bool = False) -> None:
+    def __init__(self, query_size: int, memory_size: int) -> None:
         super().__init__()
         self.key = nn.Linear(memory_size, query_size, bias=False)
-        self.scale = query_size**-0.5 if scaled else 1.0
+        self.scale = query_size**-0.5
 
     def memory(
         self, values: Float[Tensor, "batch positions features"], lengths: Int[Tensor, " batch"] | None = None

@@ -113,17 +113,16 @@ class AttentionDecoder(nn.Module):
 
     ``tied``: the softmax's matrix is the embedding's, which then have one size. ``gated``: each
     step decides how much of what it sees it lets in (Xu et al. 2015, section 4.2.1, a gate for every feature).
-    ``scaled``: see `LuongAttention`.
     """
 
     def __init__(
         self, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int, memory_size: int,
-        regularizer: Regularizer, *, tied: bool = False, gated: bool = False, scaled: bool = False,
+        regularizer: Regularizer, *, tied: bool = False, gated: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.embedding = WordEmbedding(vocabulary_size, embedding_size)
         self.lstm = RegularizedLSTM(embedding_size + hidden_size, hidden_size, num_layers, regularizer)
-        self.attention = LuongAttention(hidden_size, memory_size, scaled=scaled)
+        self.attention = LuongAttention(hidden_size, memory_size)
         self.gate = nn.Linear(hidden_size, memory_size) if gated else None
         self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
         self.softmax = nn.Linear(hidden_size, vocabulary_size)

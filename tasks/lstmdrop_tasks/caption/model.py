@@ -48,15 +48,7 @@ class Attend(nn.Module):
         self.image = nn.Linear(num_channels, size)
         self.initial = nn.Linear(size, 2 * config.num_layers * size)
         self.decoder = AttentionDecoder(
-            vocabulary_size,
-            size,
-            size,
-            config.num_layers,
-            size,
-            regularizer,
-            tied=config.tied,
-            gated=True,
-            scaled=True,
+            vocabulary_size, size, size, config.num_layers, size, regularizer, tied=config.tied, gated=True
         )
 
     def encode(self, images: Float[Tensor, "batch rows channels"]) -> AttentionState:
