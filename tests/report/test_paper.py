@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lstmdrop.config import resolve
+from lstmdrop.discovery import find_preset, load_plugin
 from lstmdrop.report.paper.recipe import PaperRow, PaperTable
 from lstmdrop.report.paper.tables import PAPER_TABLES, TABLE_1
 from lstmdrop.report.summary import RunSummary
@@ -51,10 +54,26 @@ def test_a_run_of_the_recipe_matches_its_row_alone() -> None:
         replace(MEDIUM, dropout=0.4),
         replace(MEDIUM, num_models=3),
         replace(MEDIUM, num_models=10, dropout=None),  # of members that differ in it
+        replace(MEDIUM, settings={"model.hidden_size": 200}),
+        replace(MEDIUM, settings={"training.optimizer": "adamw"}),
+        replace(MEDIUM, settings={"data.tokens": "bpe"}),
     ],
 )
 def test_another_dataset_or_recipe_never_stands_in_a_row(other: RunSummary) -> None:
     assert matching(other) == []
+
+
+@pytest.mark.parametrize("row", [row for paper in PAPER_TABLES for row in paper.rows if row.target])
+def test_the_preset_of_its_size_is_the_recipe_of_a_row(row: PaperRow) -> None:
+    target = row.target
+    assert target is not None
+    plugin = load_plugin(target.task)
+    config = resolve(plugin.config, [find_preset(plugin, target.size)]).model_dump()
+    for key, values in target.settings.items():
+        chosen: Any = config
+        for name in key.split("."):
+            chosen = chosen[name]
+        assert chosen in values, key
 
 
 def test_a_single_run_that_does_not_say_its_p_is_taken_at_its_sizes_word() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from lstmdrop.report.paper.recipe import PaperColumn, PaperRow, PaperTable, Target
@@ -33,9 +34,26 @@ def _rule(target: Target) -> str:
     return "" if target.regularizer == "zaremba" else f" --regularizer {target.regularizer}"
 
 
-_SMALL = Target("lm", "ptb", "small", "none", epochs=13)
-_MEDIUM = Target("lm", "ptb", "medium", "zaremba", dropout=0.5, epochs=39)
-_LARGE = Target("lm", "ptb", "large", "zaremba", dropout=0.65, epochs=55)
+def _recipe(  # section 4.1
+    units: int, bound: float, num_steps: int, decay_after: int, decay: float, clip: float
+) -> Mapping[str, tuple[object, ...]]:
+    model: dict[str, object] = {"num_layers": 2, "hidden_size": units, "init_bound": bound}
+    training: dict[str, object] = {
+        "optimizer": "sgd", "rate": 1.0, "decay_after": decay_after, "decay": decay, "clip": clip, "weight_decay": 0.0,
+        "batch_size": 20, "num_steps": num_steps,
+    }  # fmt: skip
+    sections = {"model": model, "training": training}
+    papers = {f"{name}.{key}": (value,) for name, section in sections.items() for key, value in section.items()}
+    return {**papers, "data.tokens": ("word",)}
+
+
+_SMALL = Target("lm", "ptb", "small", "none", epochs=13, settings=_recipe(200, 0.1, 20, 4, 2.0, clip=5.0))
+_MEDIUM = Target(
+    "lm", "ptb", "medium", "zaremba", dropout=0.5, epochs=39, settings=_recipe(650, 0.05, 35, 6, 1.2, clip=5.0)
+)
+_LARGE = Target(
+    "lm", "ptb", "large", "zaremba", dropout=0.65, epochs=55, settings=_recipe(1500, 0.04, 35, 14, 1.15, clip=10.0)
+)
 
 TABLE_1 = PaperTable(
     title="Table 1 of the paper: Penn Treebank, perplexity (lower is better)",
@@ -60,7 +78,7 @@ TABLE_1 = PaperTable(
     ),
 )
 
-_ICELANDIC = Target("asr", "icelandic", "paper", "none")
+_ICELANDIC = Target("asr", "icelandic", "paper", "none", settings={"objective": ("frames",)})
 
 TABLE_2 = PaperTable(
     title="Table 2 of the paper: Icelandic speech, frame accuracy in % (higher is better)",
@@ -74,7 +92,13 @@ TABLE_2 = PaperTable(
     ),
 )
 
-_WMT14 = Target("mt", "wmt14", "paper", "none", settings={"data.pair": ("en-fr", None)})
+_WMT14 = Target(
+    "mt", "wmt14", "paper", "none",
+    settings={
+        "data.pair": ("en-fr", None), "model.architecture": ("stream",), "model.num_layers": (4,),
+        "model.hidden_size": (1000,),
+    },
+)  # fmt: skip
 
 TABLE_3 = PaperTable(
     title="Table 3 of the paper: WMT'14 English to French, test perplexity (lower) and BLEU (higher is better)",
@@ -86,7 +110,7 @@ TABLE_3 = PaperTable(
     ),
 )
 
-_COCO = Target("caption", "coco", "paper", "none")
+_COCO = Target("caption", "coco", "paper", "none", settings={"model.architecture": ("show-tell",)})
 
 TABLE_4 = PaperTable(
     title="Table 4 of the paper: MSCOCO captions, test perplexity (lower) and BLEU (higher is better)",
