@@ -3,8 +3,8 @@
     python tools/gpu_ptb.py --out docs/results/lm/gpu --minutes 9
 
 Stopped, by the minutes or by anything else, it goes on where it was when it is called again. Everything goes to one
-folder: a run directory for each model, one for each average, ``table.md``, and ``pieces.jsonl`` with the wall time,
-card and driver of each call.
+folder: a run directory for each model, one for each average, ``table.md``, ``speed.json`` with the plain PyTorch loop
+beside ours, and ``pieces.jsonl`` with the wall time, card and driver of each call.
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ import platform
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from lstmdrop.commands.average import average
+from lstmdrop.commands.bench import bench
+from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.report import report
 from lstmdrop.commands.train import Finished, Started, train
+from lstmdrop.errors import LstmdropError
 from lstmdrop.report.formats import to_markdown
 from lstmdrop.run import Run
 from lstmdrop.training.events import Evaluated, Event
@@ -35,6 +40,11 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is still to be done; 0 when all is, 130 when it was stopped before."""
     options = _options().parse_args(arguments)
+    try:
+        choose_device(options.device)
+    except LstmdropError as error:
+        print(f"{error}\nto wait for days, not minutes: --device cpu", file=sys.stderr)
+        return error.exit_code
     options.out.mkdir(parents=True, exist_ok=True)
     if options.minutes:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
@@ -42,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started, done = time.time(), False
     try:
         _train_and_average(options)
+        _measure_speed(options)
         done = True
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", flush=True)
@@ -55,10 +66,12 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", default="ptb")
+    parser.add_argument("--device", default="cuda")
     parser.add_argument("--sizes", nargs="+", default=["medium", "large"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--set", nargs="*", default=["training.precision=tf32"], metavar="SECTION.FIELD=VALUE")
     parser.add_argument("--minutes", type=float, help="stop after so long, with a checkpoint")
+    parser.add_argument("--bench-seconds", type=float, default=20.0, help="for each size, ours and the plain loop")
     return parser
 
 
@@ -67,15 +80,24 @@ def _train_and_average(options: argparse.Namespace) -> None:
         for size in options.sizes:
             train(
                 "lm", size=size, data=options.data, seed=seed, overrides=options.set, resume=True,
-                out=_folder(options, size, f"s{seed}"), listener=_say,
+                device=options.device, out=_folder(options, size, f"s{seed}"), listener=_say,
             )  # fmt: skip
     for size in options.sizes:
         folder = _folder(options, size, "average")
         if len(options.seeds) > 1 and not Run(folder).is_finished():
             shutil.rmtree(folder, ignore_errors=True)  # of a call that was stopped while it scored
-            average("lm", folder, runs=[_folder(options, size, f"s{seed}") for seed in options.seeds])
+            average(
+                "lm", folder, runs=[_folder(options, size, f"s{seed}") for seed in options.seeds], device=options.device
+            )
     tables = to_markdown(report([options.out]).tables)
     (options.out / "table.md").write_text(tables, encoding="utf-8")
+
+
+def _measure_speed(options: argparse.Namespace) -> None:
+    path = options.out / "speed.json"
+    if not path.exists():
+        rows = bench("lm", sizes=options.sizes, seconds=options.bench_seconds, device=options.device)
+        path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
 
 
 def _folder(options: argparse.Namespace, size: str, name: str) -> Path:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from lstmdrop.errors import UsageError
 from lstmdrop.training.checkpoint import read_checkpoint
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "gpu_ptb.py"
@@ -25,6 +27,7 @@ def call(toy_corpus: Path, toy_settings: list[str]) -> Call:
 
     def run(out: Path, minutes: float | None = None) -> int:
         words = ["--out", str(out), "--data", str(toy_corpus), "--sizes", "tiny", "--set", *settings]
+        words += ["--device", "cpu", "--bench-seconds", "0.1"]
         return int(main([*words, *(["--minutes", str(minutes)] if minutes else [])]))
 
     return run
@@ -34,9 +37,10 @@ def test_stopped_again_and_again_it_ends_as_if_it_had_not_been(call: Call, tmp_p
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     assert call(whole) == 0
     num_calls = 1
-    while call(pieces, minutes=0.3 * num_calls / 60) == 130:
+    while call(pieces, minutes=0.3 * 1.3**num_calls / 60) == 130:
         num_calls += 1
         assert num_calls < 30
+    assert num_calls > 1
     for name in RUNS:
         found, expected = (read_checkpoint(folder / name / "best.safetensors") for folder in (pieces, whole))
         assert all((found.tensors[key] == value).all() for key, value in expected.tensors.items())
@@ -46,7 +50,16 @@ def test_stopped_again_and_again_it_ends_as_if_it_had_not_been(call: Call, tmp_p
     assert f"{results[0]['scores'][1]['value']:.2f}" in (whole / "table.md").read_text()
     log = [json.loads(line) for line in (pieces / "pieces.jsonl").read_text().splitlines()]
     assert [piece["done"] for piece in log] == [False] * (num_calls - 1) + [True]
+    assert json.loads((pieces / "speed.json").read_text())[0]["ratio"] > 0
     assert all(piece["card"] and piece["seconds"] > 0 for piece in log)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_gpu_it_says_so_and_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main = runpy.run_path(str(SCRIPT))["main"]
+    assert main(["--out", str(tmp_path / "out")]) == UsageError.exit_code
+    assert "--device cpu" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_done_is_not_done_again(call: Call, tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import pytest
 import torch
 from torch import Tensor
 
-from lstmdrop.training.replay import WARM_UP_STEPS, Replay
+from lstmdrop.nn.lstm import RegularizedLSTM
+from lstmdrop.nn.rules import make_regularizer
+from lstmdrop.training.replay import WARM_UP_STEPS, Record, Replay, record_on_cuda
 
 
 class Batch(NamedTuple):
@@ -80,3 +83,32 @@ def test_the_carried_tensor_is_where_the_recording_left_it() -> None:
     place = objective.state_dict()["total"].data_ptr()
     replay([Batch(torch.ones(2))])
     assert objective.state_dict()["total"].data_ptr() == place
+
+
+def repeated_by_calling(run: Callable[[], None]) -> Callable[[], None]:
+    return run
+
+
+@pytest.mark.parametrize("rule", ["zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"])
+@pytest.mark.parametrize(
+    ("device", "record"),
+    [
+        pytest.param("cpu", repeated_by_calling, id="cpu"),
+        pytest.param(
+            "cuda", record_on_cuda, id="cuda",
+            marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
+        ),
+    ],
+)  # fmt: skip
+def test_every_replay_draws_masks_of_its_own(rule: str, device: str, record: Record) -> None:
+    lstm = RegularizedLSTM(8, 8, 2, make_regularizer(rule, 0.5)).to(device).train()
+    found = torch.zeros(5, 3, 8, device=device)
+
+    @torch.no_grad()
+    def update(batches: Sequence[Batch]) -> int:
+        found.copy_(lstm(batches[0].values)[0])
+        return 1
+
+    replay, batch = Replay(update, Sum(), record), Batch(torch.ones(5, 3, 8, device=device))
+    outputs = [found.clone() for _ in range(WARM_UP_STEPS + 3) if replay([batch])]
+    assert len({tuple(output.flatten().tolist()) for output in outputs}) == len(outputs)
