@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from lstmdrop.commands.settings import resolve_config
 from lstmdrop.config import Section, TaskConfig, TrainingConfig, differences, resolve, setting_names
@@ -53,6 +53,18 @@ def test_without_layers_it_is_the_class_defaults() -> None:
 def test_a_wrong_key_or_value_is_named_with_what_would_be_right(layer: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         resolve(Example, [layer])
+
+
+def test_what_is_wrong_with_the_whole_is_said_without_a_key() -> None:
+    class Odd(Example):
+        @model_validator(mode="after")
+        def _is_odd(self) -> Odd:
+            if self.seed % 2 == 0:
+                raise ValueError("seeds are odd here")
+            return self
+
+    with pytest.raises(ConfigError, match=r"^seeds are odd here$"):
+        resolve(Odd, [{"seed": 2}])
 
 
 def test_every_mistake_is_listed_a_line_each() -> None:

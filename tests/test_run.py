@@ -38,6 +38,18 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert Run.open(run.directory).result() == {"scores": [1.5]}
 
 
+def test_reading_a_run_changes_nothing_in_it(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run", "lm", age=0)
+    run.assets.rmdir()  # as results are published
+    before = sorted(path.name for path in run.directory.iterdir())
+    assert Run.newest("lm", tmp_path).assets == run.assets
+    with pytest.raises(DataError, match="assets is empty"):
+        run.require_assets()
+    assert sorted(path.name for path in run.directory.iterdir()) == before
+    run.start_over()
+    assert run.assets.is_dir()
+
+
 def test_a_run_is_only_begun_where_nothing_is(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     Run.create(tmp_path / "empty", CONFIG)

@@ -110,11 +110,11 @@ def differences(old: Section, new: Section) -> list[str]:
 def _explain(error: ValidationError, config_class: type[Section]) -> str:
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+        key = ".".join(str(part) for part in problem["loc"])  # empty where the whole configuration does not fit
         if problem["type"] == "extra_forbidden":
             lines.append(f"there is no setting {key!r}{_suggestion(key, setting_names(config_class))}")
         elif problem["type"] == "value_error":  # raised by a section about several of its settings
-            lines.append(f"{key}: {problem['ctx']['error']}")  # pyright: ignore
+            lines.append(f"{key}{': ' if key else ''}{problem['ctx']['error']}")  # pyright: ignore
         else:
             lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")  # pyright: ignore
     return "\n".join(lines)

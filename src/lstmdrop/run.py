@@ -34,6 +34,7 @@ class Run:
             raise UsageError(f"{directory} holds a run already: --resume goes on with it, --out chooses another place")
         run.require_empty()
         run.write_config(config)
+        run.assets.mkdir()
         return run
 
     @classmethod
@@ -64,13 +65,21 @@ class Run:
     @property
     def assets(self) -> Path:
         """The folder for what `eval` and `predict` need beside the weights, such as a vocabulary."""
-        folder = self._path("assets")
-        folder.mkdir(exist_ok=True)
-        return folder
+        return self._path("assets")
+
+    def require_assets(self) -> None:
+        """Make sure that a trained model is used with what it was trained with.
+
+        Raises:
+            DataError: there are no assets.
+        """
+        if not self.assets.is_dir() or not any(self.assets.iterdir()):
+            raise DataError(f"{self.assets} is empty: the run was stopped before it began, or is damaged")
 
     def start_over(self) -> None:
         """Drop half-made assets and log lines of a run that was stopped before its first checkpoint."""
-        shutil.rmtree(self._path("assets"), ignore_errors=True)
+        shutil.rmtree(self.assets, ignore_errors=True)
+        self.assets.mkdir(exist_ok=True)
         self._path("log.jsonl").unlink(missing_ok=True)
 
     def has_checkpoint(self) -> bool:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+from lstmdrop_tasks.caption.demo import corpus
+from lstmdrop_tasks.caption.demo.corpus import demo_scenes
+
+
+@pytest.fixture
+def few_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A demo of twelve scenes in a cache of its own."""
+    monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(corpus, "SIZES", {"test": 3, "valid": 3, "train": 6})
+    demo_scenes.cache_clear()
+    yield
+    demo_scenes.cache_clear()
 
 
 @pytest.fixture

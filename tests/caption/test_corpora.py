@@ -168,12 +168,14 @@ def test_what_is_left_out_is_counted(flickr: Path) -> None:
     write_images(flickr / "Images", ["spare"])
     with (flickr / "captions.txt").open("a") as handle:
         handle.write("spare.jpg,A spare .\ngone.jpg.1,A .\ngone.jpg.1,B .\na.jpg,  \n")
+        handle.write("a.jpg, . . .\na.jpg,&quot;?&quot;\na.jpg,...and 2\n")
     write(flickr / "Flickr_8k.trainImages.txt", "a.jpg\nmute.jpg\nb.jpg\nc.jpg\n")
     found = find_corpus("flickr8k", flickr.parent)
     assert ids(found) == SPLITS
     assert found.dropped == (
-        "1 images in no split, 2 captions of images that are not there, 1 blank captions, 1 images without captions"
+        "1 images in no split, 2 captions of images that are not there, 3 blank captions, 1 images without captions"
     )
+    assert captions(found)[-1] == "...and 2"
 
 
 def test_an_image_that_a_split_lists_stays_though_its_file_is_gone(flickr: Path) -> None:

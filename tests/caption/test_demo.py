@@ -7,7 +7,6 @@ import runpy
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise, product
 from pathlib import Path
 from random import Random
@@ -30,16 +29,6 @@ MEADOW, SNOW, BEACH, NIGHT, SEA = PLACES
 KIND = {kind.noun: kind for kind in (*KINDS, *LANDMARKS)}
 TWO_BALLS = Scene(SNOW, Group(2, "red", KIND["ball"]), None)
 KITE = Scene(MEADOW, Group(1, "blue", KIND["kite"]), KIND["tree"])
-
-
-@pytest.fixture
-def few_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A demo of twelve scenes in a cache of its own."""
-    monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(corpus, "SIZES", {"test": 3, "valid": 3, "train": 6})
-    demo_scenes.cache_clear()
-    yield
-    demo_scenes.cache_clear()
 
 
 def held_out() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from PIL import Image
 from lstmdrop.errors import ConfigError, DataError, MissingPartError
 from lstmdrop_tasks.caption.config import ImageConfig
 from lstmdrop_tasks.caption.images.encoder import ImageEncoder, load_encoder
-from lstmdrop_tasks.caption.images.extraction import FileEncoder, encode_file, extract
+from lstmdrop_tasks.caption.images.extraction import FileEncoder, extract
 from lstmdrop_tasks.caption.images.reading import ORIENTATION, read_image
 from lstmdrop_tasks.caption.images.ready import read_ready
 
@@ -261,8 +260,9 @@ def test_features_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path: Path) -> None:
     for name, value in (("large", 1e5), ("endless", np.inf), ("none", np.nan)):
         np.save(tmp_path / f"{name}.npy", np.array([1.0, value]))
-        with pytest.raises(DataError, match=f"{name}.npy: some features are not finite or too large"):
-            encode_file(tmp_path / f"{name}.npy", None)
+        (found,) = extract([tmp_path / f"{name}.npy"], None, 1)
+        assert found.features is None
+        assert found.problem.endswith(f"{name}.npy: some features are not finite or too large for float16")
 
 
 def test_files_keep_their_order_and_trouble_its_place(
@@ -272,26 +272,29 @@ def test_files_keep_their_order_and_trouble_its_place(
     halves.rotate(90).save(tmp_path / "b.png")
     np.save(tmp_path / "c.npy", np.ones((4, 1280)))
     files = [tmp_path / name for name in ("a.png", "gone.png", "b.png", "c.npy", "a.png")]
-    found = [list(extract(files, encoder, batch_size)) for batch_size in (1, 2, 5)]
-    for extracted in found:
-        assert [bool(item.problem) for item in extracted] == [False, True, False, False, False]
-        for path, item in zip(files, extracted, strict=True):
-            if item.features is not None:
-                assert np.allclose(item.features, encode_file(path, encoder), atol=4e-3)
+    alone = [next(extract([path], encoder, 1)).features for path in files]
+    for batch_size in (1, 2, 5):
+        found = list(extract(files, encoder, batch_size))
+        assert [bool(item.problem) for item in found] == [False, True, False, False, False]
+        for item, expected in zip(found, alone, strict=True):
+            assert (item.features is None) == (expected is None)
+            assert expected is None or np.allclose(item.features, expected, atol=4e-3)
     assert list(extract([], encoder, 4)) == []
 
 
 def test_an_image_is_no_file_of_features(halves: Image.Image, tmp_path: Path) -> None:
     halves.save(tmp_path / "a.png")
-    encode = FileEncoder(ImageConfig(encoder="features"), CPU)
-    with pytest.raises(DataError, match=r"a.png: images.encoder=features reads .npy and .npz"):
-        encode(tmp_path / "a.png")
+    (found,) = FileEncoder(ImageConfig(encoder="features"), CPU)([tmp_path / "a.png"])
+    assert found.features is None
+    assert "a.png: images.encoder=features reads .npy and .npz" in found.problem
 
 
 def test_files_of_features_need_no_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
     np.save(tmp_path / "a.npy", np.ones(3))
-    encode: Callable[[Path], np.ndarray] = FileEncoder(ImageConfig(), CPU)
-    assert encode(tmp_path / "a.npy").tolist() == [[1, 1, 1]]
+    encode = FileEncoder(ImageConfig(), CPU)
+    (found,) = encode([tmp_path / "a.npy"])
+    assert found.features is not None
+    assert found.features.tolist() == [[1, 1, 1]]
     with pytest.raises(MissingPartError):
-        encode(tmp_path / "a.png")
+        encode([tmp_path / "a.png"])

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.config import CaptionPrediction
+from lstmdrop_tasks.caption.images.efficientnet_lite import EfficientNetLite
 from lstmdrop_tasks.caption.predict import examples, predict
 
 Build = Callable[..., Any]
+
+
+def draw_images(folder: Path) -> Path:
+    """Seven noisy images of 64 pixels a side, three of them for the test, and a file of their captions."""
+    folder.mkdir()
+    lines = []
+    for number, split in enumerate(("train", "train", "valid", "valid", "test", "test", "test")):
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{split}{number}.png")
+        lines.append(json.dumps({"image": f"{split}{number}.png", "captions": ["a red ball"], "split": split}))
+    (folder / "captions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "captions.jsonl"
 
 
 def texts(task: Any, inputs: list[str], **options: Any) -> list[str]:
@@ -53,6 +70,53 @@ def test_drawn_captions_follow_the_seed_and_not_the_batch(build_caption: Build, 
     assert texts(task, files, sample=True, seed=4) != drawn
 
 
+def test_a_drawn_caption_follows_no_file_before_it(build_caption: Build, toy_captions: Path, tmp_path: Path) -> None:
+    task, (other, good) = build_caption(), [toy_captions.parent / f"test{number}.npy" for number in (0, 1)]
+    gone = tmp_path / "gone.npy"
+    with_other = texts(task, [str(other), str(good)], sample=True)
+    alone = next(predict([task], [str(gone), str(good)], CaptionPrediction(sample=True)))
+    assert alone["text"] == with_other[1]
+
+
+def test_models_with_one_encoder_read_each_file_once_and_those_with_two_read_their_own(
+    build_caption: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = draw_images(tmp_path / "drawn")
+    lite = "images.encoder=efficientnet-lite0"
+    models = [build_caption(lite, f"images.size={size}", f"seed={seed}", data=data) for size, seed in
+              ((64, 1), (64, 2), (96, 1))]  # fmt: skip
+    assert {model.about.num_positions for model in models} == {4, 9}
+    files = [str(path) for path in sorted(data.parent.glob("test*.png"))]
+    sizes: list[tuple[int, int]] = []
+    encode = EfficientNetLite.encode
+
+    def counted(self: EfficientNetLite, pixels: torch.Tensor) -> torch.Tensor:
+        sizes.append((self.size, len(pixels)))
+        return encode(self, pixels)
+
+    monkeypatch.setattr(EfficientNetLite, "encode", counted)
+    outputs = list(predict(models, files, CaptionPrediction()))
+    assert sorted(sizes) == [(64, 3), (96, 3)]
+    assert [output["image"] for output in outputs] == files
+    assert all(output["hypotheses"][0]["attention"] is None for output in outputs)
+    assert all(output["hypotheses"][0]["attention"] for output in predict(models[:2], files, CaptionPrediction()))
+    with pytest.raises(UsageError, match="maps of different sizes"):
+        list(predict(models, files[:1], CaptionPrediction(attention=tmp_path / "out.png")))
+
+
+def test_a_folder_without_images_is_named_after_the_rest(
+    build_caption: Build, toy_captions: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "notes.txt").touch()
+    outputs = predict([build_caption()], [str(empty), str(toy_captions.parent / "test0.npy")], CaptionPrediction())
+    assert next(outputs)["image"].endswith("test0.npy")
+    with pytest.raises(DataError, match=rf"1 of the inputs could not be captioned, such as {empty}"):
+        next(outputs)
+    assert f"{empty}: no image in this folder" in caplog.text
+
+
 def test_what_cannot_be_read_is_named_after_the_rest(
     build_caption: Build, toy_captions: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -61,7 +125,7 @@ def test_what_cannot_be_read_is_named_after_the_rest(
     bad.write_bytes(b"nothing")
     outputs = predict([build_caption()], [str(bad), good], CaptionPrediction())
     assert next(outputs)["image"] == good
-    with pytest.raises(DataError, match=r"1 of the files could not be captioned, such as .*bad\.npy"):
+    with pytest.raises(DataError, match=r"1 of the inputs could not be captioned, such as .*bad\.npy"):
         next(outputs)
     assert "bad.npy" in caplog.text
 

@@ -55,9 +55,9 @@ def test_a_store_holds_what_the_encoder_says_of_each_file(tmp_path: Path, cache:
     assert store.features.dtype == np.float16
     assert store.features.shape == (5, 1 + 2 * 2, 1280)
     assert not store.features.flags.writeable
-    encode = FileEncoder(SMALL, CPU)
-    for row, path in zip(store.features, files, strict=True):
-        assert np.allclose(row, encode(path), atol=4e-3)  # a step of half precision at 6
+    for row, found in zip(store.features, FileEncoder(SMALL, CPU)(files), strict=True):
+        assert found.features is not None
+        assert np.allclose(row, found.features, atol=4e-3)  # a step of half precision at 6
 
 
 def test_rows_are_read_in_the_order_asked_for(tmp_path: Path, cache: Path) -> None:
@@ -116,6 +116,17 @@ def test_more_than_one_damaged_image_in_a_hundred_is_too_many(tmp_path: Path, ca
         build(files, cache)
 
 
+def test_a_single_damaged_image_stops_no_split_and_of_many_five_are_named(tmp_path: Path, cache: Path) -> None:
+    files = ready(tmp_path, 10)
+    files[3].unlink()
+    assert build(files, cache).problems.keys() == {"3"}
+    for file in files[4:]:
+        file.unlink()
+    with pytest.raises(DataError, match="7 of 10 images cannot be used") as caught:
+        build(files, cache)
+    assert str(caught.value).splitlines()[1:] == [f"{file}: no such file" for file in files[3:8]]
+
+
 def test_of_nothing_there_is_no_store(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(DataError, match=rf"none of 2 images can be used; the first:\n{tmp_path}/a.npy: no such"):
         build([tmp_path / "a.npy", tmp_path / "b.npy"], cache)
@@ -138,8 +149,9 @@ def test_vectors_alone_are_a_store_of_one_row(tmp_path: Path, cache: Path) -> No
 
 
 def test_ready_features_stand_beside_images_of_the_same_shape(tmp_path: Path, cache: Path) -> None:
-    encoded = FileEncoder(SMALL, CPU)(draw(tmp_path / "a.png"))
-    np.savez(tmp_path / "b.npz", vector=encoded[0], map=encoded[1:])
+    (found,) = FileEncoder(SMALL, CPU)([draw(tmp_path / "a.png")])
+    assert found.features is not None
+    np.savez(tmp_path / "b.npz", vector=found.features[0], map=found.features[1:])
     store = build([tmp_path / "a.png", tmp_path / "b.npz"], cache)
     assert np.array_equal(store.features[0], store.features[1])
 

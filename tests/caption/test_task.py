@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from lstmdrop.errors import ConfigError, DataError, MissingPartError, UsageError
+from lstmdrop.metrics.java import find_java
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.training.trainer import Trainer
@@ -112,24 +113,63 @@ def test_models_with_different_words_are_no_ensemble(build_caption: Build) -> No
         evaluate([build_caption(), build_caption("data.vocabulary_size=6")], "test")
 
 
-def test_runs_on_different_features_are_no_ensemble(build_caption: Build, toy_captions: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    for path in toy_captions.parent.glob("*.npy"):
-        np.save(other / path.name, np.load(path) + 1)
-    copied = other / "captions.jsonl"
-    copied.write_bytes(toy_captions.read_bytes())
-    with pytest.raises(DataError, match="differ in their features or test data"):
-        evaluate([build_caption(), build_caption(data=copied)], "test")
+def rewritten(captions: Path, folder: Path, change: Callable[[np.ndarray], np.ndarray]) -> Path:
+    """The same captions of the same images, as another network sees them."""
+    folder.mkdir()
+    for path in captions.parent.glob("*.npy"):
+        np.save(folder / path.name, change(np.load(path)))
+    (folder / "captions.jsonl").write_bytes(captions.read_bytes())
+    return folder / "captions.jsonl"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_runs_on_different_features_caption_as_one(
+    build_caption: Build, toy_captions: Path, tmp_path: Path, architecture: str
+) -> None:
+    """Each reads its own: here maps of four places with seven channels and of six places with fourteen."""
+    wide = rewritten(toy_captions, tmp_path / "wide", lambda places: np.tile(places, (2, 2))[:6])
+    models = [build_caption(f"model.architecture={architecture}", data=data) for data in (toy_captions, wide)]
+    alone, other, both = (
+        {score.name: score for score in evaluate(tasks, "test")} for tasks in ([models[0]], [models[1]], models)
+    )
+    separate = [alone["perplexity"].value, other["perplexity"].value]
+    assert min(separate) <= both["perplexity"].value <= max(separate)
+    assert alone["cider"].signature == other["cider"].signature
+    assert models[0].data_sha256() != models[1].data_sha256()
+
+
+def test_runs_on_different_captions_are_no_ensemble(build_caption: Build, toy_captions: Path, tmp_path: Path) -> None:
+    other = rewritten(toy_captions, tmp_path / "other", lambda places: places)
+    other.write_text(other.read_text().replace("There is", "Here is"))
+    models = [build_caption(), build_caption()]
+    models[1].data = build_caption(data=other).data
+    with pytest.raises(DataError, match="differ in their test data"):
+        evaluate(models, "test")
+
+
+def test_training_captions_are_scored_whole_and_those_of_damaged_images_too(
+    build_caption: Build, toy_captions: Path, tmp_path: Path
+) -> None:
+    copied = rewritten(toy_captions, tmp_path / "copied", lambda places: places)
+    (copied.parent / "train3.npy").write_bytes(b"no array")
+    task = build_caption("data.max_length=3", data=copied)
+    assert sum(batch.targets.shape[1] for batch in task.batches("train")) == 2 * 23
+    assert max(len(batch.targets) for batch in task.batches("train")) == 3
+    log_probs, captions = task.log_probs("train"), task.data.captions("train", task.tokenizer)
+    assert len(log_probs) == captions.offsets[-1] > 48 * 3
+    with torch.no_grad():
+        for number in (0, 1, 6, 7):  # two of a sound image, two of the damaged one
+            tokens = captions.columns(np.array([number]))[:, 0]
+            state = task.model.encode(task.data.features("train", captions.owners[[number]]))
+            inputs = torch.tensor([task.tokenizer.eos, *tokens[:-1]])[:, None]
+            features, _ = task.decoder.features(inputs, state)
+            expected = task.decoder.softmax(features[:, 0]).log_softmax(-1)[range(len(tokens)), tokens]
+            found = log_probs[captions.offsets[number] : captions.offsets[number + 1]]
+            np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_attention_needs_a_map(build_caption: Build, toy_captions: Path, tmp_path: Path) -> None:
-    vectors = tmp_path / "vectors"
-    vectors.mkdir()
-    for path in toy_captions.parent.glob("*.npy"):
-        np.save(vectors / path.name, np.load(path).mean(0))
-    copied = vectors / "captions.jsonl"
-    copied.write_bytes(toy_captions.read_bytes())
+    copied = rewritten(toy_captions, tmp_path / "vectors", lambda places: places.mean(0))
     with pytest.raises(ConfigError, match="looks at the places of a map"):
         build_caption(data=copied)
     assert build_caption("model.architecture=show-tell", data=copied).evaluate("valid")
@@ -157,6 +197,13 @@ def test_a_damaged_test_image_counts_with_an_empty_caption(
     assert len(written) == 211
     assert [number for number, line in enumerate(written[:-1]) if not line] == [60]
     assert "damaged images: 1" in task.summary()["left out"]
+
+
+@pytest.mark.skipif(find_java() is None, reason="no Java here, which METEOR needs")
+def test_meteor_stands_behind_the_other_scores_where_it_is_asked_for(build_caption: Build) -> None:
+    scores = {score.name: score.value for score in build_caption("scoring.meteor=true").evaluate("valid")}
+    assert list(scores) == ["cider", "bleu4", "bleu1", "bleu2", "bleu3", "rouge_l", "meteor", "perplexity"]
+    assert 0 < scores["meteor"] < 100
 
 
 def test_a_score_whose_part_is_missing_is_refused_before_training(

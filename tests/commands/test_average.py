@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ import pytest
 
 from lstmdrop.cli import main
 from lstmdrop.commands.average import average
-from lstmdrop.commands.evaluate import evaluate
+from lstmdrop.commands.evaluate import evaluate, require_bound
 from lstmdrop.commands.report import report
 from lstmdrop.commands.train import train
-from lstmdrop.errors import DataError, UsageError
+from lstmdrop.errors import BoundMissedError, DataError, UsageError
+from lstmdrop.metrics.score import Score
+from lstmdrop.report.paper.beside import paper_table
+from lstmdrop.report.paper.tables import TABLE_1
 from lstmdrop.report.table import Cell
 from lstmdrop.run import Run
 
@@ -53,7 +58,10 @@ def averaged(out: Path, data_dir: Path, *runs: Path) -> dict[str, Any]:
 
 
 def filled_rows(out: Path) -> list[tuple[Cell, ...]]:
-    return [row[:-1] for row in report([out]).tables[1].rows if row[-2]]
+    """Of Table 1, were the paper's networks as small as the toy runs'."""
+    rows = (replace(row, target=row.target and replace(row.target, settings={})) for row in TABLE_1.rows)
+    table = paper_table(report([out]).runs, replace(TABLE_1, rows=tuple(rows)))
+    return [row[:-1] for row in table.rows if row[-2]]
 
 
 def test_an_average_fills_its_row_of_the_papers_table(runs: dict[str, Path], data_dir: Path, tmp_path: Path) -> None:
@@ -114,10 +122,22 @@ def test_the_command_prints_what_it_writes(
     scores = json.loads((tmp_path / "out" / "result.json").read_text())["scores"]
     assert json.loads(capsys.readouterr().out) == scores
     assert [score["split"] for score in scores] == ["valid", "test"]
+    between = (scores[0]["value"] + scores[1]["value"]) / 2
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--out", str(tmp_path / "bound"), "--fail-under", str(between)])
+    assert (ended.value.code or 0) == (6 if scores[1]["value"] > between else 0)
+    capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         main([*command, "--out", str(tmp_path / "other"), "--split", "test"])
     assert ended.value.code == 2
     assert "leave --split out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_what_is_no_number_keeps_no_bound(higher_is_better: bool) -> None:
+    with pytest.raises(BoundMissedError, match="bleu is not a number, and the bound is 5"):
+        require_bound(Score("bleu", math.nan, higher_is_better, ""), 5.0)
+    require_bound(Score("bleu", 5.0, higher_is_better, ""), 5.0)
 
 
 def test_weights_that_do_not_fit_their_configuration_are_named(runs: dict[str, Path], tmp_path: Path) -> None:

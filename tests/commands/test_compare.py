@@ -84,6 +84,20 @@ def test_other_test_data_are_refused(tmp_path: Path, signature: str, said: str) 
         compare(language_run(tmp_path / "a", 0.0), language_run(tmp_path / "b", 0.5, signature))
 
 
+def test_a_score_that_cannot_be_compared_is_left_out_of_several(tmp_path: Path, toy_pairs: Path) -> None:
+    right = (toy_pairs / "test.fr").read_text(encoding="utf-8").splitlines()
+    runs = [translation_run(tmp_path / name, toy_pairs, right) for name in ("a", "b")]
+    for vocabulary, run in zip((9, 8), runs, strict=True):
+        result = json.loads((run / "result.json").read_text())
+        signature = f"unit:word|tokens:600|vocabulary:{vocabulary}|data:bbb"
+        row = {"split": "test", "name": "perplexity", "value": 2.0, "higher_is_better": False, "signature": signature}
+        result["scores"].append(row)
+        (run / "result.json").write_text(json.dumps(result))
+    made = compare(*runs, num_shuffles=100, num_resamples=100)
+    assert [score.first.name for score in made.scores] == ["bleu", "chrf"]
+    assert "perplexity over vocabulary 9 and 8" in made.left_out[0]
+
+
 def test_without_a_hash_in_the_signature_all_data_must_be_the_same(tmp_path: Path) -> None:
     runs = [language_run(tmp_path / name, 0.0, "tokens:600") for name in ("a", "b")]
     for number, run in enumerate(runs):

@@ -59,7 +59,7 @@ def test_the_packaged_grid_holds_the_four_pairs_and_fits_a_night() -> None:
     assert {experiment.task for experiment in cpu} == {"lm", "mt", "asr", "caption"}
     assert all({rule.rule for rule in experiment.rules} >= {"none", "zaremba"} for experiment in cpu)
     assert {experiment.name: experiment.seeds for experiment in cpu} == {
-        "lm-ptb": 2, "mt-multi30k": 3, "asr-frames": 3, "asr-an4": 3, "caption-flickr8k": 3,
+        "lm-ptb": 2, "lm-demo": 3, "mt-multi30k": 3, "asr-frames": 3, "asr-an4": 3, "caption-flickr8k": 3,
     }  # fmt: skip
     assert sum(60 * (cell.experiment.minutes or 0) for cell in cells(cpu)) / 2 < 8 * 3600  # on two cores
     assert set(choose(grid, budget="full")) > set(cpu)

@@ -421,7 +421,10 @@ def test_an_ensemble_averages_probabilities_and_the_attention_that_is_given() ->
         search(ensemble, settings, MAX_LENGTHS), search(averaged, settings, MAX_LENGTHS), strict=True
     ):
         assert_same(found, [Found(one.tokens, one.log_prob, one.score, one.finished) for one in expected])
-    assert EnsembleOfTables(models[1:2]).step(torch.zeros(4, dtype=torch.long), (models[1].start(),))[1] is None
+    tokens = torch.zeros(4, dtype=torch.long)
+    assert EnsembleOfTables(models[1:2]).step(tokens, (models[1].start(),))[1] is None
+    elsewhere = [models[0], random_model(7, positions=4)]
+    assert EnsembleOfTables(elsewhere).step(tokens, tuple(model.start() for model in elsewhere))[1] is None
 
 
 def test_no_graph_is_built() -> None:

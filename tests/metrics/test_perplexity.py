@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lstmdrop.metrics.perplexity import mixture_log_probs, perplexity, perplexity_score
+from lstmdrop.metrics.perplexity import mixture_log_probs, perplexity, perplexity_score, token_and_word_perplexity
 from lstmdrop.metrics.score import Score
 
 
@@ -53,6 +53,13 @@ def test_score_says_how_it_was_made() -> None:
     assert parts["models"] == "2"
     assert parts["data"] == "0123456789ab"
     assert (parts["stream"], parts["state"]) == ("single", "carried")
+
+
+def test_only_what_is_counted_by_token_depends_on_the_vocabulary() -> None:
+    by_token, by_word = token_and_word_perplexity(np.log([0.5, 0.125]), "bpe", 300, 1, {"data": "abc"})
+    assert (by_token.value, by_word.value) == (pytest.approx(4.0), pytest.approx(16.0))
+    assert by_token.signature.startswith("unit:bpe|tokens:2|vocabulary:300|data:abc|")
+    assert by_word.signature.startswith("unit:word|words:1|data:abc|")
 
 
 def test_mixture_is_the_mean_of_the_probabilities() -> None:

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from lstmdrop.errors import ConfigError, DataError
+from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.training.trainer import Trainer
+from lstmdrop_tasks.mt.config import MTPrediction
 from lstmdrop_tasks.mt.pairs import pad_pairs
+from lstmdrop_tasks.mt.predict import predict
 
 ARCHITECTURES = ("attention", "sequence", "stream")
 Build = Callable[..., Any]
@@ -219,3 +221,27 @@ def test_tied_weights_are_one_matrix_that_a_run_keeps(build_mt: Build, architect
 def test_tied_weights_of_two_sizes_are_refused(build_mt: Build) -> None:
     with pytest.raises(ConfigError, match="set embedding_size to hidden_size"):
         build_mt("model.tied=true", "model.embedding_size=8")
+
+
+def test_training_pairs_are_scored_all_whatever_their_length(build_mt: Build) -> None:
+    whole, short = build_mt(), build_mt("data.max_length=3")
+    short.model.load_state_dict(whole.model.state_dict())
+    np.testing.assert_allclose(short.log_probs("train"), whole.log_probs("train"), rtol=1e-4)
+
+
+def test_signatures_say_the_vocabulary_and_the_coverage_penalty(build_mt: Build) -> None:
+    task = build_mt("decoding.coverage_penalty=0.25")
+    scores = {score.name: score.signature for score in task.evaluate("test")}
+    assert f"|vocabulary:{len(task.tokenizers.target.vocabulary)}|" in scores["perplexity"]
+    assert "|coverage:0.25|" in scores["bleu"]
+    assert "coverage" not in build_mt().evaluate("test")[0].signature
+
+
+@pytest.mark.parametrize("architecture", ["sequence", "stream"])
+def test_a_coverage_penalty_needs_attention(build_mt: Build, architecture: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^decoding.coverage_penalty needs .*, not {architecture}$"):
+        build_mt(f"model.architecture={architecture}", "decoding.coverage_penalty=0.25")
+    task = build_mt(f"model.architecture={architecture}")
+    with pytest.raises(UsageError, match=f"architecture '{architecture}' has none"):
+        list(predict([task], ["one"], MTPrediction(coverage_penalty=0.25)))
+    assert list(predict([task, build_mt()], ["one"], MTPrediction(coverage_penalty=0.25)))

@@ -42,6 +42,14 @@ def test_a_diverged_epoch_is_infinite(tmp_path: Path) -> None:
     assert found.training == (math.exp(5.0), math.inf)
 
 
+def test_a_loss_below_zero_is_no_perplexity(tmp_path: Path) -> None:
+    """The self-critical loss is a reward, negative."""
+    found = read_curves(write_log(tmp_path / "a", LOG.replace('"training_loss": 4.0', '"training_loss": -0.8')))
+    assert found.training[0] == math.exp(5.0)
+    assert math.isnan(found.training[1])
+    assert found.validation == (140.5, 120.25)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

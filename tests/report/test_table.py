@@ -96,9 +96,9 @@ def test_a_run_of_another_length_than_the_papers_is_remarked() -> None:
 
 
 def test_a_mean_over_different_recipes_is_remarked() -> None:
-    slow, fast = ({"training.rate": rate, "seed": rate} for rate in (1.0, 2.0))
-    table = paper_table([run(1, 86.0, 82.0, settings=slow), run(2, 86.0, 82.0, settings=fast)])
-    assert "medium regularised LSTM: the mean is over runs that differ in training.rate." in remarks(table)
+    exact, fast = ({"training.precision": precision, "seed": precision} for precision in ("float32", "bf16"))
+    table = paper_table([run(1, 86.0, 82.0, settings=exact), run(2, 86.0, 82.0, settings=fast)])
+    assert "medium regularised LSTM: the mean is over runs that differ in training.precision." in remarks(table)
 
 
 def test_another_table_of_the_paper_needs_no_other_code() -> None:
@@ -208,6 +208,16 @@ def test_runs_of_other_settings_have_lines_and_a_none_of_their_own() -> None:
         ("zaremba", "epochs=39", 80.0, -20.0),
     ]
     assert rows_of(rule_table(runs[1:]), "other settings") == [(None,), (None,)]
+
+
+def test_runs_that_start_from_runs_of_their_own_seed_differ_from_those_that_start_from_none_alone() -> None:
+    second_stage = [run(seed, 90.0, 90.0, settings={"start_from": f"runs/first-s{seed}"}) for seed in (1, 2)]
+    assert rows_of(rule_table(second_stage), "other settings", "seeds") == [(None, 2)]
+    first_stage = run(1, 95.0, 95.0, settings={"start_from": None})
+    assert rows_of(rule_table([first_stage, *second_stage]), "other settings", "seeds") == [
+        ("start_from=None", 1),
+        ("start_from=RUN", 2),
+    ]
 
 
 def test_signatures_are_in_the_notes_once_each() -> None:

@@ -34,7 +34,8 @@ def command(
         typer.Option(help="First choose the decoding that is best on this split.", metavar="SPLIT"),
     ] = None,
     fail_under: Annotated[
-        float | None, typer.Option(help="Exit with 6 if the first score is worse than this.", metavar="BOUND")
+        float | None,
+        typer.Option(help="Exit with 6 if the split's first score is worse; of --out, the test's.", metavar="BOUND"),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -64,4 +65,4 @@ def command(
     else:
         typer.echo("\n".join("{split} {name} {value:.4f}  {signature}".format(**row) for row in rows))
     if fail_under is not None:
-        require_bound(next(iter(scores.values()))[0], fail_under)
+        require_bound(scores[split or "test"][0], fail_under)

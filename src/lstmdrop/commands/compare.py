@@ -76,17 +76,16 @@ def compare(
     found: list[ComparedScore] = []
     left_out: list[str] = []
     for name in names:
-        _require_same_test(*runs, name)
         try:
+            _require_same_test(*runs, name)
             found.append(_compared(*runs, name, num_resamples, num_shuffles, seed, data_dir))
         except DataError as error:
             if metrics or len(names) == 1:
                 raise
             left_out.append(f"{name}: {error}")
     if not found:
-        raise DataError(
-            "\n".join(left_out) or f"{first} and {second} have no test score in common that can be compared"
-        )
+        reason = next(iter(left_out), f"{first} and {second} have no test score in common that can be compared")
+        raise DataError(reason)
     return Comparison(first, second, tuple(found), tuple(left_out), num_resamples, num_shuffles, seed)
 
 

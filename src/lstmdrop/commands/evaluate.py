@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,10 @@ def require_bound(score: Score, bound: float) -> None:
     """Check a score against a bound.
 
     Raises:
-        BoundMissedError: the score is worse.
+        BoundMissedError: the score is worse, or no number.
     """
+    if math.isnan(score.value):
+        raise BoundMissedError(f"{score.name} is not a number, and the bound is {bound:g}")
     missed = score.value < bound if score.higher_is_better else score.value > bound
     if missed:
         relation = "under" if score.higher_is_better else "over"
@@ -113,8 +116,7 @@ def load_tasks(
 def _load_task(
     plugin: TaskPlugin, run: Run, device: str, data: str | None, data_dir: Path | None, overrides: Sequence[str]
 ) -> Task[Any]:
-    if not any(run.assets.iterdir()):  # a vocabulary made anew could be another one
-        raise DataError(f"{run.assets} is empty: the run was stopped before it began, or is damaged")
+    run.require_assets()
     config = resolve_config(plugin, data=data, stored=run.config(), overrides=overrides)
     task = plugin.build(config, run.assets, choose_device(device), data_dir)
     try:

@@ -34,7 +34,8 @@ class StepModel(Protocol[StateT]):
 class Ensemble(Generic[StateT]):
     """Several models as one: the mean of their probabilities, and of their attention where they give it.
 
-    Its state is the tuple of theirs. They share one vocabulary and, where they give attention, one source.
+    Its state is the tuple of theirs. They share one vocabulary. Those that look at different numbers of positions, as
+    at maps of one image from different encoders, have no attention in common, and the ensemble gives none.
 
     Raises:
         ValueError: no models.
@@ -55,7 +56,7 @@ class Ensemble(Generic[StateT]):
             return log_probs, attention, (after,)
         log_probs = torch.stack([given for given, _, _ in steps]).logsumexp(0) - math.log(len(steps))
         looks = [look for _, look, _ in steps if look is not None]
-        mean = torch.stack(looks).mean(0) if looks else None
+        mean = torch.stack(looks).mean(0) if len({look.shape for look in looks}) == 1 else None
         return log_probs, mean, tuple(after for *_, after in steps)
 
     def select(self, state: tuple[StateT, ...], rows: Int[Tensor, " chosen"]) -> tuple[StateT, ...]:

@@ -40,9 +40,9 @@ def perplexity_score(log_probs: LogProbs, *, vocabulary_size: int, data_sha256: 
 
 
 def token_and_word_perplexity(
-    log_probs: LogProbs, token: str, num_words: int, extra: Mapping[str, str]
+    log_probs: LogProbs, token: str, vocabulary_size: int, num_words: int, extra: Mapping[str, str]
 ) -> tuple[Score, Score]:
-    """Perplexity of sentences that were predicted apart, by token (named ``token``) and by word.
+    """Perplexity of sentences that were predicted apart, by token (of the kind ``token``) and by word.
 
     Both share one total; ``num_words`` counts the words of the text and the end of each line. Only the second can be
     compared between models that cut text into different tokens.
@@ -51,7 +51,9 @@ def token_and_word_perplexity(
     by_word = float(np.exp(-log_probs.astype(np.float64).sum() / num_words))
     common = "".join(f"|{key}:{value}" for key, value in {**extra, "version": version("lstmdrop")}.items())
     return (
-        Score("perplexity", by_token, False, f"unit:{token}|tokens:{log_probs.size}{common}"),
+        Score(
+            "perplexity", by_token, False, f"unit:{token}|tokens:{log_probs.size}|vocabulary:{vocabulary_size}{common}"
+        ),
         Score("word_perplexity", by_word, False, f"unit:word|words:{num_words}{common}"),
     )
 

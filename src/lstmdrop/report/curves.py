@@ -110,10 +110,13 @@ def _curves(name: str, epochs: Mapping[int, _Epoch]) -> Curves:
 
 
 def _from_loss(metric: str, loss: float) -> float | None:
-    """The mean negative log-likelihood in nats as a score of that name, None where it is no such score."""
+    """The mean negative log-likelihood in nats as a score of that name, None where it is no such score.
+
+    A loss below 0 is another quantity, such as the negative reward of self-critical training.
+    """
     if metric.endswith("loss"):
         return loss
-    if metric != "perplexity":
+    if metric != "perplexity" or loss < 0:
         return None
     try:
         return math.exp(loss)

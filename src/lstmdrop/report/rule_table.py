@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from lstmdrop.report.scores import better_direction, differing_settings, signature_notes, signatures
+from lstmdrop.report.scores import better_direction, differing_settings, setting, signature_notes, signatures
 from lstmdrop.report.seeds import difference, pool_gap, pool_score
 from lstmdrop.report.summary import RunSummary
 from lstmdrop.report.table import Cell, Column, Note, Table
@@ -88,7 +88,7 @@ def lines_of(group: Sequence[RunSummary]) -> dict[Line, list[RunSummary]]:
     keys = differing_settings(group)
     lines: dict[Line, list[RunSummary]] = defaultdict(list)
     for run in group:
-        settings = " ".join(f"{key.rpartition('.')[2]}={run.settings.get(key, '?')}" for key in keys) or None
+        settings = " ".join(f"{key.rpartition('.')[2]}={setting(run, key)}" for key in keys) or None
         lines[Line(run.regularizer, run.dropout, run.recurrent_dropout, run.num_models, settings)].append(run)
     return {line: lines[line] for line in sorted(lines, key=_order)}
 

@@ -47,7 +47,16 @@ def differing_settings(runs: Iterable[RunSummary]) -> list[str]:
     """The settings in which runs differ besides rule and seed; one that a run does not know has no say."""
     values: dict[str, list[object]] = defaultdict(list)
     for run in runs:
-        for key, value in run.settings.items():
-            if not key.startswith(_NEUTRAL) and value not in values[key]:
+        for key in run.settings:
+            if not key.startswith(_NEUTRAL) and (value := setting(run, key)) not in values[key]:
                 values[key].append(value)
     return sorted(key for key, known in values.items() if len(known) > 1)
+
+
+def setting(run: RunSummary, key: str) -> object:
+    """A setting as tables tell it; ``?`` where it is not known.
+
+    Of the run that training started from only that there was one: every seed starts from its own.
+    """
+    value = run.settings.get(key, "?")
+    return "RUN" if key == "start_from" and value not in (None, "?") else value

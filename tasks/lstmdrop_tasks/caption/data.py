@@ -47,7 +47,7 @@ class CaptionData:
         """The features of a split's images, made on first use; each damaged file is named once.
 
         Raises:
-            DataError: more than 1% of the files are damaged.
+            DataError: more than 1% of the files are damaged, and more than one.
         """
         if split not in self._stores:
             store = build_store(self.images(split), self.config.images, cache_dir() / "images", self.device)
@@ -57,10 +57,9 @@ class CaptionData:
         return self._stores[split]
 
     def captions(self, split: Split, tokenizer: Tokenizer) -> Captions:
-        """The captions of a split, image by image; those of training are cut at ``data.max_length``."""
+        """The captions of a split, image by image."""
         if split not in self._captions:
-            captions = Captions.of(self.images(split), tokenizer)
-            self._captions[split] = captions.cut(self.config.data.max_length) if split == "train" else captions
+            self._captions[split] = Captions.of(self.images(split), tokenizer)
         return self._captions[split]
 
     def features(self, split: Split, numbers: Numbers) -> torch.Tensor:
@@ -69,30 +68,35 @@ class CaptionData:
         return torch.from_numpy(rows).to(self.device)
 
     def batches(self, split: Split, tokenizer: Tokenizer, epoch: int) -> PlannedBatches[CaptionBatch]:
-        """Captions of like length together, in an order that the seed and the epoch determine."""
-        captions = self.captions(split, tokenizer)
+        """Captions of like length together, in an order that the seed and the epoch determine.
 
-        def make(numbers: Numbers) -> CaptionBatch:
-            features = self.features(split, captions.owners[numbers])
-            return caption_batch(captions, numbers, features, tokenizer.eos)
-
-        return PlannedBatches(self.plan(split, tokenizer, epoch), make)
-
-    def plan(self, split: Split, tokenizer: Tokenizer, epoch: int) -> list[Numbers]:
-        """Which captions go together; those of damaged images are not trained on.
+        Those of training are cut at ``data.max_length``, and those of damaged images are left out.
 
         Raises:
             DataError: no image can be used.
         """
-        captions = self.captions(split, tokenizer)
-        kept = np.arange(len(captions))
-        if split == "train":
-            kept = kept[~np.isin(captions.owners, self.damaged(split))]
+        if split != "train":
+            return self.whole_batches(split, tokenizer, epoch)
+        captions = self.captions(split, tokenizer).cut(self.config.data.max_length)
+        kept = np.flatnonzero(~np.isin(captions.owners, self.damaged(split)))
         if len(kept) == 0:
             raise DataError(f"none of the images of the {split} split can be used")
+        return self._batches(split, captions, kept, tokenizer.eos, epoch)
+
+    def whole_batches(self, split: Split, tokenizer: Tokenizer, epoch: int = 0) -> PlannedBatches[CaptionBatch]:
+        """Every caption of the split from its beginning to its end, as it is scored."""
+        captions = self.captions(split, tokenizer)
+        return self._batches(split, captions, np.arange(len(captions)), tokenizer.eos, epoch)
+
+    def _batches(
+        self, split: Split, captions: Captions, kept: Numbers, eos: int, epoch: int
+    ) -> PlannedBatches[CaptionBatch]:
+        def make(numbers: Numbers) -> CaptionBatch:
+            return caption_batch(captions, numbers, self.features(split, captions.owners[numbers]), eos)
+
         generator = np.random.default_rng([self.config.seed, epoch])
         batches = token_batches(captions.lengths[kept], self.config.training.batch_tokens, generator)
-        return [kept[batch] for batch in batches]
+        return PlannedBatches([kept[batch] for batch in batches], make)
 
     def damaged(self, split: Split) -> Numbers:
         """The numbers of the images that cannot be read."""
@@ -100,10 +104,11 @@ class CaptionData:
         return np.array([n for n, image in enumerate(self.images(split)) if image.id in problems], np.int64)
 
     def sha256(self, split: Split) -> str:
-        """Identity of a split: what the network sees of the images, and their captions."""
-        parts = f"{self.store(split).sha256} {captions_sha256(self.images(split))}"
-        return hashlib.sha256(parts.encode()).hexdigest()
+        """Identity of what is scored: the images' names and captions, whatever a network sees of the images."""
+        return captions_sha256(self.images(split))
 
     def data_sha256(self) -> str:
-        """Hash over the three splits."""
-        return hashlib.sha256("".join(self.sha256(split) for split in SPLITS).encode()).hexdigest()
+        """Hash over the three splits: what the network sees of the images, and their captions."""
+        parts = [f"{self.store(split).sha256} {self.sha256(split)}" for split in SPLITS]
+        hashes = [hashlib.sha256(part.encode()).hexdigest() for part in parts]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -18,9 +18,10 @@ def copy_first_stage(directory: Path, assets: Path) -> None:
     """Copy the assets and the best weights of a run, so that its directory is not needed any more.
 
     Raises:
-        DataError: there is no such run, or its checkpoint is missing or damaged.
+        DataError: there is no such run, or its assets or its checkpoint are missing or damaged.
     """
     run = Run.open(directory)
+    run.require_assets()
     best = run.load_best()
     shutil.copytree(run.assets, assets, dirs_exist_ok=True)
     write_checkpoint(assets / NAME, best)

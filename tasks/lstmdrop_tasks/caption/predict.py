@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from lstmdrop.decoding.sampling import SamplingOptions
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.attention_picture import attention_picture
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
-from lstmdrop_tasks.caption.config import CaptionDecodingConfig, CaptionPrediction
-from lstmdrop_tasks.caption.images.extraction import FileEncoder
+from lstmdrop_tasks.caption.config import CaptionDecodingConfig, CaptionPrediction, ImageConfig
+from lstmdrop_tasks.caption.images.extraction import Extracted, FileEncoder
 from lstmdrop_tasks.caption.images.reading import read_image
+from lstmdrop_tasks.caption.images.ready import is_ready
 from lstmdrop_tasks.caption.task import ImageCaptioning, require_alike
 
 Models = Sequence[ImageCaptioning]
@@ -34,27 +36,41 @@ ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".
 log = logging.getLogger("lstmdrop.caption")
 
 
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """A file that could be read."""
+
+    number: int
+    """Among all that came, so that what is drawn for it follows no other file."""
+    path: Path
+    features: Sequence[Tensor]
+    """What each model reads of it."""
+
+
 def predict(tasks: Models, inputs: Iterable[str], options: CaptionPrediction) -> Iterator[Mapping[str, Any]]:
     """The caption of each image, as soon as a batch of images has come; of a folder, of all images in it.
 
     Raises:
         UsageError: the models cannot caption as one, or a picture of attention was asked for and there is more than
             one image, or no attention.
-        DataError: files could not be read; raised after all others have been captioned.
+        DataError: files could not be read, or folders hold no image; raised after all others have been captioned.
     """
     require_alike(tasks)
-    encoders = [FileEncoder(task.config.images, task.device) for task in tasks]
-    paths = iter(_files(inputs)) if options.attention is None else iter(_only_file(inputs))
+    encoders = {task.config.images: FileEncoder(task.config.images, task.device) for task in tasks}
     unread: list[Path] = []
+    files = iter(_files(inputs, unread)) if options.attention is None else iter(_only_file(tasks, inputs))
     first = 0
-    while batch := list(islice(paths, options.batch_size)):
-        features = [_features(tasks, encoders, path) for path in batch]
-        unread += [path for path, own in zip(batch, features, strict=True) if own is None]
-        read = [(path, own) for path, own in zip(batch, features, strict=True) if own is not None]
-        yield from _captioned(tasks, read, options, first)
+    while batch := list(islice(files, options.batch_size)):
+        read = []
+        for number, (path, features) in enumerate(zip(batch, _features(tasks, encoders, batch), strict=True), first):
+            if features is None:
+                unread.append(path)
+            else:
+                read.append(ReadImage(number, path, features))
+        yield from _captioned(tasks, read, options)
         first += len(batch)
     if unread:
-        raise DataError(f"{len(unread)} of the files could not be captioned, such as {unread[0]}")
+        raise DataError(f"{len(unread)} of the inputs could not be captioned, such as {unread[0]}")
 
 
 def examples(task: ImageCaptioning) -> Iterator[Mapping[str, Any]]:
@@ -68,56 +84,72 @@ def examples(task: ImageCaptioning) -> Iterator[Mapping[str, Any]]:
         yield {"text": best[0]["text"], "image": str(image.source), "references": image.captions, "hypotheses": best}
 
 
-def _captioned(
-    tasks: Models, read: Sequence[tuple[Path, list[Tensor]]], options: CaptionPrediction, first: int
-) -> Iterator[Mapping[str, Any]]:
+def _captioned(tasks: Models, read: Sequence[ReadImage], options: CaptionPrediction) -> Iterator[Mapping[str, Any]]:
     if not read:
         return
-    features = [torch.stack(own) for own in zip(*(own for _, own in read), strict=True)]
+    features = [torch.stack(own) for own in zip(*(image.features for image in read), strict=True)]
     if options.sample:
-        seeds = [[_seed(options.seed, first + image, n) for n in range(options.num_best)] for image in range(len(read))]
+        seeds = [[_seed(options.seed, image.number, n) for n in range(options.num_best)] for image in read]
         how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned=[tasks[0].tokenizer.unk])
         found = draw_captions(tasks, features, how, seeds)
     else:
         found = caption(tasks, features, _settings(options, tasks[0].config.decoding))
-    for (path, _), hypotheses in zip(read, found, strict=True):
+    for image, hypotheses in zip(read, found, strict=True):
         if options.attention is not None:
-            _draw_attention(options.attention, tasks[0], path, hypotheses[0])
+            _draw_attention(options.attention, tasks[0], image.path, hypotheses[0])
         best = [_as_json(tasks[0], hypothesis) for hypothesis in hypotheses]
-        yield {"text": best[0]["text"], "image": str(path), "hypotheses": best}
+        yield {"text": best[0]["text"], "image": str(image.path), "hypotheses": best}
 
 
-def _features(tasks: Models, encoders: Sequence[FileEncoder], path: Path) -> list[Tensor] | None:
-    """What each model reads of the file; None, and a line that says why, where it cannot be read."""
-    try:
-        return [_fitting(task, encoder(path), path) for task, encoder in zip(tasks, encoders, strict=True)]
-    except DataError as error:
-        log.warning("%s", error)
-        return None
+def _features(
+    tasks: Models, encoders: Mapping[ImageConfig, FileEncoder], files: Sequence[Path]
+) -> Iterator[list[Tensor] | None]:
+    """What each model reads of each file; None, and a line that says why, where it cannot be read."""
+    extracted = {config: encode(files) for config, encode in encoders.items()}
+    for number, path in enumerate(files):
+        try:
+            yield [_fitting(task, extracted[task.config.images][number], path) for task in tasks]
+        except DataError as error:
+            log.warning("%s", error)
+            yield None
 
 
-def _fitting(task: ImageCaptioning, features: np.ndarray, path: Path) -> Tensor:
-    expected = (1 + task.about.num_positions, task.about.num_channels)
+def _fitting(task: ImageCaptioning, extracted: Extracted, path: Path) -> Tensor:
+    features, expected = extracted.features, (1 + task.about.num_positions, task.about.num_channels)
+    if features is None:
+        raise DataError(extracted.problem)
     if features.shape != expected:
         raise DataError(f"{path}: features of shape {features.shape}, and the run was trained on {expected}")
     rows = features if task.config.model.architecture == "attend" else features[:1]
     return torch.from_numpy(rows).to(task.device)
 
 
-def _files(inputs: Iterable[str]) -> Iterator[Path]:
-    """The files that are named; blank lines are passed over, folders stand for the images in them."""
+def _files(inputs: Iterable[str], empty: list[Path]) -> Iterator[Path]:
+    """The files that are named; blank lines are passed over, folders stand for the images in them.
+
+    Folders without any are added to ``empty``.
+    """
     for name in filter(str.strip, inputs):
         path = Path(name).expanduser()
-        if path.is_dir():
-            yield from (file for file in sorted(path.iterdir()) if file.suffix.lower() in ENDINGS)
-        else:
+        if not path.is_dir():
             yield path
+        elif images := [file for file in sorted(path.iterdir()) if file.suffix.lower() in ENDINGS]:
+            yield from images
+        else:
+            log.warning("%s: no image in this folder", path)
+            empty.append(path)
 
 
-def _only_file(inputs: Iterable[str]) -> list[Path]:
-    files = list(_files(inputs))
+def _only_file(tasks: Models, inputs: Iterable[str]) -> list[Path]:
+    """The one image whose caption's attention is drawn."""
+    files = list(_files(inputs, []))
     if len(files) != 1:
         raise UsageError(f"--attention draws the caption of one image; {len(files):,} came")
+    maps = {task.about.num_positions for task in tasks if task.config.model.architecture == "attend"}
+    if not maps:
+        raise UsageError(f"a model of architecture {tasks[0].config.model.architecture!r} has no attention to draw")
+    if len(maps) > 1:
+        raise UsageError("these models look at maps of different sizes: their attention cannot be drawn as one")
     return files
 
 
@@ -150,9 +182,8 @@ def _tokens(task: ImageCaptioning, hypothesis: Hypothesis) -> list[str]:
 
 
 def _draw_attention(path: Path, task: ImageCaptioning, image: Path, hypothesis: Hypothesis) -> None:
-    if hypothesis.attention is None:
-        raise UsageError(f"a model of architecture {task.config.model.architecture!r} has no attention to draw")
-    if image.suffix.lower() in (".npy", ".npz"):
+    assert hypothesis.attention is not None  # `_only_file` has seen to it
+    if is_ready(image):
         raise UsageError(f"--attention draws over a picture, and {image} holds features")
     seen = Image.fromarray(read_image(image, task.config.images.size))
     attention_picture(seen, _tokens(task, hypothesis), hypothesis.attention.tolist()).save(path, "PNG")

@@ -70,7 +70,7 @@ class ImageCaptioning:
 
     def num_batches(self, split: Split) -> int:
         """Batches of one pass, the same in every epoch."""
-        return len(self.data.plan(split, self.tokenizer, 0))
+        return len(self.batches(split))
 
     def objective(self) -> Callable[[CaptionBatch], Loss]:
         """The loss of the published captions, its gradient the mean over tokens; or the self-critical one."""
@@ -95,8 +95,8 @@ class ImageCaptioning:
         """Log-probability in nats of every token of the published captions, ``<eos>`` included, in their order."""
         self.model.eval()
         offsets = self.data.captions(split, self.tokenizer).offsets
-        log_probs = np.empty(offsets[-1], np.float32)
-        for batch in self.batches(split):
+        log_probs = np.full(offsets[-1], np.nan, np.float32)
+        for batch in self.data.whole_batches(split, self.tokenizer):
             state = self.model.encode(batch.images)
             columns = decoder_log_probs(self.decoder, batch.inputs, batch.targets, state).float().cpu().numpy()
             for column, number in enumerate(batch.numbers.tolist()):
@@ -147,7 +147,7 @@ def build(config: CaptionConfig, assets: Path, device: torch.device, data_dir: P
 def evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | None = None) -> Sequence[Score]:
     """Scores of the models' averaged probabilities; the models are in memory together.
 
-    A damaged image counts with an empty caption.
+    Each model reads features of its own. A damaged image counts with an empty caption.
 
     Raises:
         DataError: the runs are scored on different test data.
@@ -158,7 +158,7 @@ def evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | Non
     require_alike(models)
     require_parts(meteor=first.config.scoring.meteor, spice=first.config.scoring.spice)
     if len({model.data.sha256(split) for model in models}) > 1:
-        raise DataError("these runs differ in their features or test data: they cannot be scored as one")
+        raise DataError("these runs differ in their test data: they cannot be scored as one")
     log_probs, _ = mixture_log_probs(model.log_probs(split) for model in models)
     captions = _captions(models, split)
     if outputs is not None:
@@ -192,7 +192,7 @@ def _captions(models: Sequence[ImageCaptioning], split: Split) -> list[str]:
     for chosen in np.split(numbers, range(batch_size, len(numbers), batch_size)):
         features = [model.data.features(split, chosen) for model in models]
         found += [first.tokenizer.decode(best[0].tokens) for best in caption(models, features, settings)]
-    for number in first.data.damaged(split).tolist():
+    for number in {number for model in models for number in model.data.damaged(split).tolist()}:
         found[number] = ""
     return found
 
@@ -201,11 +201,11 @@ def _perplexities(
     log_probs: LogProbs, task: ImageCaptioning, references: Sequence[Sequence[str]], how: dict[str, str]
 ) -> list[Score]:
     """By token; by word too where those differ."""
-    kind = task.config.data.tokens
+    kind, vocabulary_size = task.config.data.tokens, len(task.tokenizer.vocabulary)
     if kind == "word":
-        return [token_and_word_perplexity(log_probs, kind, log_probs.size, how)[0]]
+        return [token_and_word_perplexity(log_probs, kind, vocabulary_size, log_probs.size, how)[0]]
     num_words = sum(len(python_tokenize(line).split()) + 1 for lines in references for line in lines)
-    return list(token_and_word_perplexity(log_probs, kind, num_words, how))
+    return list(token_and_word_perplexity(log_probs, kind, vocabulary_size, num_words, how))
 
 
 def _make_tokens(config: CaptionConfig, data: CaptionData, assets: Path) -> None:

@@ -82,6 +82,14 @@ class MTConfig(TaskConfig):
     training: MTTrainingConfig = MTTrainingConfig()
     decoding: MTDecodingConfig = MTDecodingConfig()
 
+    @model_validator(mode="after")
+    def _coverage_has_attention(self) -> Self:
+        if self.decoding.coverage_penalty and self.model.architecture != "attention":
+            raise ValueError(
+                f"decoding.coverage_penalty needs model.architecture=attention, not {self.model.architecture}"
+            )
+        return self
+
 
 class MTPrediction(Section):
     """Translate lines; what is not given is as the run's configuration has it."""

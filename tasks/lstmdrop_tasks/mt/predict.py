@@ -28,8 +28,14 @@ def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iter
     """The translation of each line, as soon as a batch of lines has come.
 
     Raises:
-        UsageError: a picture of attention was asked for, and there is more than one line, or no attention.
+        UsageError: a picture of attention or a coverage penalty was asked for, and there is no attention, or a
+            picture and there is more than one line.
     """
+    architectures = [task.config.model.architecture for task in tasks]
+    if options.coverage_penalty and "attention" not in architectures:
+        raise UsageError(
+            f"--coverage-penalty needs attention, and a model of architecture {architectures[0]!r} has none"
+        )
     for task in tasks:
         task.model.eval()
     lines = iter(inputs) if options.attention is None else iter(_only_line(inputs))

@@ -84,13 +84,23 @@ class MachineTranslation:
         return self._pairs[split]
 
     def batches(self, split: Split, *, epoch: int = 0) -> PlannedBatches[PairBatch]:
-        """Pairs of like length together, in an order that the seed and the epoch determine."""
+        """Pairs of like length together, in an order that the seed and the epoch determine.
+
+        Of training, those with a side of more than ``data.max_length`` tokens are left out.
+
+        Raises:
+            DataError: all are too long.
+        """
         pairs = self.pairs(split)
-        return PlannedBatches(self._plan(split, epoch), lambda numbers: pairs.batch(numbers, self.device))
+        longest = self.config.data.max_length
+        kept = pairs.kept(longest) if split == "train" else np.arange(len(pairs))
+        if len(kept) == 0:
+            raise DataError(f"no pair of the {split} split has at most {longest} tokens a side")
+        return self._batches(pairs, kept, epoch)
 
     def num_batches(self, split: Split) -> int:
         """Batches of one pass, the same in every epoch."""
-        return len(self._plan(split, 0))
+        return len(self.batches(split))
 
     def objective(self) -> Callable[[PairBatch], Loss]:
         """The loss under smoothed labels; its gradient is the mean over target tokens."""
@@ -111,9 +121,10 @@ class MachineTranslation:
     def log_probs(self, split: Split) -> LogProbs:
         """Log-probability in nats of every target token of the split, ``<eos>`` included, in the text's order."""
         self.model.eval()
-        offsets = self.pairs(split).target.offsets
-        log_probs = np.empty(offsets[-1], np.float32)
-        for batch in self.batches(split):
+        pairs = self.pairs(split)
+        offsets = pairs.target.offsets
+        log_probs = np.full(offsets[-1], np.nan, np.float32)
+        for batch in self._batches(pairs, np.arange(len(pairs)), epoch=0):  # of training too, all are scored
             state = self.model.encode(batch.source, batch.source_lengths)
             columns = decoder_log_probs(self.decoder, batch.inputs, batch.targets, state).float().cpu().numpy()
             for column, number in enumerate(batch.numbers.tolist()):
@@ -139,15 +150,11 @@ class MachineTranslation:
         """Hash over the contents of the three splits, both languages."""
         return hashlib.sha256("".join(self.pairs(split).sha256 for split in SPLITS).encode()).hexdigest()
 
-    def _plan(self, split: Split, epoch: int) -> list[np.ndarray]:
-        pairs = self.pairs(split)
-        every = np.arange(len(pairs))
-        kept = pairs.kept(self.config.data.max_length) if split == "train" else every
-        if len(kept) == 0:
-            raise DataError(f"no pair of the {split} split has at most {self.config.data.max_length} tokens a side")
+    def _batches(self, pairs: Pairs, kept: np.ndarray, epoch: int) -> PlannedBatches[PairBatch]:
         lengths = np.maximum(pairs.source.lengths, pairs.target.lengths)[kept]
         generator = np.random.default_rng([self.config.seed, epoch])
-        return [kept[batch] for batch in token_batches(lengths, self.config.training.batch_tokens, generator)]
+        batches = token_batches(lengths, self.config.training.batch_tokens, generator)
+        return PlannedBatches([kept[batch] for batch in batches], lambda numbers: pairs.batch(numbers, self.device))
 
 
 def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None) -> MachineTranslation:
@@ -187,10 +194,13 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     decoding, data = models[0].config.decoding, models[0].pairs(split).sha256[:12]
     how = {"models": str(len(models)), "data": data}
     search = {"beam": str(decoding.beam_size), "length": f"{decoding.length_penalty:g}"}
+    if decoding.coverage_penalty:
+        search["coverage"] = f"{decoding.coverage_penalty:g}"
+    unit, vocabulary_size = models[0].config.data.tokens, len(models[0].tokenizers.target.vocabulary)
     num_words = sum(len(line.split()) for line in references) + len(references)
     return [
         *translation_scores(translations, references, {**search, **how}),
-        *token_and_word_perplexity(log_probs, models[0].config.data.tokens, num_words, how),
+        *token_and_word_perplexity(log_probs, unit, vocabulary_size, num_words, how),
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lstmdrop.commands.page import page
@@ -79,11 +80,15 @@ def test_pictures_are_inlined(make_run: Callable[..., Path], tmp_path: Path) -> 
     examples = [
         {"text": "a dog", "image": str(picture), "references": ["a dog", "one dog"]},
         {"text": "b", "image": "no"},
+        {"text": "c", "image": str(tmp_path / "features.npy")},
     ]
+    np.save(tmp_path / "features.npy", np.ones(3))
     (run / "examples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in examples))
     text = page(report([tmp_path / "runs"]))
     assert 'alt="test image photo.jpg" loading="lazy" src="data:image/jpeg;base64,/9j/4HBpY3R1cmU="' in text
+    assert text.count("base64") == 1
     assert '<span class="image">no</span>' in text
+    assert '<span class="image">features.npy</span>' in text
     assert "base64" not in page(report([tmp_path / "runs"]), with_data=False)
 
 

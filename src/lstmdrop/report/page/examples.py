@@ -12,7 +12,7 @@ from lstmdrop.report.page.example import Example
 from lstmdrop.report.page.marking import Mark, align
 
 LARGEST_IMAGE = 200_000
-"""Bytes of a picture that is inlined; a larger one is named."""
+"""Bytes of a picture that is inlined; a larger one is named, and so is what is no picture, such as features."""
 
 
 def examples_html(name: str, examples: Sequence[Example]) -> str:
@@ -59,9 +59,10 @@ def _image(example: Example) -> str:
     if example.image is None:
         return ""
     name = escape(example.image.name)
-    if not example.image.is_file() or example.image.stat().st_size > LARGEST_IMAGE:
+    kind = mimetypes.guess_type(example.image.name, strict=False)[0] or ""
+    is_picture = kind.startswith("image/") and example.image.is_file()
+    if not is_picture or example.image.stat().st_size > LARGEST_IMAGE:
         return _line("image", name)
-    kind = mimetypes.guess_type(example.image.name)[0] or "image/jpeg"
     data = base64.b64encode(example.image.read_bytes()).decode("ascii")
     return f'<img alt="test image {name}" loading="lazy" src="data:{kind};base64,{data}">'
 

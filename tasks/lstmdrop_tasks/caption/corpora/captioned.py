@@ -17,7 +17,7 @@ class CaptionedImage:
     source: Path
     """An image file, or its features as an ``.npy`` or ``.npz`` file."""
     captions: tuple[str, ...]
-    """One at least; none is blank."""
+    """One at least; each has a word."""
 
 
 @dataclass(frozen=True, slots=True)

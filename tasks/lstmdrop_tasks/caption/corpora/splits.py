@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lstmdrop.errors import DataError
+from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
 
@@ -25,7 +26,7 @@ class Captions:
 
 @dataclass(slots=True)
 class CaptionCollector:
-    """Takes captions one by one; each becomes one line, and blank ones are counted."""
+    """Takes captions one by one; each becomes one line, and those without a word are counted as blank."""
 
     by_image: dict[str, list[str]] = field(default_factory=dict)
     num_blank: int = 0
@@ -33,7 +34,8 @@ class CaptionCollector:
     def add(self, image: str, caption: str) -> None:
         """One caption of an image."""
         own = self.by_image.setdefault(image, [])
-        if line := " ".join(caption.split()):
+        line = " ".join(caption.split())
+        if _has_words(line):
             own.append(line)
         else:
             self.num_blank += 1
@@ -41,6 +43,12 @@ class CaptionCollector:
     def collected(self) -> Captions:
         """All that came."""
         return Captions(self.by_image, self.num_blank)
+
+
+def _has_words(line: str) -> bool:
+    """Whether anything is left of a caption once it is cut into tokens: of marks alone, nothing is."""
+    begins_with_one = line[:1].isascii() and line[:1].isalpha()  # as nearly all do: the tokeniser is slow
+    return begins_with_one or bool(python_tokenize(line))
 
 
 def make_corpus(

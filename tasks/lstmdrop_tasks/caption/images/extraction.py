@@ -35,7 +35,7 @@ class Extracted:
 
 
 class FileEncoder:
-    """Encodes files one by one; the network is loaded for the first image.
+    """Encodes files that belong to no store; the network is loaded for the first image.
 
     Raises:
         ConfigError, MissingPartError: at the first image, as `load_encoder`.
@@ -49,26 +49,10 @@ class FileEncoder:
     def _encoder(self) -> ImageEncoder | None:
         return load_encoder(self.config, self.device)
 
-    def __call__(self, path: Path) -> Features:
-        """The features of a file, shape ``(1 + positions, channels)``.
-
-        Raises:
-            DataError: the file cannot be used.
-        """
-        return encode_file(path, None if is_ready(path) else self._encoder)
-
-
-def encode_file(path: Path, encoder: ImageEncoder | None) -> Features:
-    """The features of one file, shape ``(1 + positions, channels)``; without an encoder, of ready-made features.
-
-    Raises:
-        DataError: the file cannot be used.
-    """
-    found = next(extract([path], encoder, 1))
-    if found.features is None:
-        raise DataError(found.problem)
-    # As a store would give them.
-    return found.features.astype(np.float16).astype(np.float32)
+    def __call__(self, files: Sequence[Path]) -> list[Extracted]:
+        """The features of each file, shape ``(1 + positions, channels)``, rounded as a store would give them."""
+        encoder = None if all(map(is_ready, files)) else self._encoder
+        return [_rounded(found) for found in extract(files, encoder, self.config.batch_size)]
 
 
 def extract(files: Sequence[Path], encoder: ImageEncoder | None, batch_size: int) -> Iterator[Extracted]:
@@ -112,6 +96,12 @@ def _encode_pixels(pixels: Sequence[Pixels], encoder: ImageEncoder) -> Features:
     parts = [batch[start : start + at_once] for start in range(0, len(batch), at_once)]
     features: Features = torch.cat([encoder.encode(part).float().cpu() for part in parts]).numpy()
     return features
+
+
+def _rounded(extracted: Extracted) -> Extracted:
+    if extracted.features is None:
+        return extracted
+    return Extracted(extracted.features.astype(np.float16).astype(np.float32))
 
 
 def _checked(extracted: Extracted, path: Path) -> Extracted:

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,10 @@ VERSION = 1
 """To be raised when the same files come to give other features."""
 
 MOST_PROBLEMS = 0.01
-"""The share of damaged images up to which a split can be used."""
+"""The share of damaged images up to which a split can be used; a single one never stops a run."""
+
+NUM_NAMED = 5
+"""Damaged images that an error names."""
 
 FEATURES, INDEX = "features.bin", "index.json"
 
@@ -74,8 +78,8 @@ def build_store(
     size. How far the work has come is told to `lstmdrop.data.work_progress`.
 
     Raises:
-        DataError: more than 1% of the images cannot be used, features of one's own differ in shape, the disk is too
-            small, or the entry is damaged.
+        DataError: more than 1% of the images (and more than one) cannot be used, features of one's own differ in
+            shape, the disk is too small, or the entry is damaged.
         ConfigError: there is no such encoder.
         MissingPartError: the encoder's package is not installed.
     """
@@ -149,8 +153,8 @@ def _open(folder: Path, images: Sequence[CaptionedImage]) -> FeatureStore:
 
 
 def _require_few_problems(store: FeatureStore) -> None:
-    if len(store.problems) > MOST_PROBLEMS * len(store):
-        first = next(iter(store.problems.values()))
+    if len(store.problems) > max(1, MOST_PROBLEMS * len(store)):
+        first = "\n".join(islice(store.problems.values(), NUM_NAMED))
         raise DataError(
             f"{len(store.problems)} of {len(store):,} images cannot be used, more than 1%; the first:\n{first}"
         )
