@@ -15,6 +15,7 @@ from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import Run
 from lstmdrop.task import SPLITS, Split, Task
+from lstmdrop.training.precision import set_switches
 
 
 def evaluate(
@@ -118,6 +119,7 @@ def _load_task(
 ) -> Task[Any]:
     run.require_assets()
     config = resolve_config(plugin, data=data, stored=run.config(), overrides=overrides)
+    set_switches(config.training)
     task = plugin.build(config, run.assets, choose_device(device), data_dir)
     try:
         task.model.load_state_dict(run.load_best().tensors)
