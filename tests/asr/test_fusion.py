@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -87,30 +88,66 @@ def test_a_language_model_of_other_letters_is_refused(language_models: dict[str,
         make_scorer(load_language_model(language_models["character"]), train_tokenizer("character", tmp_path / "text"))
 
 
+@pytest.mark.parametrize("tokens", ["word", "character"])
+def test_searches_from_one_start_read_nothing_twice_and_find_the_same(
+    language_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens: str
+) -> None:
+    (tmp_path / "text").write_text("\n".join(LINES) + "\n")
+    tokenizer = train_tokenizer("character", tmp_path / "text")
+    model: Any = load_language_model(language_models[tokens])
+    num_read, read = [0], model._model.next_logits
+
+    def counted(tokens: torch.Tensor, state: Any = None) -> Any:
+        num_read[0] += 1
+        return read(tokens, state)
+
+    monkeypatch.setattr(model._model, "next_logits", counted)
+    scorer = make_scorer(model, tokenizer)
+    log_probs = 3 * np.random.default_rng(2).standard_normal((20, len(tokenizer.vocabulary)))
+    log_probs -= np.logaddexp.reduce(log_probs, 1, keepdims=True)
+
+    def search(weight: float, start: Any = None) -> Any:
+        settings = CTCBeamSettings(beam_size=4, num_best=4, lm_weight=weight)
+        return prefix_beam_search(log_probs, tokenizer.eos, settings, scorer, start)
+
+    alone = {weight: search(weight) for weight in (0.3, 1.0)}
+    num_alone, start = num_read[0], scorer.start()
+    for weight in (0.3, 1.0, 0.3):
+        together = search(weight, start)
+        assert [one.tokens for one in together] == [one.tokens for one in alone[weight]]
+        assert [one.score for one in together] == pytest.approx([one.score for one in alone[weight]], abs=1e-4)
+    num_together = num_read[0] - num_alone
+    assert 0 < num_together < num_alone
+    search(1.0, start)
+    assert num_read[0] == num_alone + num_together
+
+
+@pytest.mark.parametrize("tokens", ["word", "character"])
 def test_weights_are_tuned_on_one_split_and_scored_on_another(
     language_models: dict[str, Path],
     toys: dict[str, tuple[str, list[str]]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    tokens: str,
 ) -> None:
-    monkeypatch.setattr("lstmdrop_tasks.asr.tuning.LM_WEIGHTS", (0.0, 0.5))
-    monkeypatch.setattr("lstmdrop_tasks.asr.tuning.LENGTH_BONUSES", (0.0, 1.0))
+    weights, bonuses = (0.0, 0.5), (0.0, 1.0)
+    monkeypatch.setattr("lstmdrop_tasks.asr.tuning.LM_WEIGHTS", weights)
+    monkeypatch.setattr("lstmdrop_tasks.asr.tuning.LENGTH_BONUSES", bonuses)
     data, overrides = toys["asr"]
     run = train("asr", size="tiny", data=data, overrides=overrides, out=tmp_path / "run").directory
-    settings = [f"decoding.lm={language_models['character']}", "decoding.beam_size=2"]
+    settings = [f"decoding.lm={language_models[tokens]}", "decoding.beam_size=2"]
     chosen = tune("asr", runs=[run], split="valid", overrides=settings)
     assert [setting.split("=")[0] for setting in chosen] == [
         "decoding.beam_size", "decoding.lm_weight", "decoding.length_bonus"
     ]  # fmt: skip
-    wer = {
-        name: evaluate("asr", runs=[run], split="valid", overrides=own)[0]
-        for name, own in {
-            "tuned": [*settings, *chosen],
-            "plain": [*settings, "decoding.lm_weight=0.0"],
-        }.items()
-    }
-    assert wer["tuned"].value <= wer["plain"].value
-    assert "decoding:beam2|lm:" in wer["tuned"].signature
+    wer: dict[tuple[float, float], Any] = {}
+    for weight, bonus in product(weights, bonuses):
+        own = [f"decoding.lm_weight={weight}", f"decoding.length_bonus={bonus}"]
+        wer[weight, bonus] = evaluate("asr", runs=[run], split="valid", overrides=[*settings, *own])[0]
+    best = min(wer, key=lambda pair: (wer[pair].value, pair))
+    assert chosen[1:] == [f"decoding.lm_weight={best[0]}", f"decoding.length_bonus={best[1]}"]
+    assert len({score.value for score in wer.values()}) > 1
+    assert "decoding:beam2|lm:" in wer[best].signature
 
 
 def test_frames_have_nothing_to_tune(build_asr: Callable[..., Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from lstmdrop.errors import DataError, UsageError
@@ -93,13 +95,29 @@ def test_what_cannot_stream_says_why(build_spoken: Build, override: str, reason:
         Stream(build_spoken("model.bidirectional=false", override))
 
 
-def test_streamed_predictions_end_with_the_whole_one(build_spoken: Build, spoken: Path) -> None:
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_streamed_predictions_end_with_the_whole_one(build_spoken: Build, spoken: Path, beam_size: int) -> None:
     task, path = build_spoken("model.bidirectional=false"), str(spoken / "test-00-00.flac")
-    streamed = list(predict([task], [path], ASRPrediction(streaming=True, chunk=0.2)))
-    (whole,) = predict([task], [path], ASRPrediction())
+    streamed = list(predict([task], [path], ASRPrediction(streaming=True, chunk=0.2, beam_size=beam_size)))
+    (whole,) = predict([task], [path], ASRPrediction(beam_size=beam_size))
     assert [part["final"] for part in streamed] == [False] * (len(streamed) - 1) + [True]
     assert streamed[-1]["text"] == whole["text"]
     assert streamed[-1]["words"] == whole["words"]
+    assert ["real_time_factor" in part for part in streamed] == [part["final"] for part in streamed]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_log_says_how_fast_it_was(
+    build_spoken: Build, spoken: Path, caplog: pytest.LogCaptureFixture, streaming: bool
+) -> None:
+    task, paths = build_spoken("model.bidirectional=false"), [str(spoken / f"test-00-0{n}.flac") for n in (0, 1)]
+    outputs = list(predict([task], paths, ASRPrediction(streaming=streaming)))
+    found = re.search(r"([\d.]+) s of sound in ([\d.]+) s: real-time factor ([\d.]+) on 1 thread$", caplog.text, re.M)
+    assert found is not None
+    heard, _, factor = map(float, found.groups())
+    factors = [part["real_time_factor"] for part in outputs if "real_time_factor" in part]
+    assert heard == pytest.approx(sum(len(read_audio(Path(path), RATE)) for path in paths) / RATE, abs=0.01)
+    assert min(factors) - 1e-4 <= factor <= max(factors) + 1e-4
 
 
 def test_words_come_with_times_and_confidences(build_spoken: Build, spoken: Path) -> None:
@@ -137,6 +155,25 @@ def test_standard_input_may_be_the_sound(build_spoken: Build, spoken: Path, monk
     (piped,) = predict([task], ["-"], ASRPrediction())
     (named,) = predict([task], [str(path)], ASRPrediction())
     assert (piped["text"], piped["words"]) == (named["text"], named["words"])
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("num_samples", "reason"), [(0, "not a sound file"), (20, "shorter than one frame")])
+def test_standard_input_is_called_so_in_errors(
+    build_spoken: Build,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    streaming: bool,
+    num_samples: int,
+    reason: str,
+) -> None:
+    sound = io.BytesIO()
+    if num_samples:
+        soundfile.write(sound, np.zeros(num_samples, np.float32), RATE, format="WAV")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(sound.getvalue() or b"no sound")))
+    with pytest.raises(DataError, match="such as standard input"):
+        list(predict([build_spoken("model.bidirectional=false")], ["-"], ASRPrediction(streaming=streaming)))
+    assert f"standard input: {reason}" in caplog.text
 
 
 def test_a_bad_file_stops_no_other_but_is_an_error_in_the_end(

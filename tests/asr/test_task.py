@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 import torch
 
+from lstmdrop import train
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.metrics.word_error_rate import normalise_transcript
 from lstmdrop.nn.rules import RULE_NAMES
+from lstmdrop.report.curves import read_curves
 from lstmdrop.training.trainer import Trainer
 from lstmdrop_tasks.asr.batch import PADDING, pad_utterances
 from lstmdrop_tasks.asr.model import stack_frames
-from lstmdrop_tasks.asr.task import evaluate
+from lstmdrop_tasks.asr.task import evaluate, log_prob_batches
 
 Build = Callable[..., Any]
 OBJECTIVES = pytest.mark.parametrize("objective", ["ctc", "frames"])
@@ -133,11 +135,14 @@ def test_the_ctc_loss_is_over_each_rows_own_steps(build_asr: Build) -> None:
     assert loss_of(task, batch) == pytest.approx(float(expected), rel=1e-5)
 
 
-def copy_with(toy_speech: Path, folder: Path, change: Callable[[dict[str, Any]], None], number: int = 2) -> Path:
+def copy_with(
+    toy_speech: Path, folder: Path, change: Callable[[dict[str, Any]], None], split: str = "train", count: int = 1
+) -> Path:
     shutil.copytree(toy_speech, folder)
-    lines = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
-    change(lines[number])
-    (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lines = [json.loads(line) for line in (folder / f"{split}.jsonl").read_text().splitlines()]
+    for line in lines[2 : 2 + count]:
+        change(line)
+    (folder / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
 
@@ -165,6 +170,61 @@ def test_an_infinite_loss_is_masked_and_counted(build_asr: Build, caplog: pytest
     assert all(torch.isfinite(parameter.grad).all() for parameter in task.model.parameters())
     assert task.targets.num_infinite == 1
     assert "infinite" in caplog.text
+    assert loss.count == 1  # the token of the other utterance
+    caplog.clear()
+    assert "|masked_in_training:1|" in task.evaluate("valid")[2].signature
+    assert "1 ctc losses of training so far were infinite and masked" in caplog.text
+
+
+def test_the_loss_of_a_split_is_the_training_loss_without_dropout(build_asr: Build) -> None:
+    task = build_asr()
+    wer, _, loss = task.evaluate("valid")
+    assert (wer.name, loss.name) == ("wer", "ctc_loss")  # the first one chooses the checkpoint
+    losses = [task.objective()(batch) for batch in task.batches("valid")]
+    assert loss.value == pytest.approx(
+        sum(float(own.total.detach()) for own in losses) / sum(own.count for own in losses)
+    )
+    assert f"tokens:{sum(own.count for own in losses)}|models:1|" in loss.signature
+
+
+def test_a_loss_that_is_infinite_counts_in_no_mean(build_asr: Build, toy_speech: Path, tmp_path: Path) -> None:
+    folder = copy_with(toy_speech, tmp_path / "copy", lambda line: line.update(text="A" * 300), split="valid")
+    plain, other = build_asr().evaluate("valid")[2], build_asr(data=folder).evaluate("valid")[2]
+    assert "|masked:1|" in other.signature
+    assert "masked" not in plain.signature
+    assert 0 < other.value < 2 * plain.value
+
+
+def test_a_run_shows_its_loss_in_training_and_validation(
+    toys: dict[str, tuple[str, list[str]]], tmp_path: Path
+) -> None:
+    data, overrides = toys["asr"]
+    run = train("asr", size="tiny", data=data, overrides=overrides, out=tmp_path / "run")
+    curves = read_curves(run.directory)
+    assert (curves.metric, curves.epochs) == ("ctc_loss", (1, 2))
+    assert np.isfinite([*curves.training, *curves.validation]).all()
+    assert {(row["split"], row["name"]) for row in run.result()["scores"]} == {
+        (split, name) for split in ("train", "valid", "test") for name in ("wer", "cer", "ctc_loss")
+    }
+
+
+def test_all_that_is_left_out_is_named_in_the_run(build_asr: Build, toy_speech: Path, tmp_path: Path) -> None:
+    folder = copy_with(toy_speech, tmp_path / "copy", lambda line: line.update(text="..."), count=7)
+    assert (
+        build_asr(data=folder)
+        .summary()["left out"]
+        .endswith("train6 (its transcript is empty), and 2 more: assets/left_out.txt in the run names all")
+    )
+    (named,) = tmp_path.glob("assets/*/left_out.txt")
+    assert named.read_text() == "".join(f"train\ttrain{n}\tits transcript is empty\n" for n in range(2, 9))
+
+
+@OBJECTIVES
+def test_the_number_scored_at_a_time_changes_no_score(build_asr: Build, objective: str) -> None:
+    one, all_five = (build_asr(f"objective={objective}", f"decoding.batch_size={size}") for size in (1, 5))
+    assert (one.num_batches("valid"), all_five.num_batches("valid")) == (5, 1)
+    for own, other in zip(one.evaluate("valid"), all_five.evaluate("valid"), strict=True):
+        assert own.value == pytest.approx(other.value, rel=1e-5)
 
 
 def test_blank_collapse_is_reported(build_asr: Build, caplog: pytest.LogCaptureFixture) -> None:
@@ -173,7 +233,7 @@ def test_blank_collapse_is_reported(build_asr: Build, caplog: pytest.LogCaptureF
         task.model.softmax.bias[task.targets.blank] += 50.0
     scores = task.evaluate("valid")
     assert "100% of the transcripts are empty" in caplog.text
-    assert [score.value for score in scores] == [100.0, 100.0]  # every word is a deletion, none is dropped
+    assert [score.value for score in scores[:2]] == [100.0, 100.0]  # every word is a deletion, none is dropped
     assert "empty:100.0%" in scores[0].signature
 
 
@@ -218,7 +278,7 @@ def test_wer_is_that_of_the_saved_predictions(build_asr: Build, tmp_path: Path) 
     import jiwer
 
     task = build_asr()
-    wer, cer = task.evaluate("test", outputs=tmp_path)
+    wer, cer, _ = task.evaluate("test", outputs=tmp_path)
     hypotheses = (tmp_path / "predictions.txt").read_text().split("\n")[:-1]
     references = [normalise_transcript(utterance.text) for utterance in task.speech.utterances("test")]
     assert wer.value == pytest.approx(100 * jiwer.wer(references, hypotheses))
@@ -231,6 +291,21 @@ def test_an_ensemble_of_a_model_with_itself_is_the_model(build_asr: Build, objec
     alone, double = task.evaluate("test"), evaluate([task, task], "test")
     assert [score.value for score in alone] == [score.value for score in double]
     assert "models:2" in double[0].signature
+
+
+def test_models_of_other_seeds_speak_of_the_same_utterance(build_asr: Build) -> None:
+    tasks = [build_asr(f"seed={seed}") for seed in (1, 2)]
+
+    def said(models: list[Any]) -> dict[int, torch.Tensor]:
+        return {
+            number: log_probs[: -(-length // 2), column].exp()
+            for log_probs, batch in log_prob_batches(models, "train")
+            for column, (number, length) in enumerate(zip(batch.numbers.tolist(), batch.lengths.tolist(), strict=True))
+        }
+
+    together, (one, other) = said(tasks), (said([task]) for task in tasks)
+    for number, probabilities in together.items():
+        assert torch.allclose(probabilities, (one[number] + other[number]) / 2, atol=1e-5)
 
 
 def test_models_of_other_outputs_cannot_be_averaged(build_asr: Build) -> None:
@@ -292,6 +367,6 @@ def test_settings_that_cannot_be_are_refused(build_asr: Build, override: str, re
             build_asr(override)
 
 
-def test_frames_are_scored_on_training_data_too(build_asr: Build) -> None:
-    assert build_asr("objective=frames").scored_splits == ("train", "valid", "test")
-    assert build_asr().scored_splits == ("valid", "test")
+@pytest.mark.parametrize("objective", ["frames", "ctc"])
+def test_a_run_is_scored_on_training_data_too(build_asr: Build, objective: str) -> None:
+    assert build_asr(f"objective={objective}").scored_splits == ("train", "valid", "test")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lstmdrop.decoding.ctc import align, collapse, greedy, num_steps_needed
-from lstmdrop.decoding.ctc_search import CTCBeamSettings, prefix_beam_search
+from lstmdrop.decoding.ctc_search import CTCBeamSettings, PrefixBeamSearch, prefix_beam_search
 
 BLANK = 0
 WHOLE = CTCBeamSettings(beam_size=100_000, num_best=100_000)
@@ -87,6 +87,40 @@ def test_a_language_model_of_weight_nothing_changes_nothing() -> None:
     )
 
 
+def plain_search(log_probs: np.ndarray, settings: CTCBeamSettings, lm: Bigrams) -> list[tuple[int, ...]]:
+    """Every prefix of the beam with every token, at every step."""
+    beam = {(): (0.0, -math.inf)}
+
+    def rank(tokens: tuple[int, ...], masses: tuple[float, float], end: float = 0.0) -> float:
+        said = sum(lm.score(a, b) for a, b in zip([lm.start(), *tokens], tokens, strict=False))
+        return float(np.logaddexp(*masses)) + settings.lm_weight * (said + end) + settings.length_bonus * len(tokens)
+
+    for step in log_probs:
+        grown: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [-math.inf, -math.inf])
+        for tokens, (blank, token) in beam.items():
+            total = np.logaddexp(blank, token)
+            grown[tokens][0] = np.logaddexp(grown[tokens][0], total + step[BLANK])
+            if tokens:
+                grown[tokens][1] = np.logaddexp(grown[tokens][1], token + step[tokens[-1]])
+            for new in range(1, len(step)):
+                if step[new] >= step.max() - settings.prune:
+                    longer, before = (*tokens, new), blank if tokens[-1:] == (new,) else total
+                    grown[longer][1] = np.logaddexp(grown[longer][1], before + step[new])
+        best = sorted(grown, key=lambda tokens: rank(tokens, (grown[tokens][0], grown[tokens][1])), reverse=True)
+        beam = {tokens: (grown[tokens][0], grown[tokens][1]) for tokens in best[: settings.beam_size]}
+    ends = {tokens: lm.finish([lm.start(), *tokens][-1]) for tokens in beam}
+    return sorted(beam, key=lambda tokens: rank(tokens, beam[tokens], ends[tokens]), reverse=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("beam_size", "prune"), [(1, math.inf), (3, math.inf), (8, math.inf), (8, 2.0)])
+def test_what_is_not_tried_would_not_have_entered_the_beam(seed: int, beam_size: int, prune: float) -> None:
+    log_probs, lm = random_log_probs(25, 6, seed, sharpness=3.0), Bigrams(6, seed + 20)
+    settings = CTCBeamSettings(beam_size, num_best=beam_size, lm_weight=0.5, length_bonus=0.8, prune=prune)
+    found = prefix_beam_search(log_probs, BLANK, settings, lm)
+    assert [hypothesis.tokens for hypothesis in found] == plain_search(log_probs, settings, lm)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_search_agrees_with_an_independent_decoder(seed: int) -> None:
     fast_ctc_decode = pytest.importorskip("fast_ctc_decode")
@@ -94,6 +128,21 @@ def test_the_search_agrees_with_an_independent_decoder(seed: int) -> None:
     theirs, _ = fast_ctc_decode.beam_search(np.exp(log_probs), "-abcde", beam_size=50, beam_cut_threshold=0.0)
     (ours,) = prefix_beam_search(log_probs, BLANK, CTCBeamSettings(beam_size=50))
     assert "".join("-abcde"[token] for token in ours.tokens) == theirs
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_n_best_are_those_of_an_independent_decoder(seed: int) -> None:
+    theirs = pytest.importorskip("flashlight.lib.text.decoder")
+    log_probs = random_log_probs(10, 4, seed).astype(np.float32)
+    options = theirs.LexiconFreeDecoderOptions(
+        beam_size=3000, beam_size_token=4, beam_threshold=1e9, lm_weight=0.0, sil_score=0.0, log_add=True,
+        criterion_type=theirs.CriterionType.CTC,
+    )  # fmt: skip
+    decoder = theirs.LexiconFreeDecoder(options, theirs.ZeroLM(), -1, BLANK, [])  # -1 stands at both ends
+    expected = decoder.decode(log_probs.ctypes.data, *log_probs.shape)[:20]
+    found = prefix_beam_search(log_probs, BLANK, CTCBeamSettings(beam_size=3000, num_best=20))
+    assert [one.tokens for one in found] == [collapse(one.tokens[1:-1], BLANK) for one in expected]
+    assert [one.log_prob for one in found] == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -135,6 +184,16 @@ def test_pruning_only_leaves_out_the_unlikely() -> None:
     assert pruned.log_prob == pytest.approx(whole.log_prob, abs=0.01)
 
 
+@pytest.mark.parametrize("size", [1, 7, 20])
+def test_a_search_may_come_in_pieces(size: int) -> None:
+    log_probs, lm = random_log_probs(20, 6, 1), Bigrams(6, 2)
+    settings = CTCBeamSettings(beam_size=6, num_best=6, lm_weight=0.5)
+    search = PrefixBeamSearch(BLANK, settings, lm)
+    for start in range(0, 20, size):
+        search.accept(log_probs[start : start + size])
+        assert search.hypotheses() == prefix_beam_search(log_probs[: start + size], BLANK, settings, lm)
+
+
 def test_no_step_says_nothing() -> None:
     nothing = np.zeros((0, 3))
     assert greedy(nothing, BLANK).tokens == ()
@@ -148,12 +207,31 @@ def test_the_alignment_is_the_best_path_that_says_the_tokens(tokens: tuple[int, 
         (path for path in product(range(3), repeat=6) if collapse(path, BLANK) == tokens),
         key=lambda path: sum(log_probs[n, token] for n, token in enumerate(path)),
     )
-    spans = align(log_probs, tokens, BLANK)
-    path = [BLANK] * 6
+    assert path_of(align(log_probs, tokens, BLANK), tokens, 6) == best
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_greedy_decoding_says_is_aligned_to_its_path(seed: int) -> None:
+    log_probs = random_log_probs(30, 4, seed)
+    tokens = greedy(log_probs, BLANK).tokens
+    assert path_of(align(log_probs, tokens, BLANK), tokens, 30) == tuple(log_probs.argmax(1))
+
+
+def test_a_long_alignment_finds_the_path_that_was_likely() -> None:
+    path = np.array([BLANK, 1, 1, 2, BLANK, 2, 1] * 60)
+    scores = np.full((len(path), 4), -6.0)
+    scores[np.arange(len(path)), path] = -0.5
+    scores[-3, 3] = -0.4  # not said, but the likeliest there
+    tokens = collapse(path.tolist(), BLANK)
+    assert path_of(align(scores, tokens, BLANK), tokens, len(path)) == tuple(path)
+
+
+def path_of(spans: Sequence[range], tokens: Sequence[int], num_steps: int) -> tuple[int, ...]:
+    path = [BLANK] * num_steps
     for token, span in zip(tokens, spans, strict=True):
         for step in span:
             path[step] = token
-    assert tuple(path) == best
+    return tuple(path)
 
 
 def test_an_alignment_needs_a_step_for_each_token_and_for_each_repetition() -> None:
@@ -166,3 +244,5 @@ def test_an_alignment_needs_a_step_for_each_token_and_for_each_repetition() -> N
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="between 1 and beam_size"):
         CTCBeamSettings(beam_size=2, num_best=3)
+    with pytest.raises(ValueError, match="lm_weight is -1; it is 0 or more"):
+        CTCBeamSettings(lm_weight=-1.0)

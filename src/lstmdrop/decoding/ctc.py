@@ -59,8 +59,17 @@ def align(log_probs: LogProbs, tokens: Sequence[int], blank: int) -> list[range]
         raise ValueError(f"{len(log_probs)} steps cannot say {len(tokens)} tokens")
     if not tokens:
         return []
+    said = [run for run in _runs(log_probs.argmax(1)) if run[0] != blank]
+    if [token for token, _ in said] == list(tokens):  # no path at all is more probable
+        return [steps for _, steps in said]
     states = _viterbi(log_probs.astype(np.float64), tokens, blank)
-    return [_steps_of(states, 2 * number + 1) for number in range(len(tokens))]
+    return [steps for state, steps in _runs(states) if state % 2]
+
+
+def _runs(path: npt.NDArray[np.int64]) -> list[tuple[int, range]]:
+    """Each value with the steps that have it in a row."""
+    starts = np.flatnonzero(np.diff(path, prepend=path[0] - 1)).tolist()
+    return [(int(path[start]), range(start, end)) for start, end in zip(starts, [*starts[1:], len(path)], strict=True)]
 
 
 def _viterbi(log_probs: npt.NDArray[np.float64], tokens: Sequence[int], blank: int) -> npt.NDArray[np.int64]:
@@ -71,7 +80,7 @@ def _viterbi(log_probs: npt.NDArray[np.float64], tokens: Sequence[int], blank: i
     may_skip[3::2] = labels[3::2] != labels[1:-2:2]
     score = np.full(len(labels), NEVER)
     score[:2] = log_probs[0, labels[:2]]
-    moves = np.zeros((len(log_probs), len(labels)), np.int64)
+    moves = np.zeros((len(log_probs), len(labels)), np.int8)
     for number, step in enumerate(log_probs[1:], 1):
         one = np.concatenate([[NEVER], score[:-1]])
         two = np.where(may_skip, np.concatenate([[NEVER, NEVER], score[:-2]]), NEVER)
@@ -82,10 +91,5 @@ def _viterbi(log_probs: npt.NDArray[np.float64], tokens: Sequence[int], blank: i
     states = np.zeros(len(log_probs), np.int64)
     for number in range(len(log_probs) - 1, -1, -1):
         states[number] = state
-        state -= moves[number, state]
+        state -= int(moves[number, state])
     return states
-
-
-def _steps_of(states: npt.NDArray[np.int64], state: int) -> range:
-    steps = np.flatnonzero(states == state)
-    return range(int(steps[0]), int(steps[-1]) + 1)

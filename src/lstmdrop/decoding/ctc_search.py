@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
 from lstmdrop.decoding.ctc import NEVER, CTCHypothesis, LogProbs
 
@@ -31,6 +29,8 @@ class CTCBeamSettings:
     def __post_init__(self) -> None:
         if self.beam_size < 1 or not 1 <= self.num_best <= self.beam_size:
             raise ValueError(f"num_best is {self.num_best}; it lies between 1 and beam_size ({self.beam_size})")
+        if self.lm_weight < 0:
+            raise ValueError(f"lm_weight is {self.lm_weight:g}; it is 0 or more")
 
 
 State = Any
@@ -58,27 +58,6 @@ class PrefixScorer(Protocol):
         ...
 
 
-class _Mass(NamedTuple):
-    """Log-probability of a prefix's paths that end with a blank, and of those that end with its last token."""
-
-    blank: float
-    token: float
-
-    @property
-    def total(self) -> float:
-        return _log_add(self.blank, self.token)
-
-
-class _Prefix(NamedTuple):
-    mass: _Mass
-    lm_score: float
-    state: State
-
-
-Prefix = tuple[int, ...]
-Beam = dict[Prefix, _Prefix]
-
-
 class _Silent:
     """No language model."""
 
@@ -95,92 +74,155 @@ class _Silent:
         return 0.0
 
 
+class _Prefix(NamedTuple):
+    """Tokens said so far."""
+
+    rank: float
+    tokens: tuple[int, ...]
+    ends_blank: float
+    """Log-probability of its paths that end with a blank."""
+    ends_token: float
+    """Of those that end with its last token."""
+    log_prob: float
+    """Of both together."""
+    lm_score: float
+    state: State
+
+
+class _Step(NamedTuple):
+    """What the network says at one step."""
+
+    scores: list[float]
+    lowest: float
+    tokens: list[int]
+    """Those that score ``lowest`` or more, the likeliest first, the blank not among them."""
+
+
 def prefix_beam_search(
-    log_probs: LogProbs, blank: int, settings: CTCBeamSettings, scorer: PrefixScorer | None = None
+    log_probs: LogProbs,
+    blank: int,
+    settings: CTCBeamSettings,
+    scorer: PrefixScorer | None = None,
+    start: State = None,
 ) -> list[CTCHypothesis]:
-    """The best token sequences, each summed over its paths, best first (Graves 2012; Hannun et al. 2014).
+    """The best token sequences; see `PrefixBeamSearch`."""
+    search = PrefixBeamSearch(blank, settings, scorer, start)
+    search.accept(log_probs)
+    return search.hypotheses()
 
-    With a ``scorer`` prefixes are ranked by ``log_prob + lm_weight * lm + length_bonus * tokens``, its final score
-    included at the end. With a beam that holds every prefix and no pruning, the result is exact.
+
+class PrefixBeamSearch:
+    """Takes the outputs of a sequence piece by piece, and sums each prefix over its paths.
+
+    Graves 2012; Hannun et al. 2014. With a ``scorer`` prefixes are ranked by
+    ``log_prob + lm_weight * lm + length_bonus * tokens``, its final score included at the end. With a beam that holds
+    every prefix and no pruning, the result is exact. Searches that are given one ``start`` of the scorer share what
+    it remembers.
     """
-    lm = scorer or _Silent()
-    beam: Beam = {(): _Prefix(_Mass(0.0, NEVER), 0.0, lm.start())}
-    for step in log_probs.astype(np.float64):
-        masses = _spread(beam, step, blank, settings.prune)
-        lm_scores = {prefix: _lm_score(prefix, beam, lm) for prefix in masses}
-        kept = _best(masses, lm_scores, settings)
-        beam = _next_beam(kept, masses, lm_scores, beam, lm)
-    return _finished(beam, settings, lm)
+
+    def __init__(
+        self, blank: int, settings: CTCBeamSettings, scorer: PrefixScorer | None = None, start: State = None
+    ) -> None:
+        self._blank = blank
+        self._settings = settings
+        self._lm = scorer if scorer is not None and settings.lm_weight else _Silent()
+        self._beam = [_Prefix(0.0, (), 0.0, NEVER, 0.0, 0.0, self._lm.start() if start is None else start)]
+
+    def accept(self, log_probs: LogProbs) -> None:
+        """The next steps."""
+        for step in _steps(log_probs, self._blank, self._settings.prune):
+            candidates = _candidates(self._beam, step, self._blank, self._settings, self._lm)
+            candidates.sort(key=lambda prefix: prefix.rank, reverse=True)
+            self._beam = _read(candidates[: self._settings.beam_size], self._beam, self._lm)
+
+    def hypotheses(self) -> list[CTCHypothesis]:
+        """The best token sequences if the output ended here, best first."""
+        return _finished(self._beam, self._settings, self._lm)
 
 
-def _spread(beam: Beam, step: npt.NDArray[np.float64], blank: int, prune: float) -> dict[Prefix, tuple[float, float]]:
-    """What one step makes of every prefix: it stays as it is, or gets one of the step's likelier tokens."""
-    masses: dict[Prefix, tuple[float, float]] = defaultdict(lambda: (NEVER, NEVER))
-    scores = step.tolist()
-    lowest = max(scores) - prune
-    tokens = [token for token, score in enumerate(scores) if token != blank and score >= lowest]
-    for prefix, (mass, _, _) in beam.items():
-        total = mass.total
-        last = prefix[-1] if prefix else -1
-        stay_blank, stay_token = masses[prefix]
-        repeated = mass.token + scores[last] if prefix else NEVER
-        masses[prefix] = (_log_add(stay_blank, total + scores[blank]), _log_add(stay_token, repeated))
-        for token in tokens:
-            # a repetition is a new token only after a blank
-            added = (mass.blank if token == last else total) + scores[token]
-            if added > NEVER:
-                longer = (*prefix, token)
-                with_blank, with_token = masses[longer]
-                masses[longer] = (with_blank, _log_add(with_token, added))
-    return masses
+def _steps(log_probs: LogProbs, blank: int, prune: float) -> Iterator[_Step]:
+    scores = log_probs.astype(np.float64)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    lowest = scores.max(1) - prune
+    counts = (scores >= lowest[:, None]).sum(1)
+    for row, low, tokens, count in zip(scores, lowest.tolist(), order, counts.tolist(), strict=True):
+        yield _Step(row.tolist(), low, [token for token in tokens[:count].tolist() if token != blank])
 
 
-def _lm_score(prefix: Prefix, beam: Beam, lm: PrefixScorer) -> float:
-    if prefix in beam:
-        return beam[prefix].lm_score
-    before = beam[prefix[:-1]]
-    return before.lm_score + lm.score(before.state, prefix[-1])
+def _candidates(
+    beam: Sequence[_Prefix], step: _Step, blank: int, settings: CTCBeamSettings, lm: PrefixScorer
+) -> list[_Prefix]:
+    """What one step makes of every prefix: it stays as it is, or gets one of the step's likelier tokens.
+
+    A longer one is left out if it could not enter the full beam even if the language model were certain of it; its
+    state is still that of the prefix before it.
+    """
+    places = {prefix.tokens: place for place, prefix in enumerate(beam)}
+    present: list[set[int]] = [set() for _ in beam]  # the tokens that lead to another prefix of the beam
+    found = []
+    for prefix in beam:
+        place = places.get(prefix.tokens[:-1]) if prefix.tokens else None
+        if place is not None:
+            present[place].add(prefix.tokens[-1])
+        found.append(_stay(prefix, None if place is None else beam[place], step, blank, settings))
+    floor = min(prefix.rank for prefix in found) if len(beam) == settings.beam_size else NEVER
+    for prefix, tokens in zip(beam, present, strict=True):
+        found += _longer(prefix, tokens, floor, step, settings, lm)
+    return found
 
 
-def _best(
-    masses: Mapping[Prefix, tuple[float, float]], lm_scores: Mapping[Prefix, float], settings: CTCBeamSettings
-) -> list[Prefix]:
-    def rank(prefix: Prefix) -> float:
-        return _total(_log_add(*masses[prefix]), lm_scores[prefix], len(prefix), settings)
-
-    return sorted(masses, key=rank, reverse=True)[: settings.beam_size]
-
-
-def _total(log_prob: float, lm_score: float, length: int, settings: CTCBeamSettings) -> float:
-    fused = settings.lm_weight * lm_score if settings.lm_weight else 0.0
-    return log_prob + fused + settings.length_bonus * length
-
-
-def _next_beam(
-    kept: Sequence[Prefix],
-    masses: Mapping[Prefix, tuple[float, float]],
-    lm_scores: Mapping[Prefix, float],
-    beam: Beam,
-    lm: PrefixScorer,
-) -> Beam:
-    new = [prefix for prefix in kept if prefix not in beam]
-    extended = lm.extend([beam[prefix[:-1]].state for prefix in new], [prefix[-1] for prefix in new]) if new else []
-    states = dict(zip(new, extended, strict=True))
-    return {
-        prefix: _Prefix(
-            _Mass(*masses[prefix]),
-            lm_scores[prefix],
-            beam[prefix].state if prefix in beam else states[prefix],
-        )
-        for prefix in kept
-    }
+def _stay(prefix: _Prefix, before: _Prefix | None, step: _Step, blank: int, settings: CTCBeamSettings) -> _Prefix:
+    """A blank, its last token once more, or that token after the prefix ``before``, which the beam holds too."""
+    _, tokens, _, ends_token, log_prob, lm_score, state = prefix
+    ends_blank = log_prob + step.scores[blank]
+    if tokens:
+        score = step.scores[tokens[-1]]
+        ends_token += score
+        if before is not None and score >= step.lowest:
+            ends_token = _log_add(ends_token, _before_new(before, tokens[-1]) + score)
+    total = _log_add(ends_blank, ends_token)
+    rank = _rank(total, lm_score, len(tokens), settings)
+    return _Prefix(rank, tokens, ends_blank, ends_token, total, lm_score, state)
 
 
-def _finished(beam: Beam, settings: CTCBeamSettings, lm: PrefixScorer) -> list[CTCHypothesis]:
-    hypotheses = [
-        CTCHypothesis(tokens, mass.total, _total(mass.total, lm_score + lm.finish(state), len(tokens), settings))
-        for tokens, (mass, lm_score, state) in beam.items()
-    ]
+def _longer(
+    prefix: _Prefix, present: set[int], floor: float, step: _Step, settings: CTCBeamSettings, lm: PrefixScorer
+) -> Iterator[_Prefix]:
+    length = len(prefix.tokens) + 1
+    for token in step.tokens:
+        score = step.scores[token]
+        if _rank(prefix.log_prob + score, prefix.lm_score, length, settings) < floor:
+            return  # and so would all less likely ones, since log-probabilities of the language model are below 0
+        log_prob = _before_new(prefix, token) + score
+        if token not in present and log_prob > NEVER:
+            lm_score = prefix.lm_score + lm.score(prefix.state, token)
+            rank = _rank(log_prob, lm_score, length, settings)
+            yield _Prefix(rank, (*prefix.tokens, token), NEVER, log_prob, log_prob, lm_score, prefix.state)
+
+
+def _before_new(prefix: _Prefix, token: int) -> float:
+    """Log-probability of the paths after which ``token`` is a new one: a repetition is new only after a blank."""
+    return prefix.ends_blank if prefix.tokens and token == prefix.tokens[-1] else prefix.log_prob
+
+
+def _rank(log_prob: float, lm_score: float, length: int, settings: CTCBeamSettings) -> float:
+    return log_prob + settings.lm_weight * lm_score + settings.length_bonus * length
+
+
+def _read(kept: Sequence[_Prefix], before: Sequence[_Prefix], lm: PrefixScorer) -> list[_Prefix]:
+    """Let the language model read the last token of those that are new, all together."""
+    known = {prefix.tokens for prefix in before}
+    new = [prefix for prefix in kept if prefix.tokens not in known]
+    states = lm.extend([prefix.state for prefix in new], [prefix.tokens[-1] for prefix in new]) if new else []
+    read = dict(zip((prefix.tokens for prefix in new), states, strict=True))
+    return [prefix._replace(state=read.get(prefix.tokens, prefix.state)) for prefix in kept]
+
+
+def _finished(beam: Sequence[_Prefix], settings: CTCBeamSettings, lm: PrefixScorer) -> list[CTCHypothesis]:
+    hypotheses = []
+    for prefix in beam:
+        score = _rank(prefix.log_prob, prefix.lm_score + lm.finish(prefix.state), len(prefix.tokens), settings)
+        hypotheses.append(CTCHypothesis(prefix.tokens, prefix.log_prob, score))
     hypotheses.sort(key=lambda hypothesis: (-hypothesis.score, hypothesis.tokens))
     return hypotheses[: settings.num_best]
 

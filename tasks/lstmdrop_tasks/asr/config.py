@@ -95,7 +95,7 @@ class ASRDecodingConfig(Section):
     lm: Path | None = Field(default=None, description="a run of the language model task, for shallow fusion")
     lm_weight: float = Field(default=0.5, ge=0, description="weight of the LM's log-probability")
     length_bonus: float = Field(default=0.0, description="added for every token")
-    batch_size: int = Field(default=16, ge=1, description="utterances encoded at a time; changes speed only")
+    batch_size: int = Field(default=16, ge=1, description="utterances scored at a time; changes speed only")
 
 
 class ASRConfig(TaskConfig):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs, align, greedy
-from lstmdrop.decoding.ctc_search import CTCBeamSettings, prefix_beam_search
+from lstmdrop.decoding.ctc_search import CTCBeamSettings, PrefixBeamSearch, prefix_beam_search
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
 from lstmdrop_tasks.asr.fusion import LMScorer
 
@@ -36,11 +36,25 @@ class Decoder:
         )
         self.is_greedy = self.settings.beam_size == 1 and scorer is None and config.length_bonus == 0
 
-    def decode(self, log_probs: LogProbs) -> list[CTCHypothesis]:
-        """The best hypotheses for ``(steps, tokens)``, best first."""
+    def decode(self, log_probs: LogProbs, start: Any = None) -> list[CTCHypothesis]:
+        """The best hypotheses for ``(steps, tokens)``, best first; ``start`` as in `prefix_beam_search`."""
         if self.is_greedy:
             return [greedy(log_probs, self.tokenizer.eos)]
-        return prefix_beam_search(log_probs, self.tokenizer.eos, self.settings, self.scorer)
+        return prefix_beam_search(log_probs, self.tokenizer.eos, self.settings, self.scorer, start)
+
+    def stream(self) -> Callable[[LogProbs], list[CTCHypothesis]]:
+        """Takes outputs piece by piece, and gives each time the best hypotheses for all so far."""
+        parts: list[LogProbs] = []
+        search = PrefixBeamSearch(self.tokenizer.eos, self.settings, self.scorer)
+
+        def follow(log_probs: LogProbs) -> list[CTCHypothesis]:
+            if self.is_greedy:
+                parts.append(log_probs)
+                return self.decode(np.concatenate(parts))
+            search.accept(log_probs)
+            return search.hypotheses()
+
+        return follow
 
     def text(self, hypothesis: CTCHypothesis) -> str:
         """What was said."""
@@ -59,13 +73,15 @@ class Decoder:
         """Each word with its start and end in seconds and its confidence: the mean probability of its tokens' steps."""
         spans = align(log_probs, tokens, self.tokenizer.eos)
         words: list[dict[str, Any]] = []
+        begin = 0
         for number, token in enumerate(tokens):
-            so_far = self.tokenizer.decode(tokens[: number + 1])
+            so_far = self.tokenizer.decode(tokens[begin : number + 1])
             texts = so_far.split()
             if len(texts) == 0 or so_far.endswith(" "):
                 continue
             steps = spans[number]
-            if len(texts) > len(words):
+            if len(texts) > 1 or not words:
+                begin = number
                 words.append({"start": steps.start, "end": steps.stop, "log_probs": []})
             words[-1]["word"], words[-1]["end"] = texts[-1], steps.stop
             words[-1]["log_probs"] += log_probs[steps.start : steps.stop, token].tolist()

@@ -79,38 +79,46 @@ class WordScorer:
 
     def extend(self, states: Sequence[_Partial], tokens: Sequence[int]) -> Sequence[_Partial]:
         """Each prefix with one token more; a token that begins a word makes the one before it complete."""
-        return [self._with(state, *self._pieces[token]) for state, token in zip(states, tokens, strict=True)]
+        pieces = [self._pieces[token] for token in tokens]
+        complete = [state for state, (begins_word, _) in zip(states, pieces, strict=True) if begins_word]
+        contexts = iter(self._contexts_after(complete))
+        return [
+            _Partial(next(contexts), letters) if begins_word else _Partial(state.context, state.word + letters)
+            for state, (begins_word, letters) in zip(states, pieces, strict=True)
+        ]
 
     def score(self, state: _Partial, token: int) -> float:
         """The log-probability of the word that ``token`` makes complete, else 0."""
         begins_word, _ = self._pieces[token]
-        return self._read(state)[1] if begins_word else 0.0
+        return self._look_up(state)[2] if begins_word and state.word else 0.0
 
     def finish(self, state: _Partial) -> float:
         """The log-probability of the last word and of the line's end."""
-        context, log_prob = self._read(state)
+        (context,) = self._contexts_after([state])
+        log_prob = self._look_up(state)[2] if state.word else 0.0
         return log_prob + float(context.log_probs[self._model.tokenizer.eos])
 
-    def _with(self, state: _Partial, begins_word: bool, letters: str) -> _Partial:
-        if begins_word:
-            return _Partial(self._read(state)[0], letters)
-        return _Partial(state.context, state.word + letters)
+    def _contexts_after(self, states: Sequence[_Partial]) -> list[Context]:
+        """Where each word leads; all last tokens are read together."""
+        ends = [self._look_up(state)[:2] for state in states if state.word]
+        read = iter(self._model.extend(*zip(*ends, strict=True)) if ends else [])
+        return [next(read) if state.word else state.context for state in states]
 
-    def _read(self, state: _Partial) -> tuple[Context, float]:
-        if not state.word:
-            return state.context, 0.0
-        known = state.context.words
-        if state.word not in known:
-            known[state.word] = self._read_word(state.context, state.word)
-        return known[state.word]
+    def _look_up(self, state: _Partial) -> tuple[Context, int, float]:
+        """The context of the word's last token, that token, and the word's log-probability."""
+        context, word = state
+        if word not in context.words:
+            context.words[word] = self._spelt(context, word)
+        return context.words[word]
 
-    def _read_word(self, context: Context, word: str) -> tuple[Context, float]:
+    def _spelt(self, context: Context, word: str) -> tuple[Context, int, float]:
         text = f" {word}" if self._is_character and not context.is_start else word
+        *tokens, last = self._model.tokenizer.encode(text)
         log_prob = 0.0
-        for token in self._model.tokenizer.encode(text):
+        for token in tokens:
             log_prob += float(context.log_probs[token])
             (context,) = self._model.extend([context], [token])
-        return context, log_prob
+        return context, last, log_prob + float(context.log_probs[last])
 
 
 def _piece(token: str, tokenizer: Tokenizer) -> tuple[bool, str]:

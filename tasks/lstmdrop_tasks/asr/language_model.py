@@ -35,8 +35,10 @@ class Context:
     log_probs: Vector
     """In nats."""
     is_start: bool = False
-    words: dict[str, tuple[Context, float]] = field(default_factory=dict)
-    """Words that were read from here before: where they lead, and their log-probability."""
+    after: dict[int, Context] = field(default_factory=dict)
+    """Where each token leads that was read from here before."""
+    words: dict[str, tuple[Context, int, float]] = field(default_factory=dict)
+    """Words that were asked for here before: the context of their last token, that token, their log-probability."""
 
 
 class LanguageModel:
@@ -52,12 +54,21 @@ class LanguageModel:
         return Context(state, logits.log_softmax(-1)[0].numpy(), is_start=True)
 
     def extend(self, contexts: Sequence[Context], tokens: Sequence[int]) -> list[Context]:
-        """Each text with one token more."""
+        """Each text with one token more; what was read before is remembered as long as the text's start is."""
+        pairs = list(zip(contexts, tokens, strict=True))
+        new = dict.fromkeys((context, token) for context, token in pairs if token not in context.after)
+        if new:
+            self._read(*zip(*new, strict=True))
+        return [context.after[token] for context, token in pairs]
+
+    def _read(self, contexts: Sequence[Context], tokens: Sequence[int]) -> None:
+        """All texts together."""
         states = [context.state for context in contexts]
         together = LSTMState(*(torch.cat(parts, 1) for parts in zip(*states, strict=True)))
         logits, after = self._model.next_logits(torch.tensor([list(tokens)]), together)
         log_probs = logits.log_softmax(-1).numpy()
-        return [Context(LSTMState(*(part[:, n : n + 1] for part in after)), log_probs[n]) for n in range(len(contexts))]
+        for n, (context, token) in enumerate(zip(contexts, tokens, strict=True)):
+            context.after[token] = Context(LSTMState(*(part[:, n : n + 1] for part in after)), log_probs[n])
 
 
 def load_language_model(directory: Path) -> LanguageModel:

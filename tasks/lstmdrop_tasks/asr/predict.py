@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
-from lstmdrop.decoding.ctc import LogProbs
+from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.audio.features import Features, compute_features, read_features
 from lstmdrop_tasks.asr.audio.normalisation import Normalisation
@@ -28,12 +28,15 @@ from lstmdrop_tasks.asr.task import SpeechRecognition, require_alike
 
 Models = Sequence[SpeechRecognition]
 STANDARD_INPUT = "-"
+Source = Path | BinaryIO
 
 log = logging.getLogger("lstmdrop.asr")
 
 
 def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Iterator[Mapping[str, Any]]:
     """The transcript of each file; ``-`` is a sound file on standard input, a blank line is passed over.
+
+    At the end the log says how fast it was. What the caller does between two outputs is not counted.
 
     Raises:
         UsageError: the models cannot speak as one, or cannot do what was asked.
@@ -42,34 +45,62 @@ def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Ite
     require_alike(tasks)
     for task in tasks:
         task.model.eval()
-    unread = []
+    unread: list[str] = []
+    heard = taken = 0.0
     for name in filter(str.strip, inputs):
+        parts = _streamed(tasks, name, options) if options.streaming else _transcribed(tasks, name, options)
         try:
-            yield from _streamed(tasks, name, options) if options.streaming else [_transcribed(tasks, name, options)]
+            for found, seconds in _timed(parts):
+                taken += seconds
+                if found.get("final", True):
+                    heard += found["seconds"]
+                yield found
         except DataError as error:
             log.warning("%s", error)
-            unread.append(name)
+            unread.append(_title(name))
+    if heard:
+        threads = torch.get_num_threads()
+        log.warning(
+            "%.2f s of sound in %.2f s: real-time factor %.4f on %d thread%s",
+            heard, taken, taken / heard, threads, "" if threads == 1 else "s",
+        )  # fmt: skip
     if unread:
         raise DataError(f"{len(unread)} of the files could not be transcribed, such as {unread[0]}")
 
 
-def _transcribed(tasks: Models, name: str, options: ASRPrediction) -> Mapping[str, Any]:
-    started = time.perf_counter()
-    source = io.BytesIO(sys.stdin.buffer.read()) if name == STANDARD_INPUT else Path(name)
+def _timed(parts: Iterator[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], float]]:
+    """Each output and the seconds that it took; the last one of a file is given its real-time factor."""
+    total, started = 0.0, time.perf_counter()
+    for found in parts:
+        seconds = time.perf_counter() - started
+        total += seconds
+        if found.get("final", True):
+            found["real_time_factor"] = round(total / found["seconds"], 5)
+        yield found, seconds
+        started = time.perf_counter()
+
+
+def _transcribed(tasks: Models, name: str, options: ASRPrediction) -> Iterator[dict[str, Any]]:
+    source = _source(name)
     members = [_log_probs(task, source) for task in tasks]
     log_probs = mean_of_models([torch.from_numpy(member) for member, _ in members]).numpy()
     seconds = members[0][1]
     found = _describe(tasks[0], log_probs, options, round(seconds / _shift(tasks[0])))
-    taken = time.perf_counter() - started
-    return {**found, "audio": name, "seconds": round(seconds, 3), "real_time_factor": round(taken / seconds, 5)}
+    yield {**found, "audio": name, "seconds": round(seconds, 3)}
 
 
-def _describe(task: SpeechRecognition, log_probs: LogProbs, options: ASRPrediction, num_frames: int) -> dict[str, Any]:
+def _describe(
+    task: SpeechRecognition,
+    log_probs: LogProbs,
+    options: ASRPrediction,
+    num_frames: int,
+    hypotheses: Sequence[CTCHypothesis] = (),
+) -> dict[str, Any]:
     if isinstance(task.targets, FrameObjective):
         segments = phone_segments(task.targets, log_probs, num_frames, _shift(task))
         return {"text": " ".join(segment["phone"] or "-" for segment in segments), "phones": segments}
     decoder = _decoder(task, options)
-    hypotheses = decoder.decode(log_probs)
+    hypotheses = hypotheses or decoder.decode(log_probs)
     seconds_a_step = _shift(task) * task.config.model.stride
     return {
         "text": decoder.text(hypotheses[0]),
@@ -78,25 +109,28 @@ def _describe(task: SpeechRecognition, log_probs: LogProbs, options: ASRPredicti
     }
 
 
-def _streamed(tasks: Models, name: str, options: ASRPrediction) -> Iterator[Mapping[str, Any]]:
+def _streamed(tasks: Models, name: str, options: ASRPrediction) -> Iterator[dict[str, Any]]:
     """What is understood so far, after each chunk."""
     if len(tasks) > 1:
         raise UsageError("--streaming takes one run")
     task = tasks[0]
     rate = task.config.features.sample_rate
-    source = io.BytesIO(sys.stdin.buffer.read()) if name == STANDARD_INPUT else Path(name)
-    samples = read_audio(source, rate)
+    samples = read_audio(_source(name), rate)
     stream, size = Stream(task), max(1, round(options.chunk * rate))
+    follow = _decoder(task, options).stream() if isinstance(task.targets, TranscriptObjective) else None
     parts: list[LogProbs] = []
     for start in range(0, len(samples), size):
         chunk = samples[start : start + size]
         is_last = start + size >= len(samples)
-        parts += [stream.accept(chunk), *([stream.finish()] if is_last else [])]
+        new = [stream.accept(chunk), *([stream.finish()] if is_last else [])]
+        parts += new
         so_far, heard = np.concatenate(parts), min(start + size, len(samples)) / rate
         num_frames = len(so_far) * task.config.model.stride
         if is_last:
+            if len(so_far) == 0:
+                raise DataError(f"{_title(name)}: shorter than one frame")
             num_frames = round(heard / _shift(task))
-        found = _describe(task, so_far, options, num_frames)
+        found = _describe(task, so_far, options, num_frames, follow(np.concatenate(new)) if follow else ())
         yield {**found, "audio": name, "seconds": round(heard, 3), "final": is_last}
 
 
@@ -109,10 +143,11 @@ def _decoder(task: SpeechRecognition, options: ASRPrediction) -> Decoder:
 
 
 @torch.inference_mode()
-def _log_probs(task: SpeechRecognition, source: Path | BinaryIO) -> tuple[LogProbs, float]:
+def _log_probs(task: SpeechRecognition, source: Source) -> tuple[LogProbs, float]:
     features, seconds = _features(task, source)
     if features.shape[1] != len(task.normalisation.mean):
-        raise DataError(f"{source}: {features.shape[1]} features a frame; the run has {len(task.normalisation.mean)}")
+        size = len(task.normalisation.mean)
+        raise DataError(f"{_title(source)}: {features.shape[1]} features a frame; the run has {size}")
     is_own = task.config.features.normalisation == "speaker"
     normalised = (Normalisation.of(features) if is_own else task.normalisation)(features)
     frames = torch.from_numpy(normalised)[:, None].to(task.device)
@@ -120,7 +155,7 @@ def _log_probs(task: SpeechRecognition, source: Path | BinaryIO) -> tuple[LogPro
     return task.targets.log_probs(logits)[:, 0].float().cpu().numpy(), seconds
 
 
-def _features(task: SpeechRecognition, source: Path | BinaryIO) -> tuple[Features, float]:
+def _features(task: SpeechRecognition, source: Source) -> tuple[Features, float]:
     config = task.config.features
     if isinstance(source, Path) and source.suffix == ".npy":
         features = read_features(source, config)
@@ -130,8 +165,17 @@ def _features(task: SpeechRecognition, source: Path | BinaryIO) -> tuple[Feature
     samples = read_audio(source, config.sample_rate)
     features = compute_features(samples, config)
     if len(features) == 0:
-        raise DataError(f"{source}: shorter than one frame")
+        raise DataError(f"{_title(source)}: shorter than one frame")
     return features, len(samples) / config.sample_rate
+
+
+def _source(name: str) -> Source:
+    return io.BytesIO(sys.stdin.buffer.read()) if name == STANDARD_INPUT else Path(name)
+
+
+def _title(source: Source | str) -> str:
+    is_named = isinstance(source, str | Path) and source != STANDARD_INPUT
+    return str(source) if is_named else "standard input"
 
 
 def _shift(task: SpeechRecognition) -> float:

@@ -94,10 +94,17 @@ class Speech:
         return self._left_out[split]
 
     def usable(self, split: Split, objective: Objective) -> Numbers:
-        """The numbers of the utterances that have frames and, in training, targets that fit them."""
+        """The numbers of the utterances that have frames and, in training, targets that fit them.
+
+        Raises:
+            DataError: there are none.
+        """
         left_out = self.left_out(split, objective)
-        utterances = self.utterances(split)
-        return np.array([n for n, utterance in enumerate(utterances) if utterance.id not in left_out], np.int64)
+        found = [number for number, utterance in enumerate(self.utterances(split)) if utterance.id not in left_out]
+        if not found:
+            name, reason = next(iter(left_out.items()))
+            raise DataError(f"no {split} utterance can be used; the first, {name}: {reason}")
+        return np.array(found, np.int64)
 
     def _unfit(self, objective: Objective) -> dict[str, str]:
         longest = self.config.data.max_seconds * 1000 / self.config.features.frame_shift
@@ -121,7 +128,7 @@ class Speech:
         """Usable utterances of like length together, augmented: all that follows from the seed and the epoch."""
         augmentation = self.config.augmentation
         rng = np.random.default_rng([self.config.seed, epoch])
-        plan = self.plan("train", objective, rng)
+        plan = self.training_plan(objective, rng)
         for numbers in plan:
             speeds = rng.choice(augmentation.speeds, len(numbers)).tolist()
             pairs = list(zip(numbers.tolist(), speeds, strict=True))
@@ -131,27 +138,34 @@ class Speech:
             targets = [self._targets("train", number, objective, speed) for number, speed in pairs]
             yield pad_utterances(numbers.tolist(), features, targets, device)
 
-    def plain_batches(
-        self, split: Split, objective: Objective, normalisation: Normalisation, device: torch.device
-    ) -> Iterator[SpeechBatch]:
-        """The utterances of a split as they are."""
-        for numbers in self.plan(split, objective, np.random.default_rng(self.config.seed)):
-            features = [self.features(split, number, normalisation) for number in numbers.tolist()]
-            targets = [self._targets(split, number, objective) for number in numbers.tolist()]
-            yield pad_utterances(numbers.tolist(), features, targets, device)
+    def plain_batch(
+        self, split: Split, numbers: Numbers, objective: Objective, normalisation: Normalisation, device: torch.device
+    ) -> SpeechBatch:
+        """Utterances of a split as they are."""
+        features = [self.features(split, number, normalisation) for number in numbers.tolist()]
+        targets = [self._targets(split, number, objective) for number in numbers.tolist()]
+        return pad_utterances(numbers.tolist(), features, targets, device)
 
-    def plan(self, split: Split, objective: Objective, rng: np.random.Generator) -> list[Numbers]:
-        """Which utterances go together.
+    def training_plan(self, objective: Objective, rng: np.random.Generator) -> list[Numbers]:
+        """Which utterances are trained on together.
+
+        Raises:
+            DataError: none can be used.
+        """
+        usable = self.usable("train", objective)
+        lengths = self.store("train").lengths[usable]
+        return [usable[batch] for batch in token_batches(lengths, self.config.training.batch_frames, rng)]
+
+    def scoring_plan(self, split: Split, objective: Objective) -> list[Numbers]:
+        """Which utterances are scored together: ``decoding.batch_size`` of like length.
 
         Raises:
             DataError: none can be used.
         """
         usable = self.usable(split, objective)
-        if len(usable) == 0:
-            name, reason = next(iter(self.left_out(split, objective).items()))
-            raise DataError(f"no {split} utterance can be used; the first, {name}: {reason}")
-        lengths = self.store(split).lengths[usable]
-        return [usable[batch] for batch in token_batches(lengths, self.config.training.batch_frames, rng)]
+        order = usable[np.argsort(self.store(split).lengths[usable], kind="stable")]
+        size = self.config.decoding.batch_size
+        return [order[start : start + size] for start in range(0, len(order), size)]
 
     def features(self, split: Split, number: int, normalisation: Normalisation, speed: float = 1.0) -> Features:
         """One utterance, normalised; by its speaker's statistics if so configured."""

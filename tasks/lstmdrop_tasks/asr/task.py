@@ -19,15 +19,14 @@ from lstmdrop_tasks.asr.audio.normalisation import Normalisation
 from lstmdrop_tasks.asr.batch import SpeechBatch
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus
+from lstmdrop_tasks.asr.left_out import listed, save_left_out
 from lstmdrop_tasks.asr.model import AcousticModel
 from lstmdrop_tasks.asr.objectives.frames import FrameObjective, load_phones, save_phones
 from lstmdrop_tasks.asr.objectives.objective import Objective
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
-from lstmdrop_tasks.asr.speech import Speech
+from lstmdrop_tasks.asr.speech import Numbers, Speech
 
 STATISTICS, TRANSCRIPTS, TOKENS = "normalisation.json", "transcripts.txt", "tokens"
-NUM_NAMED = 5
-"""Utterances left out that are named on the screen."""
 
 
 class SpeechRecognition:
@@ -51,8 +50,8 @@ class SpeechRecognition:
 
     @property
     def scored_splits(self) -> tuple[Split, ...]:
-        """What a finished run is scored on: the training data too where frames are classified, as in the paper."""
-        return ("train", "valid", "test") if self.config.objective == "frames" else ("valid", "test")
+        """What a finished run is scored on: the training data too, as in the paper's Table 2."""
+        return ("train", "valid", "test")
 
     def batches(self, split: Split, *, epoch: int = 0) -> Iterator[SpeechBatch]:
         """Utterances of like length together; those of training augmented anew in each epoch."""
@@ -62,11 +61,17 @@ class SpeechRecognition:
 
     def plain_batches(self, split: Split) -> Iterator[SpeechBatch]:
         """The utterances as they are, the training ones too."""
-        return self.speech.plain_batches(split, self.targets, self.normalisation, self.device)
+        return (self.plain_batch(split, numbers) for numbers in self.speech.scoring_plan(split, self.targets))
+
+    def plain_batch(self, split: Split, numbers: Numbers) -> SpeechBatch:
+        """These utterances as they are."""
+        return self.speech.plain_batch(split, numbers, self.targets, self.normalisation, self.device)
 
     def num_batches(self, split: Split) -> int:
         """Batches of one pass, the same in every epoch."""
-        return len(self.speech.plan(split, self.targets, np.random.default_rng(self.config.seed)))
+        if split == "train":
+            return len(self.speech.training_plan(self.targets, np.random.default_rng(self.config.seed)))
+        return len(self.speech.scoring_plan(split, self.targets))
 
     def objective(self) -> Callable[[SpeechBatch], Loss]:
         """The loss of a batch."""
@@ -77,7 +82,7 @@ class SpeechRecognition:
         return loss
 
     def evaluate(self, split: Split, *, outputs: Path | None = None) -> Sequence[Score]:
-        """Frame accuracy, or WER and CER."""
+        """Frame accuracy, or WER, CER and the loss."""
         return evaluate([self], split, outputs)
 
     def summary(self) -> dict[str, str]:
@@ -90,7 +95,7 @@ class SpeechRecognition:
             voices = f", {len(speakers)} speakers" if speakers else ""
             rows[split] = f"{len(utterances):,} utterances, {store.seconds / 3600:.2f} h{voices}"
             left_out |= self.speech.left_out(split, self.targets)
-        return {**rows, "left out": _listed(left_out)} if left_out else rows
+        return {**rows, "left out": listed(left_out)} if left_out else rows
 
     def data_sha256(self) -> str:
         """Hash over features and transcripts of the three splits."""
@@ -100,9 +105,12 @@ class SpeechRecognition:
 def build(config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None) -> SpeechRecognition:
     """An acoustic model with fresh weights drawn from the seed."""
     speech = Speech(config, lambda: find_corpus(config.data.name, data_dir))
-    if not any(assets.iterdir()):
+    is_new = not any(assets.iterdir())
+    if is_new:
         _make_assets(config, assets, speech)
     objective = _objective(config, assets)
+    if is_new:
+        save_left_out(speech, objective, assets)
     normalisation = Normalisation.load(assets / STATISTICS)
     regularizer = make_regularizer(
         config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
@@ -136,7 +144,8 @@ def log_prob_batches(models: Sequence[SpeechRecognition], split: Split) -> Itera
     """What the models say together of each batch of a split, ``(steps, batch, outputs)``."""
     for model in models:
         model.model.eval()
-    for batches in zip(*(model.plain_batches(split) for model in models), strict=True):
+    for numbers in models[0].speech.scoring_plan(split, models[0].targets):
+        batches = [model.plain_batch(split, numbers) for model in models]
         members = [
             model.targets.log_probs(model.model(batch.features, batch.lengths))
             for model, batch in zip(models, batches, strict=True)
@@ -172,9 +181,3 @@ def _objective(config: ASRConfig, assets: Path) -> Objective:
     if config.objective == "frames":
         return FrameObjective(load_phones(assets), config.model.stride)
     return TranscriptObjective(load_tokenizer(assets / TOKENS), config.model.stride, config.decoding)
-
-
-def _listed(left_out: dict[str, str]) -> str:
-    named = [f"{name} ({reason})" for name, reason in list(left_out.items())[:NUM_NAMED]]
-    more = f", and {len(left_out) - NUM_NAMED:,} more" if len(left_out) > NUM_NAMED else ""
-    return f"{len(left_out):,}: {', '.join(named)}{more}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from lstmdrop.data.work_progress import report_work
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import UsageError
-from lstmdrop.metrics.word_error_rate import NO_ERRORS, normalise_transcript, word_errors
+from lstmdrop.metrics.word_error_rate import normalise_transcript, word_errors
 from lstmdrop.task import Split
-from lstmdrop_tasks.asr.config import ASRDecodingConfig
+from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective
 from lstmdrop_tasks.asr.task import SpeechRecognition, log_prob_batches, require_alike
 
@@ -32,39 +33,41 @@ def tune(tasks: Sequence[SpeechRecognition], split: Split) -> Mapping[str, Any]:
         raise UsageError("--tune-on is for runs that write transcripts, and this one was trained on frames")
     config = first.config.decoding
     beam_size = config.beam_size if config.beam_size > 1 else DEFAULT_BEAM
-    outputs = _outputs(tasks, split)
-    references = {n: normalise_transcript(first.speech.utterances(split)[n].text or "") for n in outputs}
-    best: tuple[int, float, float] | None = None
-    for weight, bonus in product(LM_WEIGHTS if config.lm else (0.0,), LENGTH_BONUSES):
-        chosen = config.model_copy(update={"beam_size": beam_size, "lm_weight": weight, "length_bonus": bonus})
-        found = (_num_errors(first.targets, chosen, outputs, references), weight, bonus)
-        best = found if best is None else min(best, found)
-    assert best is not None
-    _, weight, bonus = best
+    weights = list(product(LM_WEIGHTS if config.lm else (0.0,), LENGTH_BONUSES))
+    decoders = [
+        first.targets.decoder(
+            config.model_copy(update={"beam_size": beam_size, "lm_weight": weight, "length_bonus": bonus})
+        )
+        for weight, bonus in weights
+    ]
+    num_errors = [0] * len(decoders)
+    for number, log_probs in _outputs(tasks, split):
+        reference = normalise_transcript(first.speech.utterances(split)[number].text or "")
+        for place, heard in enumerate(_transcripts(decoders, log_probs)):
+            num_errors[place] += word_errors(reference, normalise_transcript(heard)).total
+    _, (weight, bonus) = min(zip(num_errors, weights, strict=True))
     chosen_weight = {"decoding.lm_weight": weight} if config.lm else {}
     return {"decoding.beam_size": beam_size, **chosen_weight, "decoding.length_bonus": bonus}
 
 
-def _num_errors(
-    targets: TranscriptObjective,
-    config: ASRDecodingConfig,
-    outputs: Mapping[int, LogProbs],
-    references: Mapping[int, str],
-) -> int:
-    decoder = targets.decoder(config)
-    errors = NO_ERRORS
-    for number, log_probs in outputs.items():
-        (best,) = decoder.decode(log_probs)
-        errors += word_errors(references[number], normalise_transcript(decoder.text(best)))
-    return errors.total
+def _transcripts(decoders: Sequence[Decoder], log_probs: LogProbs) -> Iterator[str]:
+    """What each decoder hears; the language model reads for all of them together, and forgets after."""
+    scorer = decoders[0].scorer
+    start = scorer.start() if scorer else None
+    for decoder in decoders:
+        (best,) = decoder.decode(log_probs, start)
+        yield decoder.text(best)
 
 
-def _outputs(tasks: Sequence[SpeechRecognition], split: Split) -> dict[int, LogProbs]:
+def _outputs(tasks: Sequence[SpeechRecognition], split: Split) -> Iterator[tuple[int, LogProbs]]:
     """Of every utterance, what the models say at each step."""
-    stride = tasks[0].config.model.stride
-    outputs: dict[int, LogProbs] = {}
+    first = tasks[0]
+    total = len(first.speech.usable(split, first.targets))
+    done = 0
     for log_probs, batch in log_prob_batches(tasks, split):
         arrays = log_probs.float().cpu().numpy()
         for column, (number, length) in enumerate(zip(batch.numbers.tolist(), batch.lengths.tolist(), strict=True)):
-            outputs[number] = arrays[: -(-length // stride), column]
-    return outputs
+            report_work(f"tuning on {split}", done, total)
+            yield number, arrays[: -(-length // first.config.model.stride), column]
+            done += 1
+    report_work(f"tuning on {split}", done, total)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from lstmdrop_tasks.asr.corpora.utterance import Utterance
 from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.fusion import LMScorer, make_scorer
 from lstmdrop_tasks.asr.language_model import load_language_model
+from lstmdrop_tasks.asr.objectives.ctc_loss import ctc_loss
 from lstmdrop_tasks.asr.objectives.transcript_scorer import TranscriptScorer
 
 log = logging.getLogger("lstmdrop.asr")
@@ -39,7 +39,7 @@ class TranscriptObjective:
         self._decoders: dict[tuple[ASRDecodingConfig, int], Decoder] = {}
         self._scorers: dict[Path, LMScorer] = {}
         self.num_infinite = 0
-        """Losses that had to be left out so far because they were not finite."""
+        """Training losses that had to be left out so far because they were not finite."""
 
     @property
     def blank(self) -> int:
@@ -74,23 +74,11 @@ class TranscriptObjective:
 
     def loss(self, logits: Float[Tensor, "steps batch outputs"], batch: SpeechBatch) -> Loss:
         """Summed over utterances; its gradient is the mean over tokens. Infinite losses are masked and counted."""
-        log_probs = logits.float().log_softmax(-1)
-        steps = -(-batch.lengths // self.stride)
-        losses = F.ctc_loss(
-            log_probs, batch.targets.T.clamp(min=0), steps.to(logits.device), batch.target_lengths.to(logits.device),
-            blank=self.blank, reduction="none", zero_infinity=True,
-        )  # fmt: skip
-        self._count_infinite(batch, steps)
-        count = int(batch.target_lengths.sum())
-        return Loss(losses.sum(), count=count, divisor=count)
-
-    def _count_infinite(self, batch: SpeechBatch, steps: Tensor) -> None:
-        targets = batch.targets.cpu()
-        repeated = ((targets[1:] == targets[:-1]) & (targets[1:] >= 0)).sum(0)
-        infinite = int((steps < batch.target_lengths + repeated).sum())
-        if infinite and not self.num_infinite:
+        loss, num_infinite = ctc_loss(self.log_probs(logits), batch, blank=self.blank, stride=self.stride)
+        if num_infinite and not self.num_infinite:
             log.warning("a ctc loss is infinite (too few steps for its tokens): masked, like all that follow")
-        self.num_infinite += infinite
+        self.num_infinite += num_infinite
+        return loss
 
     def log_probs(self, logits: Float[Tensor, "steps batch outputs"]) -> Float[Tensor, "steps batch outputs"]:
         """Normalised step by step."""
@@ -98,7 +86,7 @@ class TranscriptObjective:
 
     def scorer(self, utterances: Sequence[Utterance], how: Mapping[str, str]) -> TranscriptScorer:
         """Decodes, and compares with the transcripts."""
-        return TranscriptScorer(self.decoder(), self.stride, utterances, how)
+        return TranscriptScorer(self.decoder(), self.stride, utterances, how, self.num_infinite)
 
     def decoder(self, config: ASRDecodingConfig | None = None, num_best: int = 1) -> Decoder:
         """As these settings have it, else the run's; kept, so that its LM is loaded once."""
