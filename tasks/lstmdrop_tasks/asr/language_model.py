@@ -79,6 +79,7 @@ def load_language_model(directory: Path) -> LanguageModel:
         UsageError: it is a run of another task.
     """
     run = Run.open(directory)
+    run.require_assets()
     plugin = load_plugin(run.config()["task"])
     built: Any = plugin.build(resolve(plugin.config, [run.config()]), run.assets, torch.device("cpu"), None)
     if not hasattr(built.model, "next_logits") or not hasattr(built, "tokenizer"):

@@ -60,7 +60,7 @@ class Speech:
         """The features of a split, made on first use; each damaged file is named once.
 
         Raises:
-            DataError: more than 1% of the files are damaged.
+            DataError: more than 1% of the files (and more than one) are damaged.
         """
         if (split, speed) not in self._stores:
             labelled = self.config.objective == "frames"
@@ -75,7 +75,7 @@ class Speech:
         for reason in store.problems.values():
             log.warning("left out of %s: %s", split, reason)
         num_files = len(self.utterances(split))
-        if len(store.problems) > MOST_PROBLEMS * num_files:
+        if len(store.problems) > max(1, MOST_PROBLEMS * num_files):
             first = next(iter(store.problems.values()))
             raise DataError(
                 f"{len(store.problems)} of {num_files} {split} files cannot be used, more than 1%; the first:\n{first}"
