@@ -14,7 +14,7 @@ from lstmdrop.metrics.student import student_cdf, student_quantile
 from lstmdrop.report.paper.beside import NOT_OURS, paper_table, published_table
 from lstmdrop.report.paper.recipe import PaperColumn, PaperRow, PaperTable, Target
 from lstmdrop.report.paper.tables import PAPER_TABLES, TABLE_1
-from lstmdrop.report.rule_table import rule_table
+from lstmdrop.report.rule_table import lines_of, rule_table
 from lstmdrop.report.run_table import run_table
 from lstmdrop.report.summary import Gap, RunSummary, SplitScore
 from lstmdrop.report.table import Cell, Table
@@ -208,6 +208,18 @@ def test_runs_of_other_settings_have_lines_and_a_none_of_their_own() -> None:
         ("zaremba", "epochs=39", 80.0, -20.0),
     ]
     assert rows_of(rule_table(runs[1:]), "other settings") == [(None,), (None,)]
+
+
+def test_lines_are_told_apart_by_as_few_settings_as_do() -> None:
+    """An architecture that comes with a rate and a schedule of its own is enough."""
+    attend = {"model.architecture": "attend", "training.rate": 0.1, "training.decay": 1.5}
+    plain = {"model.architecture": "show-tell", "training.rate": 0.2, "training.decay": 1.5}
+    runs = [run(1, 90.0, 90.0, settings=attend), run(1, 80.0, 80.0, settings=plain)]
+    assert [line.settings for line in lines_of(runs)] == ["architecture=attend", "architecture=show-tell"]
+    other = run(2, 85.0, 85.0, settings={**plain, "training.decay": 2.0})
+    assert {line.settings for line in lines_of([*runs, other])} == {
+        "architecture=attend decay=1.5", "architecture=show-tell decay=1.5", "architecture=show-tell decay=2.0"
+    }  # fmt: skip
 
 
 def test_runs_that_start_from_runs_of_their_own_seed_differ_from_those_that_start_from_none_alone() -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from lstmdrop.report.scores import better_direction, differing_settings, setting, signature_notes, signatures
+from lstmdrop.report.scores import better_direction, setting, signature_notes, signatures, telling_settings
 from lstmdrop.report.seeds import difference, pool_gap, pool_score
 from lstmdrop.report.summary import RunSummary
 from lstmdrop.report.table import Cell, Column, Note, Table
@@ -85,7 +85,7 @@ def grouped(summaries: Iterable[RunSummary]) -> dict[Group, list[RunSummary]]:
 
 def lines_of(group: Sequence[RunSummary]) -> dict[Line, list[RunSummary]]:
     """The runs of a group by line, each ``none`` before the rules that are compared with it."""
-    keys = differing_settings(group)
+    keys = telling_settings(group)
     lines: dict[Line, list[RunSummary]] = defaultdict(list)
     for run in group:
         settings = " ".join(f"{key.rpartition('.')[2]}={setting(run, key)}" for key in keys) or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from lstmdrop.metrics.score import Score
 from lstmdrop.report.summary import RunSummary
@@ -51,6 +51,20 @@ def differing_settings(runs: Iterable[RunSummary]) -> list[str]:
             if not key.startswith(_NEUTRAL) and (value := setting(run, key)) not in values[key]:
                 values[key].append(value)
     return sorted(key for key, known in values.items() if len(known) > 1)
+
+
+def telling_settings(runs: Sequence[RunSummary]) -> list[str]:
+    """As few of `differing_settings` as tell the same runs apart: one that follows another says nothing new."""
+    keys = sorted(differing_settings(runs), key=lambda key: not key.startswith("model."))
+    chosen: list[str] = []
+    for key in keys:
+        if _num_kinds(runs, [*chosen, key]) > _num_kinds(runs, chosen):
+            chosen.append(key)
+    return sorted(chosen)
+
+
+def _num_kinds(runs: Iterable[RunSummary], keys: Sequence[str]) -> int:
+    return len({tuple(str(setting(run, key)) for key in keys) for run in runs})
 
 
 def setting(run: RunSummary, key: str) -> object:
