@@ -81,17 +81,23 @@ def require_mask(mask: Tensor, rate: float, *, is_fresh: bool) -> None:
     assert all(torch.equal(steps[0], step) is not is_fresh for step in steps[1:])
 
 
-@pytest.mark.parametrize("rule", ["none", "zaremba"])
-def test_a_rule_that_leaves_the_recurrent_path_alone(rule: str) -> None:
-    layer = Recorder(rule)
+def plain_step(layer: Recorder) -> Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Hochreiter & Schmidhuber 1997 with a forget gate, nothing dropped on the recurrent path."""
 
     def step(t: int, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         i, f, g, o = layer.gates(t, h)
         c = f * c + i * g
         return o * c.tanh(), c
 
+    return step
+
+
+@pytest.mark.parametrize("rule", ["none", "zaremba"])
+def test_a_rule_that_leaves_the_recurrent_path_alone(rule: str) -> None:
+    layer = Recorder(rule)
+
     assert drawn(layer.noise) == set()
-    layer.require(step)
+    layer.require(plain_step(layer))
 
 
 @pytest.mark.parametrize("rule", ["naive", "variational"])
@@ -152,17 +158,13 @@ def test_weight_drop_masks_the_recurrent_weights_alone_and_scales_the_rest() -> 
     torch.testing.assert_close(layer.recurrent[kept], raw[kept] / (1 - RECURRENT))
     assert 0 < int((~kept).sum()) < kept.numel()
 
-    def step(t: int, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        i, f, g, o = layer.gates(t, h)
-        c = f * c + i * g
-        return o * c.tanh(), c
-
     assert drawn(layer.noise) == set()
-    layer.require(step)
+    layer.require(plain_step(layer))
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULE_NAMES if rule != "none"])
 def test_masks_between_layers_are_fresh_or_locked(rule: str) -> None:
     layer = Recorder(rule)
+    assert len(layer.betweens) == len(layer.lstm.layers) + 1
     for mask in layer.betweens:
         require_mask(mask, DROPOUT, is_fresh=rule not in ("variational", "weight-drop"))
