@@ -141,6 +141,18 @@ def test_only_what_is_missing_is_run_and_a_failure_stops_nothing(
     assert (planned_at(grid, tmp_path)[1].seconds or 0) < 60  # measured, not the guess of two minutes
 
 
+def test_a_run_that_two_experiments_share_is_kept_once(grid: Path, tmp_path: Path) -> None:
+    grid.write_text(grid.read_text() + grid.read_text().replace('"toy"', '"again"'))
+    archive = tmp_path / "archive"
+    choices: dict[str, Any] = {"grid": grid, "out": tmp_path / "out", "archive": archive, "keep_in": archive}
+    first = reproduce(["toy"], **choices)
+    again = reproduce(["again"], **choices)
+    assert [path.relative_to(archive).parts[0] for path in first.collected] == ["toy", "toy"]
+    assert states(list(again.planned)) == ["done", "done"]
+    assert again.collected == ()
+    assert not (archive / "again").exists()
+
+
 def test_a_broken_run_goes_on_where_it_lies(grid: Path, tmp_path: Path) -> None:
     from lstmdrop.commands.train import train
 

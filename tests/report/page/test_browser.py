@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -75,6 +76,34 @@ def test_a_chart_says_in_words_what_it_shows(open_page: Open) -> None:
     svg = open_page().locator(".rules svg").first
     assert svg.get_attribute("aria-label") == "test perplexity by rule"
     assert re.search(r"zaremba 0\.2: 102\S* plus or minus \S+ over 3 seeds", svg.get_attribute("aria-description"))
+
+
+def test_curves_say_how_their_training_side_was_measured(make_run: Any, tmp_path: Path, open_page: Open) -> None:
+    assert "training as the epoch ran, dropout on" in open_page().locator(".curves + figcaption").inner_text()
+    run = make_run(tmp_path / "runs/none", "none")
+    log = run / "log.jsonl"
+    log.write_text(log.read_text().replace('"perplexity"', '"wer"'))  # which no loss tells
+    path = tmp_path / "page.html"
+    path.write_text(page(report([tmp_path / "runs"])), encoding="utf-8")
+    assert "training was not measured" in open_page(path).locator(".curves + figcaption").inner_text()
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE])
+def test_long_names_of_rules_are_read_whole(make_run: Any, tmp_path: Path, open_page: Open, screen: Any) -> None:
+    for seed, size in ((1, 200), (2, 400)):
+        run = make_run(tmp_path / f"runs/{size}", seed=seed)
+        config = json.loads((run / "config.json").read_text())
+        config["model"] = {"hidden_size": size, "architecture": f"two-ways-{size}"}
+        (run / "config.json").write_text(json.dumps(config))
+    path = tmp_path / "page.html"
+    path.write_text(page(report([tmp_path / "runs"])), encoding="utf-8")
+    opened = open_page(path, viewport=screen)
+    chart = opened.locator(".rules svg").first
+    names = [label for label in chart.locator("text").all() if "two-ways" in label.text_content()]
+    assert len(names) == 2
+    boxes = [name.bounding_box() for name in names]
+    assert all(box["x"] >= chart.bounding_box()["x"] for box in boxes)
+    assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
 
 
 def test_a_run_is_drawn_or_not_as_its_box_says(open_page: Open) -> None:

@@ -43,9 +43,9 @@ def plan(cells: Iterable[Cell], out: Path, archives: Sequence[Path] = ()) -> lis
     """What is to be done for each cell.
 
     A run with the same configuration anywhere under ``out`` or ``archives`` is done if it is finished; an unfinished
-    one under ``out`` is to go on.
+    one under ``out`` is to go on. Of a run that is in both, the archived copy counts: it is not to be kept twice.
     """
-    finished = {identity: run for folder in (*archives, out) for identity, run in _runs(folder) if run.is_finished()}
+    finished = {identity: run for folder in (out, *archives) for identity, run in _runs(folder) if run.is_finished()}
     broken = {identity: run for identity, run in _runs(out) if not run.is_finished()}
     planned = [_planned(cell, out, finished, broken) for cell in cells]
     return [_timed(one, planned) for one in planned]

@@ -97,16 +97,20 @@
   function rulesChart(group, width) {
     const lines = group.lines.map((line, at) => ({ ...line, color: colorOf(at) })).filter(({ mean }) => mean !== null);
     const seeds = lines.flatMap(({ name, values, color }) => values.map((value) => ({ name, value, color })));
-    const left = Math.min(width * 0.45, 24 + 7 * Math.max(...lines.map(({ name }) => name.length), 6));
+    const longest = Math.max(...lines.map(({ name }) => name.length), 6);
+    const longestWord = Math.max(...lines.flatMap(({ name }) => name.split(" ")).map(({ length }) => length));
+    const left = Math.min(24 + 7 * longest, Math.max(width * 0.45, 24 + 7 * longestWord), width * 0.7);
+    const rows = Math.ceil((24 + 7.5 * longest) / left); // a long name is broken into so many
     const better = group.higherIsBetter ? "higher" : "lower";
     return Plot.plot({
-      width, height: 70 + 34 * lines.length, marginLeft: left, marginRight: 20, marginBottom: 44, style: style(),
+      width, height: 70 + Math.max(34, 8 + 15 * rows) * lines.length, marginLeft: left, marginRight: 20, marginBottom: 44, style: style(),
       ariaLabel: `${group.split} ${group.metric} by rule`,
       ariaDescription: lines.map(({ name, mean, margin, values }) =>
         `${name}: ${compact(mean)}${margin === null ? "" : ` plus or minus ${compact(margin)}`} over ${values.length} seeds`).join("; "),
       x: { label: `${group.split} ${group.metric} (${better} is better)`, labelOffset: 40, grid: true, nice: true, tickFormat: compact, ticks: Math.max(3, width / 110) },
       y: { label: null, domain: lines.map(({ name }) => name) },
       marks: [
+        Plot.axisY({ label: null, lineWidth: (left - 20) / 12, tickSize: 4 }),
         Plot.ruleY(lines.filter(({ margin }) => margin !== null), {
           y: "name", x1: ({ mean, margin }) => mean - margin, x2: ({ mean, margin }) => mean + margin, stroke: "color",
           strokeWidth: 3, strokeOpacity: 0.55, className: "interval",
@@ -168,6 +172,13 @@
       ({ run, color: colorOf(at), label: `${line.name}, seed ${runs[run].seed}` })));
   }
 
+  /** How the training side of these curves was measured, if it was. */
+  function trainingSaid(lines) {
+    const measured = lines.map(({ run }) => runs[run].curves).filter(({ training }) => training.some(isNumber));
+    if (measured.length === 0) return "validation only, training was not measured by epoch";
+    return measured.some(({ withDropout }) => withDropout) ? "training as the epoch ran, dropout on" : "training with dropout off";
+  }
+
   function curvesFigure(group) {
     const chosen = firstChoice(group);
     const holder = element("div", { className: "chart curves" });
@@ -176,8 +187,7 @@
       const lines = chosenLines(group, chosen);
       const metric = lines.length ? runs[lines[0].run].curves.metric : group.metric;
       const alike = lines.filter(({ run }) => runs[run].curves.metric === metric);
-      const noisy = alike.some(({ run }) => runs[run].curves.withDropout);
-      caption.textContent = alike.length ? `${metric}; training ${noisy ? "as the epoch ran, dropout on" : "with dropout off"}` : "";
+      caption.textContent = alike.length ? `${metric}; ${trainingSaid(alike)}` : "";
       return alike.length ? curvesChart(alike, metric, width) : element("p", {}, "Choose a run below.");
     };
     const redraw = drawn(holder, draw);
