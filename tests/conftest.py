@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -46,6 +48,31 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LSTMDROP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         yield
+
+
+class Outcome(NamedTuple):
+    """Of a command."""
+
+    code: int
+    output: str
+    messages: str
+
+
+@pytest.fixture(scope="session")
+def lstmdrop() -> Callable[..., Outcome]:
+    """Runs a command in this process; ``settings`` are those of its option --set."""
+    from lstmdrop.cli import main
+
+    def command(*arguments: object, settings: Sequence[str] = ()) -> Outcome:
+        output, messages, code = io.StringIO(), io.StringIO(), 0
+        with redirect_stdout(output), redirect_stderr(messages):
+            try:
+                main([*map(str, arguments), *(part for setting in settings for part in ("--set", setting))])
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Outcome(code, output.getvalue(), messages.getvalue())
+
+    return command
 
 
 @pytest.fixture

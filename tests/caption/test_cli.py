@@ -3,49 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from lstmdrop.cli.app import main
 from lstmdrop_tasks.caption.demo.corpus import demo
 
-
-def run(*arguments: str) -> int:
-    try:
-        main(arguments)
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def settings(*overrides: str) -> list[str]:
-    return [part for override in overrides for part in ("--set", override)]
+Command = Callable[..., Any]
 
 
 @pytest.mark.usefixtures("few_scenes")
 def test_the_demo_from_training_to_a_picture_of_attention(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    lstmdrop: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")  # the Python tokeniser: Java takes a second to start
-    out = str(tmp_path / "run")
-    short = settings("training.epochs=1", "model.hidden_size=16", "images.size=64", "decoding.max_length=6")
-    assert run("train", "caption", "--data", "demo", "--size", "tiny", "--out", out, *short) == 0
-    scores = json.loads((tmp_path / "run" / "result.json").read_text())["scores"]
-    capsys.readouterr()
+    out = tmp_path / "run"
+    short = ["training.epochs=1", "model.hidden_size=16", "images.size=64", "decoding.max_length=6"]
+    assert lstmdrop("train", "caption", "--data", "demo", "--size", "tiny", "--out", out, settings=short).code == 0
+    scores = json.loads((out / "result.json").read_text())["scores"]
 
-    assert run("eval", "caption", "--run", out, "--json") == 0
-    assert json.loads(capsys.readouterr().out) == [score for score in scores if score["split"] == "test"]
+    scored = lstmdrop("eval", "caption", "--run", out, "--json")
+    assert json.loads(scored.output) == [score for score in scores if score["split"] == "test"]
 
     picture, first = tmp_path / "attention.png", str(demo().splits["test"][0].source)
-    assert run("predict", "caption", "--run", out, "--attention", str(picture), "--json", first) == 0
-    (output,) = map(json.loads, capsys.readouterr().out.splitlines())
+    predicted = lstmdrop("predict", "caption", "--run", out, "--attention", picture, "--json", first)
+    (output,) = map(json.loads, predicted.output.splitlines())
     assert output["image"] == first
     assert len(output["hypotheses"][0]["attention"][0]) == 4
     with Image.open(picture) as drawn:
         assert drawn.format == "PNG"
 
     (tmp_path / "empty").mkdir()
-    assert run("predict", "caption", "--run", out, str(tmp_path / "empty")) == 4
-    assert "could not be captioned, such as" in capsys.readouterr().err
+    nothing = lstmdrop("predict", "caption", "--run", out, tmp_path / "empty")
+    assert nothing.code == 4
+    assert "could not be captioned, such as" in nothing.messages

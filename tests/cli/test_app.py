@@ -12,37 +12,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
 
-from lstmdrop.cli import main
-
-
-class Outcome(NamedTuple):
-    code: int
-    output: str
-    messages: str
-
-
-Command = Callable[..., Outcome]
-
-
-@pytest.fixture
-def lstmdrop(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command in this process."""
-
-    def command(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code or 0
-        assert isinstance(code, int)
-        return Outcome(code, *capsys.readouterr())
-
-    return command
+Command = Callable[..., Any]
 
 
 @pytest.fixture

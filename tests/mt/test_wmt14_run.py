@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
 
-from lstmdrop.cli import main
-
-
-class Outcome(NamedTuple):
-    code: int
-    output: str
-    messages: str
-
-
-def run(*arguments: object) -> Outcome:
-    output, messages = io.StringIO(), io.StringIO()
-    code: object = 0
-    with redirect_stdout(output), redirect_stderr(messages):
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code or 0
-    assert isinstance(code, int)
-    return Outcome(code, output.getvalue(), messages.getvalue())
+Command = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +26,17 @@ def small(toys: dict[str, tuple[str, list[str]]]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def trained(wmt14_archives: Path, small: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+def trained(
+    lstmdrop: Command, wmt14_archives: Path, small: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Any]:
     """A run on the archives, and what was printed."""
     out = tmp_path_factory.mktemp("runs") / "wmt14"
-    return out, run("train", "mt", *small, "--data-dir", wmt14_archives.parent, "--out", out)
+    return out, lstmdrop("train", "mt", *small, "--data-dir", wmt14_archives.parent, "--out", out)
 
 
-def test_archives_are_trained_on_and_scored_end_to_end(trained: tuple[Path, Outcome], wmt14_archives: Path) -> None:
+def test_archives_are_trained_on_and_scored_end_to_end(
+    lstmdrop: Command, trained: tuple[Path, Any], wmt14_archives: Path
+) -> None:
     directory, (code, scores, messages) = trained
     assert code == 0
     bleu = re.search(r"^test bleu \d+\.\d{4}$", scores, re.MULTILINE)
@@ -59,18 +44,23 @@ def test_archives_are_trained_on_and_scored_end_to_end(trained: tuple[Path, Outc
     assert re.search(r"^dropped +train: .*\d+ duplicate", messages, re.MULTILINE)
     assert re.search(r"^split +newstest2012 and newstest2013 for valid, newstest2014", messages, re.MULTILINE)
     assert len((directory / "predictions.txt").read_text(encoding="utf-8").splitlines()) == 30
-    again = run("eval", "mt", "--run", directory, "--data", "wmt14", "--data-dir", wmt14_archives.parent)
+    again = lstmdrop("eval", "mt", "--run", directory, "--data", "wmt14", "--data-dir", wmt14_archives.parent)
     assert again.code == 0
     assert again.output.startswith(f"{bleu.group()}  ")
 
 
 @pytest.mark.parametrize("verb", ["train", "eval"])
 def test_without_archives_it_says_what_is_missing_how_large_and_where_it_goes(
-    trained: tuple[Path, Outcome], small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+    lstmdrop: Command,
+    trained: tuple[Path, Any],
+    small: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
 ) -> None:
     monkeypatch.setenv("LSTMDROP_DATA", str(tmp_path / "nowhere"))
     options = [*small, "--out", tmp_path / "other"] if verb == "train" else ["--run", trained[0], "--data", "wmt14"]
-    code, output, messages = run(verb, "mt", *options)
+    code, output, messages = lstmdrop(verb, "mt", *options)
     assert (code, output) == (4, "")
     assert f"not in {tmp_path / 'nowhere' / 'wmt14'}: training-parallel-europarl-v7.tgz (0.7 GB)" in messages
     assert "dev.tgz, test-full.tgz, 6.6 GB in all" in messages
