@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from lstmdrop.training import stopwatch
-from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, PlainLoop, bench
+from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, bench
 from lstmdrop_tasks.lm.config import LMConfig, LMModelConfig, LMTrainingConfig
+from lstmdrop_tasks.lm.plain import PlainLanguageModel
 
 CONFIG = LMConfig(
     model=LMModelConfig(hidden_size=4, num_layers=2), training=LMTrainingConfig(batch_size=2, num_steps=3)
@@ -16,9 +17,9 @@ CONFIG = LMConfig(
 
 def test_both_loops_train_and_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopwatch, "BLOCK_SECONDS", 0.0)
-    seen: list[PlainLoop] = []
-    start = PlainLoop.__init__
-    monkeypatch.setattr(PlainLoop, "__init__", lambda self, *rest: (start(self, *rest), seen.append(self))[0])
+    seen: list[PlainLanguageModel] = []
+    start = PlainLanguageModel.__init__
+    monkeypatch.setattr(PlainLanguageModel, "__init__", lambda self, task: (start(self, task), seen.append(self))[0])
     speed = bench(CONFIG, torch.device("cpu"), 0.01)
     assert speed.tokens_per_second > 0
     assert speed.plain_tokens_per_second > 0

@@ -11,6 +11,7 @@ from lstmdrop.data.tokenizers.characters import CharacterTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.plugin import Speed
+from lstmdrop.training.plain_step import plain_step
 from lstmdrop.training.stopwatch import median_seconds
 from lstmdrop.training.training_step import training_step
 from lstmdrop_tasks.asr.audio.normalisation import Normalisation
@@ -36,8 +37,9 @@ def bench(config: ASRConfig, device: torch.device, seconds: float) -> Speed:
     """Frames a second of both, on random utterances of six seconds."""
     task = _task_on_noise(config, device)
     batches = _random_batches(task)
-    plain = PlainRecogniser(task, batches)
-    ours, theirs = median_seconds([training_step(task, batches), plain.step], seconds, device)
+    plain = PlainRecogniser(task).to(device)
+    steps = [training_step(task, batches), plain_step(plain, config.training, batches)]
+    ours, theirs = median_seconds(steps, seconds, device)
     num_frames = int(batches[0].lengths.sum())
     return Speed(num_frames / ours, num_frames / theirs, _flops_per_frame(task))
 

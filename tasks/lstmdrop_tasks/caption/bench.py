@@ -11,6 +11,7 @@ from lstmdrop.data.tokenizers.words import WordTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.plugin import Speed
+from lstmdrop.training.plain_step import plain_step
 from lstmdrop.training.stopwatch import median_seconds
 from lstmdrop.training.training_step import training_step
 from lstmdrop_tasks.caption.captions import CaptionBatch, Captions, caption_batch
@@ -32,8 +33,9 @@ def bench(config: CaptionConfig, device: torch.device, seconds: float) -> Speed:
     """Tokens a second of both, on random features and captions of one length."""
     task = _task_on_random_words(config, device)
     batches = _random_batches(task)
-    plain = PlainCaptioner(task, batches)
-    ours, theirs = median_seconds([training_step(task, batches), plain.step], seconds, device)
+    plain = PlainCaptioner(task).to(device)
+    steps = [training_step(task, batches), plain_step(plain, config.training, batches)]
+    ours, theirs = median_seconds(steps, seconds, device)
     num_tokens = batches[0].num_targets
     return Speed(num_tokens / ours, num_tokens / theirs, _flops_per_token(task))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,32 +11,22 @@ from lstmdrop_tasks.caption.captions import CaptionBatch
 from lstmdrop_tasks.caption.task import ImageCaptioning
 
 
-class PlainCaptioner:
-    """The same network as the task's, trained by the plainest loop."""
+class PlainCaptioner(nn.Module):
+    """The same network as the task's but for tied weights."""
 
-    def __init__(self, task: ImageCaptioning, batches: list[CaptionBatch]) -> None:
+    def __init__(self, task: ImageCaptioning) -> None:
+        super().__init__()
         config = task.config
         rate = 0.0 if config.regularizer.rule == "none" else config.regularizer.dropout
         network = _Attend if config.model.architecture == "attend" else _ShowTell
-        self.network = network(task, rate).to(task.device)
-        self.parameters = list(self.network.parameters())
-        optimizer = torch.optim.AdamW if config.training.optimizer == "adamw" else torch.optim.SGD
-        self.optimizer = optimizer(self.parameters, lr=config.training.rate)
-        self.training = config.training
-        self.batches = cycle(batches)
+        self.network = network(task, rate)
+        self.smoothing = config.training.label_smoothing
 
-    def step(self) -> None:
-        """One update."""
-        torch.set_flush_denormal(False)
-        batch = next(self.batches)
+    def forward(self, batch: CaptionBatch) -> Tensor:
+        """The mean loss of a token."""
         logits = self.network(batch.images, batch.inputs)
-        smoothing = self.training.label_smoothing
         targets = batch.targets.flatten()
-        loss = F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=PADDING, label_smoothing=smoothing)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
-        self.optimizer.step()
+        return F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=PADDING, label_smoothing=self.smoothing)
 
 
 class _ShowTell(nn.Module):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import random
 import tempfile
-from itertools import cycle
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from lstmdrop.data.batching import Window
 from lstmdrop.plugin import Speed
+from lstmdrop.training.plain_step import plain_step
 from lstmdrop.training.stopwatch import median_seconds
 from lstmdrop.training.training_step import training_step
 from lstmdrop_tasks.lm.config import LMConfig
+from lstmdrop_tasks.lm.plain import PlainLanguageModel
 from lstmdrop_tasks.lm.task import LanguageModelling, build
 
 VOCABULARY_SIZE = 10_000
@@ -27,41 +25,11 @@ def bench(config: LMConfig, device: torch.device, seconds: float) -> Speed:
     with tempfile.TemporaryDirectory() as folder:
         task = _task_on_random_words(config, Path(folder), device)
         windows = list(task.batches("train"))[:-1]  # the last one is shorter
-        plain = PlainLoop(task, windows)
-        ours, theirs = median_seconds([training_step(task, windows), plain.step], seconds, device)
+        plain = PlainLanguageModel(task).to(device)
+        steps = [training_step(task, windows), plain_step(plain, config.training, windows)]
+        ours, theirs = median_seconds(steps, seconds, device)
     tokens = windows[0].targets.numel()
     return Speed(tokens / ours, tokens / theirs, _flops_per_token(config, len(task.tokenizer.vocabulary)))
-
-
-class PlainLoop:
-    """What one would write first: nn.LSTM with its own dropout, nn.Linear, cross_entropy, default flags."""
-
-    def __init__(self, task: LanguageModelling, windows: list[Window]) -> None:
-        config = task.config
-        size, vocabulary_size = config.model.hidden_size, len(task.tokenizer.vocabulary)
-        rate = 0.0 if config.regularizer.rule == "none" else config.regularizer.dropout
-        self.embedding = nn.Embedding(vocabulary_size, size).to(task.device)
-        self.lstm = nn.LSTM(size, size, config.model.num_layers, dropout=rate).to(task.device)
-        self.decoder = nn.Linear(size, vocabulary_size).to(task.device)
-        self.dropout = nn.Dropout(rate)
-        self.parameters = [*self.embedding.parameters(), *self.lstm.parameters(), *self.decoder.parameters()]
-        self.optimizer = torch.optim.SGD(self.parameters, lr=config.training.rate)
-        self.clip = config.training.clip
-        self.windows = cycle(windows)
-        self.state: tuple[Tensor, Tensor] | None = None
-
-    def step(self) -> None:
-        """One update."""
-        torch.set_flush_denormal(False)
-        window = next(self.windows)
-        outputs, state = self.lstm(self.dropout(self.embedding(window.inputs)), self.state)
-        self.state = (state[0].detach(), state[1].detach())
-        logits = self.decoder(self.dropout(outputs))
-        loss = F.cross_entropy(logits.flatten(0, 1), window.targets.flatten()) * len(window.targets)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters, self.clip)
-        self.optimizer.step()
 
 
 def _task_on_random_words(config: LMConfig, folder: Path, device: torch.device) -> LanguageModelling:

@@ -11,6 +11,7 @@ from lstmdrop.data.tokenizers.words import WordTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.plugin import Speed
+from lstmdrop.training.plain_step import plain_step
 from lstmdrop.training.stopwatch import median_seconds
 from lstmdrop.training.training_step import training_step
 from lstmdrop_tasks.mt.config import MTConfig
@@ -29,8 +30,9 @@ def bench(config: MTConfig, device: torch.device, seconds: float) -> Speed:
     """Target tokens a second of both, on random sentences of one length."""
     task = _task_on_random_words(config, device)
     batches = _random_batches(task)
-    plain = PlainTranslator(task, batches)
-    ours, theirs = median_seconds([training_step(task, batches), plain.step], seconds, device)
+    plain = PlainTranslator(task).to(device)
+    steps = [training_step(task, batches), plain_step(plain, config.training, batches)]
+    ours, theirs = median_seconds(steps, seconds, device)
     num_tokens = batches[0].num_targets
     return Speed(num_tokens / ours, num_tokens / theirs, _flops_per_token(config, _vocabulary_size(config)))
 

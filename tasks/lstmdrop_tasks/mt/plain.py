@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,32 +13,22 @@ from lstmdrop_tasks.mt.task import MachineTranslation
 State = tuple[Tensor, Tensor]
 
 
-class PlainTranslator:
-    """The same network as the task's, trained by the plainest loop."""
+class PlainTranslator(nn.Module):
+    """The same network as the task's but for tied weights."""
 
-    def __init__(self, task: MachineTranslation, batches: list[PairBatch]) -> None:
+    def __init__(self, task: MachineTranslation) -> None:
+        super().__init__()
         config = task.config
         rate = 0.0 if config.regularizer.rule == "none" else config.regularizer.dropout
         network = _Attention if config.model.architecture == "attention" else _Sequence
-        self.network = network(task, rate).to(task.device)
-        self.parameters = list(self.network.parameters())
-        optimizer = torch.optim.AdamW if config.training.optimizer == "adamw" else torch.optim.SGD
-        self.optimizer = optimizer(self.parameters, lr=config.training.rate)
-        self.training = config.training
-        self.batches = cycle(batches)
+        self.network = network(task, rate)
+        self.smoothing = config.training.label_smoothing
 
-    def step(self) -> None:
-        """One update."""
-        torch.set_flush_denormal(False)
-        batch = next(self.batches)
+    def forward(self, batch: PairBatch) -> Tensor:
+        """The mean loss of a token."""
         logits = self.network(batch.source, batch.inputs)
-        smoothing = self.training.label_smoothing
         targets = batch.targets.flatten()
-        loss = F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=PADDING, label_smoothing=smoothing)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
-        self.optimizer.step()
+        return F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=PADDING, label_smoothing=self.smoothing)
 
 
 class _Sequence(nn.Module):
@@ -94,7 +82,7 @@ class _Attention(nn.Module):
             states[number] = cell(self.dropout(inputs), states[number])
             inputs = states[number][0]
         output = self.dropout(inputs)
-        weights = torch.bmm(keys, output[:, :, None]).softmax(1)
+        weights = (torch.bmm(keys, output[:, :, None]) / output.shape[1] ** 0.5).softmax(1)
         context = (weights * memory).sum(1)
         return torch.tanh(self.combine(torch.cat([context, output], -1)))
 
