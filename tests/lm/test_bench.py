@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
+from lstmdrop.config import RegularizerConfig
 from lstmdrop.training import stopwatch
-from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, bench
+from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, _task_on_random_words, bench
 from lstmdrop_tasks.lm.config import LMConfig, LMModelConfig, LMTrainingConfig
 from lstmdrop_tasks.lm.plain import PlainLanguageModel
 
@@ -25,6 +29,20 @@ def test_both_loops_train_and_are_timed(monkeypatch: pytest.MonkeyPatch) -> None
     assert speed.plain_tokens_per_second > 0
     (plain,) = seen
     assert plain.state is not None  # it has stepped
+
+
+def test_the_plain_loop_has_the_same_weights_and_loss(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"regularizer": RegularizerConfig(rule="none")})
+    task = _task_on_random_words(config, tmp_path, torch.device("cpu"))
+    plain = PlainLanguageModel(task)
+    own, others = dict(task.model.named_parameters()), dict(plain.named_parameters())
+    assert sum(p.numel() for p in own.values()) == sum(p.numel() for p in others.values())
+    with torch.no_grad():
+        for name, parameter in own.items():
+            others[re.sub(r"layers\.(\d)\.(\w+)0", r"\2\1", name)].copy_(parameter)
+        objective = task.objective()
+        for window in list(task.batches("train"))[:2]:  # the second one starts from the state of the first
+            assert float(objective(window).total) == pytest.approx(float(plain(window)) * CONFIG.training.batch_size)
 
 
 def test_the_arithmetic_is_that_of_the_matrix_products() -> None:
