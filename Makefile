@@ -13,7 +13,7 @@ demo: $(READY)             ## train on the built-in text without dropout and wit
 	$(BIN)/lstmdrop predict lm --run runs/demo/zaremba --prompt "the" --length 60 --ban '<unk>' --temperature 0.8
 
 gpu-ptb: $(READY)          ## the paper's Penn Treebank rows on one GPU; stopped, it goes on when called again
-	$(BIN)/python tools/gpu_ptb.py --out runs/gpu-ptb $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python tools/gpu_ptb.py --out $(or $(OUT),runs/gpu-ptb) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SET),--set $(SET))
 
 test: $(READY)             ## all tests
 	$(BIN)/python -m pytest

@@ -18,7 +18,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -46,20 +47,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error}\nto wait for days, not minutes: --device cpu", file=sys.stderr)
         return error.exit_code
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.minutes:
-        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-        signal.setitimer(signal.ITIMER_REAL, options.minutes * 60)
     started, done = time.time(), False
     try:
-        _train_and_average(options)
-        _measure_speed(options)
+        with _stopping_after(options.minutes):
+            _train_and_average(options)
+            _measure_speed(options)
         done = True
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", flush=True)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         _note_piece(options.out, started, done)
     return 0 if done else INTERRUPTED
+
+
+@contextmanager
+def _stopping_after(minutes: float | None) -> Iterator[None]:
+    """After so long it is as if the user had pressed Ctrl-C."""
+    if minutes is None:
+        yield
+        return
+    handler = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    others = signal.setitimer(signal.ITIMER_REAL, minutes * 60)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *others)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def _options() -> argparse.ArgumentParser:
@@ -96,7 +109,9 @@ def _train_and_average(options: argparse.Namespace) -> None:
 def _measure_speed(options: argparse.Namespace) -> None:
     path = options.out / "speed.json"
     if not path.exists():
-        rows = bench("lm", sizes=options.sizes, seconds=options.bench_seconds, device=options.device)
+        rows = bench(
+            "lm", sizes=options.sizes, seconds=options.bench_seconds, device=options.device, overrides=options.set
+        )
         path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
 
 
@@ -130,10 +145,15 @@ def _note_piece(out: Path, started: float, done: bool) -> None:
 
 def _card() -> str:
     """Name and driver of the GPU, or that there is none."""
-    if not torch.cuda.is_available() or shutil.which("nvidia-smi") is None:
+    if not torch.cuda.is_available():
         return "no CUDA GPU"
-    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    name = torch.cuda.get_device_name()
+    try:
+        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return f"{name}, driver unknown"
+    return f"{name}, driver {driver}"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import RULE_NAMES, RuleName, make_regularizer
@@ -253,6 +254,18 @@ def test_every_rule_runs_on_a_gpu_as_on_the_cpu(rule: RuleName) -> None:
     torch.testing.assert_close(outputs.cpu(), expected, atol=1e-5, rtol=1e-4)
     lstm.train()(inputs(torch.float32).cuda())[0].sum().backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in lstm.parameters())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kernel", ["layers", "stack"])
+def test_autocast_gives_the_gpus_library_the_format_that_was_asked_for(kernel: Kernel) -> None:
+    lstm = make("none", 0.0, dtype=torch.float32).cuda().train()
+    lstm.kernel = kernel
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        outputs, state = lstm(inputs(torch.float32).cuda())
+    assert outputs.dtype in (torch.bfloat16, torch.float32)  # the latter where cuDNN has no LSTM in bfloat16
+    assert state.cell.dtype == torch.float32
 
 
 @pytest.mark.parametrize("rule", ["none", "zaremba"])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import runpy
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from signal import ITIMER_REAL, SIGINT, getitimer, raise_signal
+from typing import Any
 
 import pytest
 import torch
@@ -21,14 +24,22 @@ Call = Callable[..., int]
 
 @pytest.fixture
 def call(toy_corpus: Path, toy_settings: list[str]) -> Call:
-    """Runs the command to its end, or until its time is over."""
+    """Runs the command to its end, or until so many events have come, or its time is over."""
     main = runpy.run_path(str(SCRIPT))["main"]
+    say = main.__globals__["_say"]
     settings = [*toy_settings, "training.epochs=8", "training.kernel=onednn"]
 
-    def run(out: Path, minutes: float | None = None) -> int:
-        words = ["--out", str(out), "--data", str(toy_corpus), "--sizes", "tiny", "--set", *settings]
-        words += ["--device", "cpu", "--bench-seconds", "0.1"]
-        return int(main([*words, *(["--minutes", str(minutes)] if minutes else [])]))
+    def run(out: Path, *words: str, num_events: int | None = None) -> int:
+        coming = count(1)
+
+        def hear(event: Any) -> None:
+            say(event)
+            if next(coming) == num_events:
+                raise_signal(SIGINT)
+
+        main.__globals__["_say"] = hear
+        given = ["--out", str(out), "--data", str(toy_corpus), "--sizes", "tiny", "--set", *settings]
+        return int(main([*given, "--device", "cpu", "--bench-seconds", "0.1", *words]))
 
     return run
 
@@ -37,10 +48,10 @@ def test_stopped_again_and_again_it_ends_as_if_it_had_not_been(call: Call, tmp_p
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     assert call(whole) == 0
     num_calls = 1
-    while call(pieces, minutes=0.3 * 1.3**num_calls / 60) == 130:
+    while call(pieces, num_events=67) == 130:
         num_calls += 1
         assert num_calls < 30
-    assert num_calls > 1
+    assert num_calls > 3
     for name in RUNS:
         found, expected = (read_checkpoint(folder / name / "best.safetensors") for folder in (pieces, whole))
         assert all((found.tensors[key] == value).all() for key, value in expected.tensors.items())
@@ -52,6 +63,14 @@ def test_stopped_again_and_again_it_ends_as_if_it_had_not_been(call: Call, tmp_p
     assert [piece["done"] for piece in log] == [False] * (num_calls - 1) + [True]
     assert json.loads((pieces / "speed.json").read_text())[0]["ratio"] > 0
     assert all(piece["card"] and piece["seconds"] > 0 for piece in log)
+
+
+def test_it_stops_when_its_minutes_are_over_and_leaves_the_timer_as_it_was(call: Call, tmp_path: Path) -> None:
+    before = getitimer(ITIMER_REAL)[0]
+    assert call(tmp_path / "out", "--minutes", "0.001") == 130
+    (piece,) = map(json.loads, (tmp_path / "out/pieces.jsonl").read_text().splitlines())
+    assert not piece["done"]
+    assert (getitimer(ITIMER_REAL)[0] > 0) == (before > 0)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

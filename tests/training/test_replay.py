@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.training.replay import WARM_UP_STEPS, Record, Replay, record_on_cuda
+from lstmdrop.training.replay import WARM_UP_STEPS, Record, Replay, recorder_on
 
 
 class Batch(NamedTuple):
@@ -95,7 +95,7 @@ def repeated_by_calling(run: Callable[[], None]) -> Callable[[], None]:
     [
         pytest.param("cpu", repeated_by_calling, id="cpu"),
         pytest.param(
-            "cuda", record_on_cuda, id="cuda",
+            "cuda", recorder_on(torch.device("cuda")), id="cuda",
             marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
         ),
     ],

@@ -335,22 +335,6 @@ def repeated_by_calling(run: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_replayed_steps_are_the_eager_ones(build_lm: BuildLM, accumulate: int, optimizer: str) -> None:
-    settings = (f"training.accumulate={accumulate}", f"training.optimizer={optimizer}", "training.rate=0.05")
-    states, logs = [], []
-    for record in (None, repeated_by_calling):
-        task = build_lm(*settings, "training.kernel=onednn", "training.epochs=2")
-        trainer = Trainer(task, task.config)
-        trainer.record = record
-        trainer._start_pass()
-        logs.append([untimed(event) for event in trainer.run() if isinstance(event, Evaluated | Logged)])
-        states.append(trainer.state_dict())
-    assert_same_tensors(*states)
-    assert logs[0] == logs[1]
-
-
 def test_a_run_of_replayed_steps_can_be_taken_up_anywhere(build_lm: BuildLM, tmp_path: Path) -> None:
     path, stop = tmp_path / "state.safetensors", 12
     task = build_lm("training.kernel=onednn")

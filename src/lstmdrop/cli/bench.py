@@ -18,12 +18,13 @@ def command(
     ] = "small,medium,large",
     seconds: Annotated[float, typer.Option(help="About how long to measure each, in seconds.", min=0.1)] = 20.0,
     device: options.Device = "auto",
+    overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
     """Training speed on this machine, beside the plainest PyTorch loop."""
     from lstmdrop.commands.bench import bench
 
-    for row in bench(task, sizes=sizes.split(","), seconds=seconds, device=device):
+    for row in bench(task, sizes=sizes.split(","), seconds=seconds, device=device, overrides=overrides or ()):
         if as_json:
             typer.echo(json.dumps(asdict(row)))
         else:

@@ -18,4 +18,7 @@ Runs = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
+]
 Seed = Annotated[int | None, typer.Option(help="Every random choice follows from it.", min=0)]

@@ -34,9 +34,7 @@ def command(
     preset: Annotated[
         Path | None, typer.Option(help="Settings from a TOML or config.json file.", metavar="FILE")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
-    ] = None,
+    overrides: options.Overrides = None,
     data_dir: options.DataDir = None,
     log: Annotated[
         Literal["none", "tensorboard"], typer.Option(help="tensorboard: write for it into the run too.")

@@ -9,6 +9,7 @@ from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.provenance import device_name
 from lstmdrop.commands.settings import resolve_config
 from lstmdrop.discovery import load_plugin
+from lstmdrop.training.precision import set_switches
 from lstmdrop.training.stopwatch import matrix_product_rate
 
 
@@ -24,22 +25,30 @@ class BenchRow:
     ratio: float
     """Ours over the plain loop's; above 1 is faster."""
     share_of_matrix_rate: float
-    """Arithmetic of the training step over what a large float32 matrix product reaches, 0 to 1."""
+    """Arithmetic of the training step over what a large matrix product reaches with the same switches, 0 to 1."""
 
 
 def bench(
-    task: str, *, sizes: Sequence[str] = ("small",), seconds: float = 20.0, device: str = "auto"
+    task: str,
+    *,
+    sizes: Sequence[str] = ("small",),
+    seconds: float = 20.0,
+    device: str = "auto",
+    overrides: Sequence[str] = (),
 ) -> Iterator[BenchRow]:
     """Measure each size in turn, ours and the plain loop alternately, about ``seconds`` each.
 
+    ``overrides`` are settings of ours, such as the precision; the plain loop runs as PyTorch does by default.
+
     Raises:
-        LstmdropError: a size or the device does not exist.
+        LstmdropError: a size, a setting or the device does not exist.
     """
     plugin = load_plugin(task)
     chosen = choose_device(device)
-    configs = [resolve_config(plugin, size) for size in sizes]
-    rate = matrix_product_rate(chosen)
+    configs = [resolve_config(plugin, size, overrides=overrides) for size in sizes]
     for config in configs:
+        set_switches(config.training)
+        rate = matrix_product_rate(chosen)
         speed = plugin.bench(config, chosen, seconds)
         yield BenchRow(
             size=config.size,

@@ -156,8 +156,12 @@ class RegularizedLSTM(nn.Module):
         return "layers"
 
     def _copies(self) -> list[LayerWeights]:
-        """Weights to measure with, so that no gradient is left on the real ones."""
-        return [LayerWeights(*copy.deepcopy(layer).parameters()) for layer in self.layers]
+        """Weights to measure with, laid out as the real ones, on which no gradient is to be left."""
+        copies = [copy.deepcopy(layer) for layer in self.layers]
+        for layer in copies:
+            assert isinstance(layer, nn.LSTM)
+            layer.flatten_parameters()
+        return [LayerWeights(*layer.parameters()) for layer in copies]
 
 
 def _run_layers(weights: Sequence[LayerWeights], inputs: Tensor) -> Tensor:

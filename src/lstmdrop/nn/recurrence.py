@@ -69,8 +69,8 @@ def fused(
     weights: LayerWeights, inputs: Float[Tensor, "time batch features"], state: LSTMState, *, training: bool
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
     """Run a layer on cuDNN, oneDNN or the native kernel; ``training`` keeps what the backward pass needs."""
-    start = (state.hidden[None].contiguous(), state.cell[None].contiguous())
-    outputs, hidden, cell = torch._VF.lstm(inputs, start, list(weights), True, 1, 0.0, training, False, False)
+    start = LSTMState(state.hidden[None], state.cell[None])
+    outputs, (hidden, cell) = _library_lstm(list(weights), inputs, start, 1, 0.0, training)
     return outputs, LSTMState(hidden[0], cell[0])
 
 
@@ -79,11 +79,39 @@ def fused_stack(
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
     """Run all layers in one call, in training, dropping entries between them with fresh masks at every step."""
     flat = [weight for layer in weights for weight in layer]
+    return _library_lstm(flat, inputs, state, len(weights), dropout, training=True)
+
+
+def _library_lstm(
+    weights: list[Tensor], inputs: Tensor, state: LSTMState, num_layers: int, dropout: float, training: bool
+) -> tuple[Tensor, LSTMState]:
+    if inputs.device.type == "cuda":
+        return _cudnn_lstm(weights, inputs, state, num_layers, dropout, training)
     start = (state.hidden.contiguous(), state.cell.contiguous())
-    with warnings.catch_warnings():  # that the layers do not lie in one piece: copying them takes no time to speak of
+    outputs, *final = torch._VF.lstm(inputs, start, weights, True, num_layers, dropout, training, False, False)
+    return outputs, LSTMState(*final)
+
+
+def _cudnn_lstm(
+    weights: list[Tensor], inputs: Tensor, state: LSTMState, num_layers: int, dropout: float, training: bool
+) -> tuple[Tensor, LSTMState]:
+    """In autocast's own number format: left to itself it would hand cuDNN's LSTM float16, whatever was asked for.
+
+    The state keeps its format, so that what is carried from window to window is not rounded.
+    """
+    dtype = inputs.dtype
+    if torch.is_autocast_enabled("cuda"):
+        wanted = torch.get_autocast_dtype("cuda")
+        dtype = wanted if torch.cudnn_is_acceptable(inputs.new_empty(1, dtype=wanted)) else torch.float32
+    start = tuple(part.to(dtype).contiguous() for part in state)
+    cast = [weight.to(dtype) for weight in weights]
+    with warnings.catch_warnings(), torch.autocast("cuda", enabled=False):
+        # They do not where they are layers, copies or sparse: gathering them takes no time to speak of.
         warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
-        outputs, hidden, cell = torch._VF.lstm(inputs, start, flat, True, len(weights), dropout, True, False, False)
-    return outputs, LSTMState(hidden, cell)
+        outputs, *final = torch._VF.lstm(
+            inputs.to(dtype), start, cast, True, num_layers, dropout, training, False, False
+        )
+    return outputs, LSTMState(*(part.to(old.dtype) for part, old in zip(final, state, strict=True)))
 
 
 def scan(

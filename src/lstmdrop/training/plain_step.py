@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lstmdrop.config import TrainingConfig
 from lstmdrop.task import BatchT
+from lstmdrop.training.precision import reset_switches
 
 
 def plain_step(network: nn.Module, config: TrainingConfig, batches: Sequence[BatchT]) -> Callable[[], None]:
@@ -22,7 +23,7 @@ def plain_step(network: nn.Module, config: TrainingConfig, batches: Sequence[Bat
     endless = cycle(batches)
 
     def step() -> None:
-        torch.set_flush_denormal(False)
+        reset_switches()
         loss: Tensor = network(next(endless))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

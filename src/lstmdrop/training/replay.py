@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic
@@ -9,6 +10,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor
 
+from lstmdrop.errors import LstmdropError
 from lstmdrop.task import BatchT, Stateful
 
 Update = Callable[[Sequence[BatchT]], int]
@@ -21,13 +23,24 @@ WARM_UP_STEPS = 3
 """Libraries choose algorithms and allocate workspaces in the first steps."""
 
 
-def record_on_cuda(run: Callable[[], None]) -> Callable[[], None]:
-    """As a CUDA graph; random numbers are fresh at each replay."""
-    graph = torch.cuda.CUDAGraph()
-    torch.cuda.synchronize()
-    with torch.cuda.graph(graph):
-        run()
-    return graph.replay
+def recorder_on(device: torch.device) -> Record:
+    """Records as a CUDA graph; random numbers are fresh at each replay."""
+
+    def record(run: Callable[[], None]) -> Callable[[], None]:
+        gc.collect()  # or an older graph might be destroyed while this one is taken down
+        with torch.cuda.device(device):
+            graph = torch.cuda.CUDAGraph()
+            torch.cuda.synchronize()
+            try:
+                with torch.cuda.graph(graph):
+                    run()
+            except RuntimeError as error:
+                raise LstmdropError(
+                    f"a step could not be recorded as a CUDA graph ({error}); --set training.replay=false does without"
+                ) from error
+        return graph.replay
+
+    return record
 
 
 class Replay(Generic[BatchT]):

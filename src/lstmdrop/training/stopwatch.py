@@ -11,6 +11,7 @@ import torch
 from lstmdrop.nn.linear import linear
 
 WARM_UP_STEPS = 2
+STEPS_IN_A_ROW = 20
 BLOCK_SECONDS = 1.0
 """Rivals take turns after so long, so that a machine that slows down slows all of them."""
 
@@ -18,7 +19,10 @@ Step = Callable[[], object]
 
 
 def median_seconds(rivals: Sequence[Step], seconds: float, device: torch.device) -> list[float]:
-    """Median duration in seconds of each rival's step, after a warm-up, within about ``seconds`` for each."""
+    """Median duration in seconds of each rival's step, after a warm-up, within about ``seconds`` for each.
+
+    On a GPU it is the mean of some steps in a row, after which alone the host waits, as it does in training.
+    """
     durations: list[list[float]] = [[] for _ in rivals]
     for step in rivals:
         for _ in range(WARM_UP_STEPS):
@@ -40,8 +44,19 @@ def matrix_product_rate(device: torch.device, size: int = 2048, repeats: int = 2
 
 
 def _duration(step: Step, device: torch.device) -> float:
+    if device.type != "cuda":
+        return _timed(step)
+    torch.cuda.synchronize(device)
+    return _timed(lambda: _steps_in_a_row(step, device)) / STEPS_IN_A_ROW
+
+
+def _timed(work: Step) -> float:
     start = time.perf_counter()
-    step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    work()
     return time.perf_counter() - start
+
+
+def _steps_in_a_row(step: Step, device: torch.device) -> None:
+    for _ in range(STEPS_IN_A_ROW):
+        step()
+    torch.cuda.synchronize(device)

@@ -26,7 +26,7 @@ from lstmdrop.training.optimizer import (
 from lstmdrop.training.precision import autocast, set_switches
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.random_state import load_random_state, random_state
-from lstmdrop.training.replay import Record, Replay, Update, record_on_cuda
+from lstmdrop.training.replay import Record, Replay, Update, recorder_on
 from lstmdrop.training.schedule import rate_at
 
 
@@ -50,7 +50,7 @@ class Trainer(Generic[BatchT]):
         self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         # AdamW counts its steps on the host, where a recording does not see them.
         can_record = self.config.replay and self.config.optimizer == "sgd" and self.device.type == "cuda"
-        self.record: Record | None = record_on_cuda if can_record else None
+        self.record: Record | None = recorder_on(self.device) if can_record else None
         self._start_pass()
         if self.config.kernel != "auto":
             for lstm in self._lstms().values():

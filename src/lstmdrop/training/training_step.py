@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import Protocol
 
-import torch
-
 from lstmdrop.config import TaskConfig
 from lstmdrop.task import BatchT, Task
+from lstmdrop.training.precision import set_switches
 from lstmdrop.training.trainer import Trainer
 
 
@@ -24,7 +23,7 @@ def training_step(task: _Configured[BatchT], batches: Sequence[BatchT]) -> Calla
     trainer, endless = Trainer(task, task.config), cycle(batches)
 
     def step() -> None:
-        torch.set_flush_denormal(True)
+        set_switches(task.config.training)
         trainer.step([next(endless)])
 
     return step
