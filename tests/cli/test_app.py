@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
@@ -10,7 +9,8 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,7 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(lstmdrop: Command, po
 def test_a_bound_that_was_missed_ends_with_6_after_the_score(lstmdrop: Command, finished: Path) -> None:
     kept = lstmdrop("eval", "lm", "--run", finished, "--fail-under", "1e9")
     missed = lstmdrop("eval", "lm", "--run", finished, "--fail-under", "1")
+    assert lstmdrop("eval", "lm", "--run", finished, "--fail-under", "nan").code == 2
     assert (kept.code, missed.code) == (0, 6)
     assert kept.output == missed.output != ""
     assert "is over the bound 1" in missed.messages
@@ -177,9 +178,22 @@ def test_json_is_json_and_says_what_the_plain_form_says(lstmdrop: Command, finis
     assert all(len(line["tokens"]) == 5 for line in lines)
 
 
-def test_lines_of_standard_input_are_scored(lstmdrop: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = ["the cat sees the moon", "", "nobody knows"]
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("".join(f"{line}\n" for line in lines).encode())))
+@pytest.fixture
+def pipe_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], None]]:
+    """Makes something standard input."""
+    with ExitStack() as stack:
+
+        def pipe(content: bytes) -> None:
+            (tmp_path / "input").write_bytes(content)
+            monkeypatch.setattr(sys, "stdin", stack.enter_context((tmp_path / "input").open(encoding="utf-8")))
+
+        yield pipe
+
+
+def test_lines_of_standard_input_are_scored(
+    lstmdrop: Command, finished: Path, pipe_in: Callable[[bytes], None]
+) -> None:
+    pipe_in("\ufeffthe cat sees the moon\r\n\nnobody knows".encode())  # a mark of some editors, and no last line end
     outcome = lstmdrop("predict", "lm", "--run", finished, "--score", "--json")
     assert outcome.code == 0
     found = [json.loads(line) for line in outcome.output.splitlines()]
@@ -323,9 +337,9 @@ def test_version_is_the_installed_one(lstmdrop: Command) -> None:
 
 
 def test_standard_input_that_is_not_utf8_is_refused_with_its_line(
-    lstmdrop: Command, finished: Path, monkeypatch: pytest.MonkeyPatch
+    lstmdrop: Command, finished: Path, pipe_in: Callable[[bytes], None]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the cat\ncaf\xe9\n")))
+    pipe_in(b"the cat\ncaf\xe9\n")
     outcome = lstmdrop("predict", "lm", "--run", finished, "--score")
     assert outcome.code == 4
     assert "standard input:2: byte 0xe9 is not UTF-8" in outcome.messages

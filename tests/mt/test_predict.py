@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from lstmdrop.decoding.beam import BeamSettings
-from lstmdrop.errors import UsageError
+from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.mt.config import MTPrediction
 from lstmdrop_tasks.mt.pairs import pad_pairs
 from lstmdrop_tasks.mt.predict import predict
-from lstmdrop_tasks.mt.translate import translate
+from lstmdrop_tasks.mt.translate import LONGEST_WITH_ATTENTION, _batches, translate
 
 LINES = ["one red house", "", "cat", "two " * 60, "a word that nobody knows", "cat sees house"]
 Build = Callable[..., Any]
@@ -68,17 +70,61 @@ def test_output_is_json_with_the_n_best(build_mt: Build) -> None:
     assert ranks == sorted(ranks, reverse=True)
 
 
-def test_the_first_lines_are_translated_before_the_last_have_come(build_mt: Build) -> None:
-    read: list[int] = []
+def test_a_line_is_answered_before_the_next_one_has_come(build_mt: Build) -> None:
+    answered = Event()
 
     def lines() -> Any:
-        for number in range(6):
-            read.append(number)
+        for _ in range(6):
             yield "cat"
+            assert answered.wait(60)
+            answered.clear()
 
-    outputs = predict([build_mt()], lines(), MTPrediction(batch_size=2, beam_size=1))
-    next(outputs)
-    assert read == [0, 1]
+    outputs = predict([build_mt()], lines(), MTPrediction(batch_size=32, beam_size=1))
+    for _ in range(6):
+        next(outputs)
+        answered.set()
+    assert list(outputs) == []
+
+
+def test_what_comes_before_a_broken_line_is_translated(build_mt: Build) -> None:
+    def lines() -> Any:
+        yield "cat"
+        raise DataError("line 2 is broken")
+
+    outputs = predict([build_mt()], lines(), MTPrediction(beam_size=1))
+    assert next(outputs)["source"] == "cat"
+    with pytest.raises(DataError, match="line 2 is broken"):
+        next(outputs)
+
+
+def test_alignments_are_those_of_the_sentence_when_it_is_read_backwards(build_mt: Build) -> None:
+    forwards, backwards = build_mt(), build_mt("model.reverse_source=true")
+    backwards.model.load_state_dict(forwards.model.state_dict())
+    (one,) = predict([forwards], ["one two red house cat"], MTPrediction(beam_size=1))
+    (other,) = predict([backwards], ["cat house red two one"], MTPrediction(beam_size=1))
+    assert one["text"] == other["text"]
+    for row, mirrored in zip(one["hypotheses"][0]["attention"], other["hypotheses"][0]["attention"], strict=True):
+        assert row == [*mirrored[-2::-1], mirrored[-1]]  # <eos> stays at the end
+
+
+def test_a_line_too_long_for_attention_is_translated_without_and_costs_no_other_its_own(build_mt: Build) -> None:
+    task = build_mt()
+    short, long = predict([task], ["cat", "cat " * LONGEST_WITH_ATTENTION], MTPrediction(beam_size=2))
+    assert short["hypotheses"][0]["alignment"] is not None
+    assert long["hypotheses"][0]["alignment"] is None
+    assert long["hypotheses"][0]["tokens"]
+
+
+def test_lines_that_are_searched_together_have_a_bound_of_tokens() -> None:
+    batches = list(_batches([10] * 5 + [600] * 100 + [2000] * 2, batch_size=64))
+    assert sorted(number for batch in batches for number in batch) == list(range(107))
+    assert [len(batch) for batch in batches] == [1, 1, 27, 27, 27, 24]
+
+
+@pytest.mark.parametrize("option", ["length_penalty", "coverage_penalty", "temperature"])
+def test_infinite_settings_are_refused(option: str) -> None:
+    with pytest.raises(ValidationError):
+        MTPrediction(**{option: float("inf")})
 
 
 def test_unknown_words_are_never_written(build_mt: Build) -> None:

@@ -19,6 +19,7 @@ from lstmdrop.training.trainer import Trainer
 from lstmdrop_tasks.mt.config import MTPrediction
 from lstmdrop_tasks.mt.pairs import pad_pairs
 from lstmdrop_tasks.mt.predict import predict
+from lstmdrop_tasks.mt.task import evaluate
 
 ARCHITECTURES = ("attention", "sequence", "stream")
 Build = Callable[..., Any]
@@ -176,7 +177,7 @@ def test_a_text_with_the_token_that_ends_sentences_is_refused(build_mt: Build, t
         text.write("one <eos> two\n")
     with (folder / "train.fr").open("a", encoding="utf-8") as text:
         text.write("un deux\n")
-    with pytest.raises(DataError, match="a text of 41 lines holds the token <eos> 42 times"):
+    with pytest.raises(DataError, match=r"train\.en, line 41: .*<eos>"):
         build_mt(data=folder).pairs("train")
 
 
@@ -245,3 +246,24 @@ def test_a_coverage_penalty_needs_attention(build_mt: Build, architecture: str) 
     with pytest.raises(UsageError, match=f"architecture '{architecture}' has none"):
         list(predict([task], ["one"], MTPrediction(coverage_penalty=0.25)))
     assert list(predict([task, build_mt()], ["one"], MTPrediction(coverage_penalty=0.25)))
+
+
+def test_runs_of_different_vocabularies_cannot_be_scored_as_one(build_mt: Build) -> None:
+    with pytest.raises(UsageError, match="different vocabularies"):
+        evaluate([build_mt(), build_mt("data.vocabulary_size=5")], "test")
+
+
+def test_what_no_token_stands_for_is_in_the_signature(build_mt: Build) -> None:
+    whole, small = build_mt(), build_mt("data.vocabulary_size=5")
+    (full, _), (few, few_by_word) = (evaluate([task], "valid")[2:] for task in (whole, small))
+    assert "unknown" not in full.signature
+    num_unknown = small.pairs("valid").target.store.num_unknown
+    assert num_unknown > 0
+    assert f"|unknown:{num_unknown}|" in few.signature
+    assert f"|unknown:{num_unknown}|" in few_by_word.signature
+    assert few.signature.startswith("unit:word|")
+
+
+def test_joint_tokens_have_one_size(build_mt: Build) -> None:
+    with pytest.raises(ConfigError, match="joint"):
+        build_mt("data.joint=true", "data.target_vocabulary_size=5")

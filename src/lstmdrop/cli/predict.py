@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from lstmdrop.cli import options
 
 if TYPE_CHECKING:
     from lstmdrop.config import Section
+
+
+READ_AT_ONCE = 1 << 16
+"""Bytes of standard input."""
 
 
 class TaskGroup(TyperGroup):
@@ -83,11 +88,22 @@ def _lines_of_standard_input() -> Iterator[str]:
     """As UTF-8, whatever the terminal's language, each line as soon as it has come."""
     from lstmdrop.data.text import not_utf8
 
-    for number, raw in enumerate(sys.stdin.buffer, 1):
+    for number, raw in enumerate(_raw_lines(), 1):
         try:
-            yield raw.decode("utf-8").rstrip("\r\n")
+            yield raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise not_utf8("standard input", number, error) from None
+
+
+def _raw_lines() -> Iterator[bytes]:
+    """Read without the lock of `sys.stdin`: a thread that waited in it would keep the program from ending."""
+    with open(os.dup(sys.stdin.fileno()), "rb", buffering=0) as source:  # noqa: PTH123 (it is not a path)
+        rest = b""
+        while part := source.read(READ_AT_ONCE):
+            *lines, rest = (rest + part).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+        if rest:
+            yield rest
 
 
 def _setting_parameters(prediction: type[Section]) -> Iterator[inspect.Parameter]:

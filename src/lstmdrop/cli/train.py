@@ -27,6 +27,9 @@ def command(
     objective: Annotated[
         str | None, typer.Option(help="Of asr: frames or ctc; of caption: captions or self-critical.", metavar="NAME")
     ] = None,
+    pair: Annotated[
+        str | None, typer.Option(help="Of mt: source and target language, such as en-fr.", metavar="XX-YY")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
@@ -44,7 +47,8 @@ def command(
     ] = False,
 ) -> None:
     """Train a model, score it as it goes and at the end, and write a run directory."""
-    overrides = [*([] if objective is None else [f"objective={objective}"]), *(overrides or ())]
+    named = {"objective": objective, "data.pair": pair}
+    overrides = [*(f"{key}={value}" for key, value in named.items() if value is not None), *(overrides or ())]
     if dry_run:
         from lstmdrop.cli.work_view import shown_work
         from lstmdrop.commands.plan import plan

@@ -77,8 +77,11 @@ def require_bound(score: Score, bound: float) -> None:
     """Check a score against a bound.
 
     Raises:
+        UsageError: the bound is no number.
         BoundMissedError: the score is worse, or no number.
     """
+    if math.isnan(bound):
+        raise UsageError("the bound of --fail-under is not a number")
     if math.isnan(score.value):
         raise BoundMissedError(f"{score.name} is not a number, and the bound is {bound:g}")
     missed = score.value < bound if score.higher_is_better else score.value > bound

@@ -22,6 +22,11 @@ class Tokenizer(Protocol):
     """Turns lines of text into token ids and back."""
 
     @property
+    def kind(self) -> TokenizerKind:
+        """What its tokens are."""
+        ...
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """The tokens in the order of their ids."""
         ...

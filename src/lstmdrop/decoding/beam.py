@@ -29,6 +29,7 @@ def beam_search(
     settings: BeamSettings,
     banned: Sequence[int] = (),
     source_lengths: Int[Tensor, " rows"] | None = None,
+    keep_attention: bool = True,
 ) -> list[list[Hypothesis]]:
     """For each of the rows its hypotheses, best first, at least one and at most ``num_best`` each.
 
@@ -39,6 +40,8 @@ def beam_search(
     search is greedy. At its longest length, or where nothing can follow, the live ones are cut
     and rank after all finished ones. Rows of sentences that are done are dropped through ``select``. Equal
     log-probabilities: the better beam first, then the lower token. NaN counts as impossible.
+
+    With ``keep_attention`` hypotheses have theirs; its memory grows with steps times rows times positions.
 
     Raises:
         ValueError: lengths of another number of sentences, or a coverage penalty without attention.
@@ -52,7 +55,7 @@ def beam_search(
     live = _start(num_rows, bos, settings.num_best, max_lengths.device)
     while True:
         log_probs, attention, state = model.step(live.tokens, state)
-        search.history.append(live.tokens, live.parents, attention)
+        search.history.append(live.tokens, live.parents, attention if keep_attention else None)
         live = search.advance(live, log_probs, attention)
         if len(live.sentences) == 0:
             return search.hypotheses()

@@ -45,7 +45,7 @@ def token_and_word_perplexity(
     """Perplexity of sentences that were predicted apart, by token (of the kind ``token``) and by word.
 
     Both share one total; ``num_words`` counts the words of the text and the end of each line. Only the second can be
-    compared between models that cut text into different tokens.
+    compared between models that cut text into different tokens, and only where no token was unknown to either.
     """
     by_token = perplexity(log_probs)
     by_word = float(np.exp(-log_probs.astype(np.float64).sum() / num_words))

@@ -21,6 +21,12 @@ class MTDataConfig(DataConfig):
     target_vocabulary_size: int | None = Field(default=None, ge=3, description="of the target; default: as the source")
     max_length: int = Field(default=100, ge=1, description="training pairs with a side of more tokens are left out")
 
+    @model_validator(mode="after")
+    def _joint_has_one_size(self) -> Self:
+        if self.joint and self.target_vocabulary_size is not None:
+            raise ValueError("joint tokens have one size: set joint to false, or vocabulary_size alone")
+        return self
+
 
 class MTModelConfig(Section):
     """Which network translates."""
@@ -68,8 +74,12 @@ class MTDecodingConfig(Section):
     """How translations are searched for."""
 
     beam_size: int = Field(default=5, ge=1)
-    length_penalty: float = Field(default=1.0, ge=0, description="log-probabilities are divided by length ** this")
-    coverage_penalty: float = Field(default=0.0, ge=0, description="weight of Wu et al. 2016, equation 14")
+    length_penalty: float = Field(
+        default=1.0, ge=0, allow_inf_nan=False, description="log-probabilities are divided by length ** this"
+    )
+    coverage_penalty: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="weight of Wu et al. 2016, equation 14"
+    )
     batch_size: int = Field(default=128, ge=1, description="sentences searched at a time; changes speed only")
 
 
@@ -95,12 +105,18 @@ class MTPrediction(Section):
     """Translate lines; what is not given is as the run's configuration has it."""
 
     beam_size: int | None = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
-    length_penalty: float | None = Field(default=None, ge=0, description="above 1 favours longer translations")
-    coverage_penalty: float | None = Field(default=None, ge=0, description="above 0 favours looking at every word")
-    num_best: int = Field(default=1, ge=1, description="translations a line, best first")
+    length_penalty: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="above 1 favours longer translations"
+    )
+    coverage_penalty: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="above 0 favours looking at every word"
+    )
+    num_best: int = Field(default=1, ge=1, description="translations a line, best first, for --json")
     batch_size: int = Field(default=32, ge=1, description="lines translated at a time; changes speed only")
     sample: bool = Field(default=False, description="draw translations in place of searching for the best")
-    temperature: float = Field(default=1.0, gt=0, description="of drawing: below 1 is safer, above 1 is bolder")
+    temperature: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="of drawing: below 1 is safer, above 1 is bolder"
+    )
     top_k: int | None = Field(default=None, ge=1, description="draw from the N likeliest tokens only")
     top_p: float | None = Field(
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"

@@ -32,7 +32,8 @@ class AttentionTranslator(nn.Module):
     def encode(self, source: Int[Tensor, "positions batch"], lengths: Int[Tensor, " batch"]) -> AttentionState:
         """The decoder starts where the two directions of the encoder ended, layer by layer."""
         outputs, final = self.encoder(self.embedding(self.read(source, lengths)), lengths)
-        memory = self.decoder.attention.memory(outputs.transpose(0, 1), lengths)
+        in_order = self.read(outputs, lengths)  # as the sentence has it, for alignments and for ensembles
+        memory = self.decoder.attention.memory(in_order.transpose(0, 1), lengths)
         return self.decoder.start(final, memory)
 
 

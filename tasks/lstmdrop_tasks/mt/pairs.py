@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from lstmdrop.data.store import TokenStore
+from lstmdrop.data.store import TokenStore, build_store
+from lstmdrop.data.text import read_lines
+from lstmdrop.data.tokenizer import Tokenizer
+from lstmdrop.data.vocabulary import EOS
 from lstmdrop.errors import DataError
 from lstmdrop.nn.decoder import PADDING
 
@@ -42,16 +46,18 @@ class Sentences:
     offsets: Ids
 
     @classmethod
-    def of(cls, store: TokenStore, eos: int) -> Sentences:
-        """Find where the sentences end.
+    def of(cls, text: Path, tokenizer: Tokenizer, cache: Path) -> Sentences:
+        """Cut a text into tokens, or find that done, and find where its sentences end.
 
         Raises:
-            DataError: the text itself holds the token that ends a sentence.
+            DataError: the text is missing or damaged, or itself holds the token that ends a sentence.
         """
-        offsets = store.offsets(eos)
+        store = build_store(text, tokenizer, cache)
+        offsets = store.offsets(tokenizer.eos)
         if len(offsets) - 1 != store.num_lines:
-            found = len(offsets) - 1
-            raise DataError(f"a text of {store.num_lines} lines holds the token <eos> {found} times; remove it")
+            lines = enumerate(read_lines(text), 1)
+            number = next(number for number, line in lines if tokenizer.eos in tokenizer.encode(line))
+            raise DataError(f"{text}, line {number}: the text holds the token {EOS} that ends a sentence; remove it")
         return cls(store, offsets)
 
     @property

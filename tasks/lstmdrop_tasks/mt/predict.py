@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lstmdrop.data.arrivals import as_they_come
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.sampling import SamplingOptions
@@ -25,7 +26,7 @@ NUM_EXAMPLES = 8
 
 
 def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iterator[Mapping[str, Any]]:
-    """The translation of each line, as soon as a batch of lines has come.
+    """The translation of each line; what has come while the lines before were translated is translated together.
 
     Raises:
         UsageError: a picture of attention or a coverage penalty was asked for, and there is no attention, or a
@@ -38,9 +39,9 @@ def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iter
         )
     for task in tasks:
         task.model.eval()
-    lines = iter(inputs) if options.attention is None else iter(_only_line(inputs))
+    lines = inputs if options.attention is None else _only_line(inputs)
     first = 0
-    while batch := list(islice(lines, options.batch_size)):
+    for batch in as_they_come(lines, options.batch_size):
         found = _drawn(tasks, batch, options, first) if options.sample else _searched(tasks, batch, options)
         for line, hypotheses in zip(batch, found, strict=True):
             source = _source_tokens(tasks[0], line)

@@ -14,7 +14,6 @@ import torch
 from lstmdrop.data.bucketing import token_batches
 from lstmdrop.data.planned import PlannedBatches
 from lstmdrop.data.registry import cache_dir
-from lstmdrop.data.store import build_store
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.errors import DataError
@@ -30,7 +29,7 @@ from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
 from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences
 from lstmdrop_tasks.mt.tokenizers import Tokenizers, load_tokenizers, train_tokenizers
-from lstmdrop_tasks.mt.translate import translate
+from lstmdrop_tasks.mt.translate import require_one_vocabulary, translate
 
 
 class MachineTranslation:
@@ -78,8 +77,8 @@ class MachineTranslation:
             text, cache = self.text(split), cache_dir() / "tokens"
             source, target = self.tokenizers.source, self.tokenizers.target
             self._pairs[split] = Pairs(
-                Sentences.of(build_store(text.source, source, cache), source.eos),
-                Sentences.of(build_store(text.target, target, cache), target.eos),
+                Sentences.of(text.source, source, cache),
+                Sentences.of(text.target, target, cache),
             )
         return self._pairs[split]
 
@@ -182,6 +181,7 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     models = list(tasks)
     if len({model.pairs(split).sha256 for model in models}) > 1:
         raise DataError("these runs differ in their test data: they cannot be scored as one")
+    require_one_vocabulary(models)
     for model in models:
         model.model.eval()
     log_probs, _ = mixture_log_probs(model.log_probs(split) for model in models)
@@ -196,11 +196,12 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     search = {"beam": str(decoding.beam_size), "length": f"{decoding.length_penalty:g}"}
     if decoding.coverage_penalty:
         search["coverage"] = f"{decoding.coverage_penalty:g}"
-    unit, vocabulary_size = models[0].config.data.tokens, len(models[0].tokenizers.target.vocabulary)
+    tokenizer, num_unknown = models[0].tokenizers.target, models[0].pairs(split).target.store.num_unknown
     num_words = sum(len(line.split()) for line in references) + len(references)
+    predicted = {"unknown": str(num_unknown), **how} if num_unknown else how
     return [
         *translation_scores(translations, references, {**search, **how}),
-        *token_and_word_perplexity(log_probs, unit, vocabulary_size, num_words, how),
+        *token_and_word_perplexity(log_probs, tokenizer.kind, len(tokenizer.vocabulary), num_words, predicted),
     ]
 
 

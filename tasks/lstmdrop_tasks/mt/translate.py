@@ -26,6 +26,10 @@ Decode = Callable[[Sequence[int], Sources], list[list[Hypothesis]]]
 
 LONGEST_RATIO, LONGEST_MORE = 2, 10
 """A translation is cut after so many times its source's tokens, and so many more."""
+LONGEST_WITH_ATTENTION = 1_000
+"""Tokens of a source; where longer ones were looked at takes gigabytes, and is not kept."""
+MOST_TOKENS = 16_384
+"""Of the sources that are searched together, padding included."""
 
 
 def translate(models: Models, lines: Sequence[str], settings: BeamSettings, batch_size: int) -> list[list[Hypothesis]]:
@@ -36,11 +40,13 @@ def translate(models: Models, lines: Sequence[str], settings: BeamSettings, batc
     """
 
     def search(numbers: Sequence[int], sources: Sources) -> list[list[Hypothesis]]:
+        is_short = len(sources[0]) <= LONGEST_WITH_ATTENTION
         batch = _Encoded(models, sources)
         target = models[0].tokenizers.target
         return beam_search(
             batch.decoder, batch.states, num_rows=len(sources), bos=target.eos, eos=target.eos,
             max_lengths=batch.longest, settings=settings, banned=[target.unk], source_lengths=batch.lengths,
+            keep_attention=is_short,
         )  # fmt: skip
 
     return _in_batches(models, lines, batch_size, search)
@@ -83,9 +89,18 @@ class _Encoded:
         self.longest: Tensor = LONGEST_RATIO * self.lengths + LONGEST_MORE
 
 
-def _in_batches(models: Models, lines: Sequence[str], batch_size: int, decode: Decode) -> list[list[Hypothesis]]:
+def require_one_vocabulary(models: Models) -> None:
+    """Check that the models can be averaged.
+
+    Raises:
+        UsageError: they cut text into different tokens.
+    """
     if len({model.tokenizers.fingerprint for model in models}) > 1:
         raise UsageError("these runs have different vocabularies and cannot translate as one")
+
+
+def _in_batches(models: Models, lines: Sequence[str], batch_size: int, decode: Decode) -> list[list[Hypothesis]]:
+    require_one_vocabulary(models)
     tokenizer = models[0].tokenizers.source
     sources = [np.array([*tokenizer.encode(line), tokenizer.eos], np.int64) for line in lines]
     found: list[list[Hypothesis]] = [[] for _ in lines]
@@ -96,6 +111,11 @@ def _in_batches(models: Models, lines: Sequence[str], batch_size: int, decode: D
 
 
 def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """The longest first; those that are too long for attention alone, so that no other goes without."""
     order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    start = 0
+    while start < len(order):
+        longest = lengths[order[start]]
+        size = 1 if longest > LONGEST_WITH_ATTENTION else min(batch_size, max(1, MOST_TOKENS // longest))
+        yield order[start : start + size]
+        start += size

@@ -144,3 +144,14 @@ def test_a_wrong_line_of_a_table_is_named(tmp_path: Path, content: bytes, messag
 def test_a_name_that_nothing_has_is_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="did you mean 'multi30k'"):
         find_corpus("multi30", None, tmp_path)
+
+
+def test_empty_sides_of_a_table_are_counted_and_come_into_no_split(tmp_path: Path, pairs_of: PairsOf) -> None:
+    table = tmp_path / "table.tsv"
+    rows = [f"sentence {number}\tphrase {number}" for number in range(300)]
+    table.write_text("\n".join([*rows, *(f"alone {number}\t" for number in range(200)), "", ""]), encoding="utf-8")
+    corpus = find_corpus(str(table), None)
+    splits = [pairs_of(text) for text in (corpus.train, corpus.valid, corpus.test)]
+    assert sum(map(len, splits)) == 300
+    assert all(source and target for split in splits for source, target in split)
+    assert corpus.report["train"]["empty"] == 200

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ NUM_CODE_POINTS = 0x110000
 
 class CharacterTokenizer:
     """Cuts between all characters; one that the vocabulary lacks becomes ``<unk>``."""
+
+    kind: Literal["character"] = "character"
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -66,7 +69,7 @@ class CharacterTokenizer:
     def save(self, directory: Path) -> None:
         """Write the vocabulary and what kind of tokeniser it belongs to."""
         self.vocabulary.save(directory / VOCABULARY)
-        write_description(directory, "character", self.fingerprint)
+        write_description(directory, self.kind, self.fingerprint)
 
     @cached_property
     def _id_of_code_point(self) -> npt.NDArray[np.int32]:

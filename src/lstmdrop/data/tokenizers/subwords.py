@@ -34,7 +34,7 @@ class SubwordTokenizer:
     """
 
     def __init__(self, kind: Literal["bpe", "unigram"], model: bytes) -> None:
-        self._kind = kind
+        self.kind = kind
         self._model = model
         self._processor = SentencePieceProcessor(model_proto=model)
         self.vocabulary = Vocabulary(tuple(map(self._processor.id_to_piece, range(len(self._processor)))))
@@ -98,7 +98,7 @@ class SubwordTokenizer:
         """Write SentencePiece's model and what kind of tokeniser it belongs to."""
         with atomic_file(directory / MODEL) as handle:
             handle.write(self._model)
-        write_description(directory, self._kind, self.fingerprint)
+        write_description(directory, self.kind, self.fingerprint)
 
     def _ids(self, words: Sequence[str]) -> npt.NDArray[np.int32]:
         # Joined bytes become an array faster than numbers do, one by one.

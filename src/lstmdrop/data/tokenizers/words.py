@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from lstmdrop.errors import DataError
 
 class WordTokenizer:
     """Cuts at white space; a word that the vocabulary lacks becomes ``<unk>``."""
+
+    kind: Literal["word"] = "word"
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -64,7 +67,7 @@ class WordTokenizer:
     def save(self, directory: Path) -> None:
         """Write the vocabulary and what kind of tokeniser it belongs to."""
         self.vocabulary.save(directory / VOCABULARY)
-        write_description(directory, "word", self.fingerprint)
+        write_description(directory, self.kind, self.fingerprint)
 
 
 def _split(text: str) -> list[str]:

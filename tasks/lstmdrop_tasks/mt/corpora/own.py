@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from lstmdrop.errors import ConfigError, DataError
@@ -63,8 +64,15 @@ def _whole(table: Side) -> SplitSource:
 
 
 def _drawn(table: Side, split: str) -> SplitSource:
-    def blocks(_: Counts) -> PairBlocks:
-        return in_blocks(pair for pair in tsv_pairs(table) if split_by_draw(pair[0]) == split)
+    def pairs(dropped: Counts) -> Iterator[tuple[str, str]]:
+        for pair in tsv_pairs(table):
+            if all(side.strip() for side in pair) and split_by_draw(pair[0]) == split:
+                yield pair
+            elif split == "train" and not all(side.strip() for side in pair):
+                dropped["empty"] += 1  # once, whichever split it would have come into
+
+    def blocks(dropped: Counts) -> PairBlocks:
+        return in_blocks(pairs(dropped))
 
     return blocks
 
@@ -77,7 +85,7 @@ def _detected(folder: Path) -> LanguagePair:
     if len(languages) != 2:
         raise ConfigError(
             f"{folder}: the languages cannot be told from {', '.join(f'train.{language}' for language in languages)}\n"
-            "name the pair, source first, such as 'en-fr'"
+            "name the pair, source first: --pair en-fr"
         )
     return LanguagePair(*languages)
 

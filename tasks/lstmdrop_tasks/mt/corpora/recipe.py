@@ -21,7 +21,7 @@ from lstmdrop_tasks.mt.corpora.writing import write_different_pairs, write_pairs
 
 SPLITS = ("train", "valid", "test")
 REPORT = "report.json"
-VERSION = 1
+VERSION = 2
 """To be raised when the same recipe comes to make another corpus."""
 
 SplitSource = Callable[[Counts], PairBlocks]

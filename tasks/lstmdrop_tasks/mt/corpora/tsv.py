@@ -9,12 +9,14 @@ from lstmdrop_tasks.mt.corpora.side import Side
 
 
 def tsv_pairs(table: Side) -> Iterator[tuple[str, str]]:
-    """The first two columns of each line; further ones are left out.
+    """The first two columns of each line; further ones are left out, and so are blank lines.
 
     Raises:
         DataError: a line has no tab.
     """
     for number, line in enumerate(table.lines(), 1):
+        if not line or line.isspace():
+            continue
         columns = line.split("\t", 2)
         if len(columns) < 2:
             raise DataError(
