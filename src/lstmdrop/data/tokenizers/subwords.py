@@ -34,7 +34,7 @@ class SubwordTokenizer:
     """
 
     def __init__(self, kind: Literal["bpe", "unigram"], model: bytes) -> None:
-        self.kind = kind
+        self.kind: Literal["bpe", "unigram"] = kind
         self._model = model
         self._processor = SentencePieceProcessor(model_proto=model)
         self.vocabulary = Vocabulary(tuple(map(self._processor.id_to_piece, range(len(self._processor)))))
