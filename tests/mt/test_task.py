@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.training.trainer import Trainer
+from lstmdrop_tasks.mt import tuning
 from lstmdrop_tasks.mt.config import MTPrediction
 from lstmdrop_tasks.mt.pairs import pad_pairs
 from lstmdrop_tasks.mt.predict import predict
@@ -267,3 +269,16 @@ def test_what_no_token_stands_for_is_in_the_signature(build_mt: Build) -> None:
 def test_joint_tokens_have_one_size(build_mt: Build) -> None:
     with pytest.raises(ConfigError, match="joint"):
         build_mt("data.joint=true", "data.target_vocabulary_size=5")
+
+
+def test_the_length_penalty_of_the_best_bleu_is_chosen(build_mt: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = build_mt()
+    references = task.text("valid").target.read_text(encoding="utf-8").splitlines()
+
+    def translated(models: Any, split: str, settings: BeamSettings) -> list[str]:
+        return references if settings.length_penalty == 1.4 else [f"not {line}" for line in references]
+
+    monkeypatch.setattr(tuning, "translations_of", translated)
+    assert tuning.tune([task], "valid") == {"decoding.length_penalty": 1.4}
+    monkeypatch.setattr(tuning, "translations_of", lambda *given: references)
+    assert tuning.tune([task], "valid") == {"decoding.length_penalty": 1.0}  # all alike: the usual one

@@ -31,6 +31,12 @@ def _evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path |
     return evaluate(tasks, split, outputs)
 
 
+def _tune(tasks: Sequence[MachineTranslation], split: Split) -> Mapping[str, Any]:
+    from lstmdrop_tasks.mt.tuning import tune
+
+    return tune(tasks, split)
+
+
 def _predict(
     tasks: Sequence[MachineTranslation], inputs: Iterable[str], options: MTPrediction
 ) -> Iterator[Mapping[str, Any]]:
@@ -68,6 +74,7 @@ PLUGIN = TaskPlugin(
     datasets=DATASETS,
     build=_build,
     evaluate=_evaluate,
+    tune=_tune,
     prediction=MTPrediction,
     predict=_predict,
     bench=_bench,

@@ -185,7 +185,7 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     for model in models:
         model.model.eval()
     log_probs, _ = mixture_log_probs(model.log_probs(split) for model in models)
-    translations = _translations(models, split)
+    translations = translations_of(models, split, search_settings(models[0].config))
     if outputs is not None:
         (outputs / "predictions.txt").write_text("".join(f"{line}\n" for line in translations), encoding="utf-8")
         lengths = models[0].pairs(split).target.lengths
@@ -205,11 +205,21 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     ]
 
 
-def _translations(models: Sequence[MachineTranslation], split: Split) -> list[str]:
+def search_settings(config: MTConfig) -> BeamSettings:
+    """How a run's configuration searches."""
+    decoding = config.decoding
+    return BeamSettings(decoding.beam_size, decoding.length_penalty, decoding.coverage_penalty)
+
+
+def translations_of(models: Sequence[MachineTranslation], split: Split, settings: BeamSettings) -> list[str]:
+    """The split's source sentences, translated by the models together.
+
+    Raises:
+        UsageError: the models cut text into different tokens.
+    """
     first = models[0]
-    decoding = first.config.decoding
-    settings = BeamSettings(decoding.beam_size, decoding.length_penalty, decoding.coverage_penalty)
-    found = translate(models, list(read_lines(first.text(split).source)), settings, decoding.batch_size)
+    sources = list(read_lines(first.text(split).source))
+    found = translate(models, sources, settings, first.config.decoding.batch_size)
     return [first.tokenizers.target.decode(hypotheses[0].tokens) for hypotheses in found]
 
 
