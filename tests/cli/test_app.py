@@ -336,6 +336,15 @@ def test_version_is_the_installed_one(lstmdrop: Command) -> None:
     assert lstmdrop("--version").output == f"{version('lstmdrop')}\n"
 
 
+def test_standard_input_that_is_closed_is_said_to_be(
+    lstmdrop: Command, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    outcome = lstmdrop("predict", "lm", "--run", finished, "--score")
+    assert outcome.code == 2
+    assert "standard input is closed" in outcome.messages
+
+
 def test_standard_input_that_is_not_utf8_is_refused_with_its_line(
     lstmdrop: Command, finished: Path, pipe_in: Callable[[bytes], None]
 ) -> None:

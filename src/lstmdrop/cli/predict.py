@@ -14,10 +14,10 @@ import typer
 from typer.core import TyperGroup
 
 from lstmdrop.cli import options
+from lstmdrop.errors import UsageError
 
 if TYPE_CHECKING:
     from lstmdrop.config import Section
-
 
 READ_AT_ONCE = 1 << 16
 """Bytes of standard input."""
@@ -97,6 +97,8 @@ def _lines_of_standard_input() -> Iterator[str]:
 
 def _raw_lines() -> Iterator[bytes]:
     """Read without the lock of `sys.stdin`: a thread that waited in it would keep the program from ending."""
+    if sys.stdin is None:
+        raise UsageError("nothing to work on: there is no INPUT, and standard input is closed")
     with open(os.dup(sys.stdin.fileno()), "rb", buffering=0) as source:  # noqa: PTH123 (it is not a path)
         rest = b""
         while part := source.read(READ_AT_ONCE):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -50,17 +50,28 @@ def command(
     named = {"objective": objective, "data.pair": pair}
     overrides = [*(f"{key}={value}" for key, value in named.items() if value is not None), *(overrides or ())]
     if dry_run:
-        from lstmdrop.cli.work_view import shown_work
-        from lstmdrop.commands.plan import plan
-        from lstmdrop.commands.settings import resolve_config
-        from lstmdrop.discovery import load_plugin
+        _show_plan(task, (size, data, regularizer, seed, preset, overrides), device, data_dir)
+    else:
+        _train(
+            task, log, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
+            overrides=overrides, out=out, device=device, resume=resume, data_dir=data_dir,
+        )  # fmt: skip
 
-        plugin = load_plugin(task)
-        config = resolve_config(plugin, size, data, regularizer, seed, preset, overrides)
-        with shown_work():
-            planned = plan(plugin, config, device, data_dir)
-        typer.echo("\n".join(f"{name:<22}{value}" for name, value in planned.items()))
-        return
+
+def _show_plan(task: str, choices: tuple[Any, ...], device: str, data_dir: Path | None) -> None:
+    from lstmdrop.cli.work_view import shown_work
+    from lstmdrop.commands.plan import plan
+    from lstmdrop.commands.settings import resolve_config
+    from lstmdrop.discovery import load_plugin
+
+    plugin = load_plugin(task)
+    config = resolve_config(plugin, *choices)
+    with shown_work():
+        planned = plan(plugin, config, device, data_dir)
+    typer.echo("\n".join(f"{name:<22}{value}" for name, value in planned.items()))
+
+
+def _train(task: str, log: str, **choices: Any) -> None:
     from lstmdrop.cli.training_view import TrainingView
     from lstmdrop.cli.work_view import shown_work
     from lstmdrop.commands.train import train
@@ -73,11 +84,7 @@ def command(
                 extra.show(event)
 
         try:
-            train(
-                task, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
-                overrides=overrides, out=out, device=device, resume=resume, data_dir=data_dir,
-                listener=show,
-            )  # fmt: skip
+            train(task, listener=show, **choices)
         except KeyboardInterrupt:
             view.say("interrupted; the same command with --resume goes on from here")
             raise typer.Exit(130) from None

@@ -154,4 +154,4 @@ def test_empty_sides_of_a_table_are_counted_and_come_into_no_split(tmp_path: Pat
     splits = [pairs_of(text) for text in (corpus.train, corpus.valid, corpus.test)]
     assert sum(map(len, splits)) == 300
     assert all(source and target for split in splits for source, target in split)
-    assert corpus.report["train"]["empty"] == 200
+    assert sum(corpus.report[split]["empty"] for split in SPLITS) == 200

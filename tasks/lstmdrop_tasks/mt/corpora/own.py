@@ -65,11 +65,13 @@ def _whole(table: Side) -> SplitSource:
 
 def _drawn(table: Side, split: str) -> SplitSource:
     def pairs(dropped: Counts) -> Iterator[tuple[str, str]]:
-        for pair in tsv_pairs(table):
-            if all(side.strip() for side in pair) and split_by_draw(pair[0]) == split:
-                yield pair
-            elif split == "train" and not all(side.strip() for side in pair):
-                dropped["empty"] += 1  # once, whichever split it would have come into
+        for source, target in tsv_pairs(table):
+            if split_by_draw(source) != split:
+                continue
+            if source.strip() and target.strip():
+                yield source, target
+            else:
+                dropped["empty"] += 1
 
     def blocks(dropped: Counts) -> PairBlocks:
         return in_blocks(pairs(dropped))
