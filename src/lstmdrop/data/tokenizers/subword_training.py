@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate, islice
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ COUNTED_AT_ONCE = 4096
 SEED = 1
 
 OPTIONS: dict[str, Any] = {
+    # Never exceeded, see `_drawn`; SentencePiece takes the sentences in another order under it, so vocabularies depend on it.
     "input_sentence_size": MAX_SENTENCES,
     "normalization_rule_name": "identity",
     "hard_vocab_limit": False,
@@ -56,13 +58,12 @@ def train_model(text: Path, kind: Literal["bpe", "unigram"], max_size: int | Non
         DataError: the text is missing, empty, blank or not UTF-8, or SentencePiece cannot learn from it.
         ConfigError: ``max_size`` leaves no room for the text's characters.
     """
-    counts = _character_counts(text)
+    counts, num_sentences = _count(text)
     size = _default_size(counts) if max_size is None else max_size
     model = io.BytesIO()
-    sentencepiece.set_random_generator_seed(SEED)
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_sentences(text),
+            sentence_iterator=_drawn(_sentences(text), num_sentences),
             model_writer=model,
             model_type=kind,
             vocab_size=size,
@@ -74,17 +75,19 @@ def train_model(text: Path, kind: Literal["bpe", "unigram"], max_size: int | Non
     return model.getvalue()
 
 
-def _character_counts(text: Path) -> Counter[str]:
-    """How often each character comes, with a space after each sentence."""
+def _count(text: Path) -> tuple[Counter[str], int]:
+    """How often each character comes, with a space after each sentence, and the number of sentences."""
     sentences = _sentences(text)
+    num_sentences = 0
     counts = np.zeros(sys.maxunicode + 1, np.int64)
     while some := list(islice(sentences, COUNTED_AT_ONCE)):
-        counts[ord(" ")] += len(some)
+        num_sentences += len(some)
         found = np.bincount(np.frombuffer("".join(some).encode("utf-32-le"), np.uint32))
         counts[: len(found)] += found
     if not np.delete(counts, ord(" ")).any():
         raise DataError(f"{text}: there is no word in this text, only blank lines")
-    return Counter({chr(code): int(counts[code]) for code in np.flatnonzero(counts)})
+    counts[ord(" ")] += num_sentences
+    return Counter({chr(code): int(counts[code]) for code in np.flatnonzero(counts)}), num_sentences
 
 
 def _default_size(counts: Counter[str]) -> int:
@@ -100,6 +103,19 @@ def _coverage(counts: Counter[str], size: int) -> float:
     if needed > size:
         raise ConfigError(f"a vocabulary of {size} cannot hold the text's characters; give {needed + ROOM} or more")
     return USUAL_COVERAGE
+
+
+def _drawn(sentences: Iterator[str], num_sentences: int) -> Iterator[str]:
+    """At most ``MAX_SENTENCES`` of them, all equally likely, in order (Knuth, The Art of Computer Programming 3.4.2, algorithm S).
+
+    SentencePiece can draw too, but other sentences in each process, whatever seed it is given.
+    """
+    wanted = min(MAX_SENTENCES, num_sentences)
+    random = Random(SEED)
+    for position, sentence in enumerate(sentences):
+        if random.random() * (num_sentences - position) < wanted:
+            wanted -= 1
+            yield sentence
 
 
 def _sentences(text: Path) -> Iterator[str]:
