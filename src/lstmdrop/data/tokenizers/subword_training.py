@@ -34,7 +34,7 @@ COUNTED_AT_ONCE = 4096
 SEED = 1
 
 OPTIONS: dict[str, Any] = {
-    # Never exceeded, see `_drawn`; SentencePiece takes the sentences in another order under it, so vocabularies depend on it.
+    # Never exceeded, see `_drawn`, but vocabularies depend on it: under a limit SentencePiece shuffles the sentences.
     "input_sentence_size": MAX_SENTENCES,
     "normalization_rule_name": "identity",
     "hard_vocab_limit": False,
@@ -106,7 +106,7 @@ def _coverage(counts: Counter[str], size: int) -> float:
 
 
 def _drawn(sentences: Iterator[str], num_sentences: int) -> Iterator[str]:
-    """At most ``MAX_SENTENCES`` of them, all equally likely, in order (Knuth, The Art of Computer Programming 3.4.2, algorithm S).
+    """At most ``MAX_SENTENCES``, all equally likely, in order (Knuth, The Art of Computer Programming, 3.4.2, S).
 
     SentencePiece can draw too, but other sentences in each process, whatever seed it is given.
     """
