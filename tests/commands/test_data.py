@@ -41,8 +41,15 @@ def test_a_text_is_described_by_lines_words_and_different_words(tmp_path: Path) 
     assert "2 lines, 5 words, 4 different, longest line 3 words" in line
 
 
+def test_the_splits_of_a_folder_of_pairs_are_described(tmp_path: Path) -> None:
+    for name in ("train.en", "train.fr", "valid.en", "valid.fr", "notes.md"):
+        (tmp_path / name).write_text("the cat\n")
+    described = [Path(line.partition(": ")[0]).name for line in describe_text(tmp_path)]
+    assert described == ["train.en", "train.fr", "valid.en", "valid.fr"]
+
+
 def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no \.txt file"):
+    with pytest.raises(DataError, match=r"holds no text"):
         list(describe_text(tmp_path))
 
 

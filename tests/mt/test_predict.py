@@ -170,3 +170,8 @@ def test_attention_that_cannot_be_drawn_is_an_error(
 ) -> None:
     with pytest.raises(UsageError, match=r"one line; 2 came|no attention"):
         list(predict([build_mt(*settings)], lines, MTPrediction(attention=tmp_path / "out.svg")))
+
+
+def test_a_picture_under_another_name_than_an_svgs_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"the picture is an SVG: name it out\.svg"):
+        MTPrediction(attention=Path("out.png"))

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from lstmdrop.commands.settings import resolve_config
 from lstmdrop.decoding.beam import BeamSettings
+from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
@@ -282,3 +284,32 @@ def test_the_length_penalty_of_the_best_bleu_is_chosen(build_mt: Build, monkeypa
     assert tuning.tune([task], "valid") == {"decoding.length_penalty": 1.4}
     monkeypatch.setattr(tuning, "translations_of", lambda *given: references)
     assert tuning.tune([task], "valid") == {"decoding.length_penalty": 1.0}  # all alike: the usual one
+
+
+def test_a_model_is_scored_on_the_languages_that_it_learnt(build_mt: Build, toy_pairs: Path, tmp_path: Path) -> None:
+    build_mt("data.pair=null")
+    other, assets = tmp_path / "other", tmp_path / "assets" / toy_pairs.name
+    shutil.copytree(toy_pairs, other)
+    shutil.copytree(assets, tmp_path / "assets" / other.name)
+    for path in other.glob("*.en"):
+        path.rename(path.with_suffix(".sv"))
+    with pytest.raises(DataError, match=r"train\.en: no such file"):
+        build_mt("data.pair=null", data=other).evaluate("test")
+    assert build_mt("data.pair=sv-fr", data=other).evaluate("test"), "who names a pair is taken at their word"
+
+
+def test_languages_without_names_bind_no_other_data(build_mt: Build, toy_pairs: Path, tmp_path: Path) -> None:
+    table = tmp_path / "pairs.tsv"
+    table.write_text("".join(f"one {i}\tun {i}\n" for i in range(200)))
+    build_mt("data.pair=null", data=table)
+    shutil.copytree(tmp_path / "assets" / table.name, tmp_path / "assets" / toy_pairs.name)
+    assert build_mt("data.pair=null").evaluate("test")
+
+
+def test_the_papers_size_has_the_papers_numbers() -> None:
+    config: Any = resolve_config(load_plugin("mt"), "paper", "wmt14")
+    assert (config.model.architecture, config.model.num_layers, config.model.hidden_size) == ("stream", 4, 1000)
+    assert (config.data.tokens, config.data.joint) == ("word", False)
+    assert (config.data.vocabulary_size, config.data.target_vocabulary_size) == (160_000, 80_000)
+    assert (config.regularizer.rule, config.regularizer.dropout) == ("zaremba", 0.2)
+    assert (config.decoding.beam_size, config.training.label_smoothing) == (12, 0.0)

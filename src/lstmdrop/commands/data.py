@@ -13,6 +13,7 @@ from lstmdrop.data.registry import Dataset, datasets_dir, locate
 from lstmdrop.data.text import read_lines
 from lstmdrop.discovery import installed_tasks, load_plugin
 from lstmdrop.errors import DataError, UsageError, did_you_mean
+from lstmdrop.task import SPLITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,16 @@ def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, s
 def describe_text(path: Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
+    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``.
+
     Raises:
         DataError: there is no text, or one is not UTF-8.
     """
-    texts = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    texts = _texts(path) if path.is_dir() else [path]
     if not texts:
-        raise DataError(f"{path} holds no .txt file")
+        raise DataError(
+            f"{path} holds no text: neither a .txt file, nor one named {' or '.join(f'{s}.*' for s in SPLITS)}"
+        )
     for text in texts:
         yield _describe(text)
 
@@ -112,6 +117,10 @@ def _folder(dataset: Dataset, data_dir: Path | None) -> Path | None:
         return locate(dataset.name, data_dir)
     except DataError:
         return None
+
+
+def _texts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.txt")) or [path for split in SPLITS for path in sorted(folder.glob(f"{split}.*"))]
 
 
 def _describe(text: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
@@ -125,3 +125,10 @@ class MTPrediction(Section):
     attention: Path | None = Field(
         default=None, description="an SVG file for a picture of where each word of one translation looked"
     )
+
+    @field_validator("attention")
+    @classmethod
+    def _picture_is_svg(cls, path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower() != ".svg":
+            raise ValueError(f"the picture is an SVG: name it {path.with_suffix('.svg').name}")
+        return path

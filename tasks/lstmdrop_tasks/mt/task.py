@@ -25,6 +25,7 @@ from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Loss, Split
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.find import find_corpus
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, save_pair, saved_pair
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
 from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences
@@ -160,7 +161,7 @@ def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path |
     """A translator with fresh weights drawn from the seed."""
 
     def corpus() -> ParallelCorpus:
-        return find_corpus(config.data.name, config.data.pair, data_dir)
+        return find_corpus(config.data.name, config.data.pair or saved_pair(assets), data_dir)
 
     tokenizers = _tokenizers(config, assets, corpus)
     regularizer = make_regularizer(
@@ -226,6 +227,8 @@ def translations_of(models: Sequence[MachineTranslation], split: Split, settings
 def _tokenizers(config: MTConfig, assets: Path, corpus: Callable[[], ParallelCorpus]) -> Tokenizers:
     if any(assets.iterdir()):
         return load_tokenizers(assets)
-    tokenizers = train_tokenizers(config.data, corpus().train)
+    text = corpus()
+    tokenizers = train_tokenizers(config.data, text.train)
     tokenizers.save(assets)
+    save_pair(assets, LanguagePair(text.source_language, text.target_language))
     return tokenizers

@@ -155,3 +155,9 @@ def test_empty_sides_of_a_table_are_counted_and_come_into_no_split(tmp_path: Pat
     assert sum(map(len, splits)) == 300
     assert all(source and target for split in splits for source, target in split)
     assert sum(corpus.report[split]["empty"] for split in SPLITS) == 200
+
+
+def test_a_table_too_small_for_three_splits_is_refused_with_how_it_was_split(tmp_path: Path) -> None:
+    (tmp_path / "few.tsv").write_text("one\tun\ntwo\tdeux\n")
+    with pytest.raises(DataError, match=r"no pairs for \w+ .*\nthe pairs were split by source sentence .* 5% each"):
+        find_corpus(str(tmp_path / "few.tsv"), None)

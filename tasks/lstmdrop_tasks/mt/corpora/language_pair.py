@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from lstmdrop.errors import ConfigError
 
 CODE = re.compile(r"\w+")
+PAIR = "pair.txt"
 
 
 class LanguagePair(NamedTuple):
@@ -19,6 +21,22 @@ class LanguagePair(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source}-{self.target}"
+
+
+UNNAMED = LanguagePair("src", "tgt")
+"""The languages of a table that nobody has named."""
+
+
+def save_pair(assets: Path, pair: LanguagePair) -> None:
+    """Note what a model translates, which its configuration leaves to the data where it names no pair."""
+    (assets / PAIR).write_text(f"{pair}\n", encoding="utf-8")
+
+
+def saved_pair(assets: Path) -> str | None:
+    """What `save_pair` noted; None where nothing was, or only that the languages have no names."""
+    path = assets / PAIR
+    pair = path.read_text(encoding="utf-8").strip() if path.is_file() else str(UNNAMED)
+    return None if pair == str(UNNAMED) else pair
 
 
 def parse_pair(text: str) -> LanguagePair:

@@ -7,15 +7,12 @@ from pathlib import Path
 
 from lstmdrop.errors import ConfigError, DataError
 from lstmdrop_tasks.mt.corpora.cleaning import Counts
-from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair
+from lstmdrop_tasks.mt.corpora.language_pair import UNNAMED, LanguagePair, parse_pair
 from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, in_blocks
 from lstmdrop_tasks.mt.corpora.recipe import SPLITS, Recipe, SplitSource, from_sides
 from lstmdrop_tasks.mt.corpora.side import Side, plain_side
 from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
 from lstmdrop_tasks.mt.corpora.tsv import tsv_pairs
-
-UNNAMED = LanguagePair("src", "tgt")
-"""The languages of a table that nobody has named."""
 
 LAYOUTS = "a folder needs train, valid and test, each as two aligned texts (train.en, train.fr, ...) or as a .tsv table"
 

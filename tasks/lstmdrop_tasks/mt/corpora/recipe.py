@@ -92,5 +92,8 @@ def _write_split(recipe: Recipe, split: str, folder: Path) -> dict[str, int]:
         kept = write_pairs(blocks, text)
     if kept == 0:
         reasons = ", ".join(f"{reason}: {count:,}" for reason, count in dropped.items() if count)
-        raise DataError(f"{recipe.name} {recipe.pair}: there are no pairs for {split} (dropped: {reasons or 'none'})")
+        raise DataError(
+            f"{recipe.name} {recipe.pair}: there are no pairs for {split} (dropped: {reasons or 'none'})\n"
+            f"the pairs were split {recipe.split}"
+        )
     return {"read": kept + dropped.total(), "kept": kept, **dropped}
