@@ -240,3 +240,13 @@ def build_lm(toy_corpus: Path, tmp_path: Path) -> Callable[..., Any]:
         return plugin.build(config, assets, torch.device(device), None)
 
     return build
+
+
+@pytest.fixture
+def symbolic_sizes() -> Iterator[None]:
+    """Without checks of types at run time: where a graph is made, sizes are symbols and no numbers."""
+    from jaxtyping import config
+
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

@@ -18,6 +18,7 @@ from lstmdrop.commands.settings import resolve_config
 from lstmdrop.commands.train import train
 from lstmdrop.config import Section, TaskConfig, resolve
 from lstmdrop.discovery import installed_tasks, load_plugin, sizes
+from lstmdrop.graphs.onnx_file import write_onnx
 from lstmdrop.layers import read_preset
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.plugin import TaskPlugin
@@ -63,6 +64,18 @@ def weights(task: Any) -> dict[str, Tensor]:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("symbolic_sizes")
+def test_exported_graphs_compute_what_the_network_does(
+    plugin: TaskPlugin, build: Callable[[], Any], tmp_path: Path
+) -> None:
+    if plugin.graphs is None:
+        pytest.skip("this task exports nothing")
+    task = build()
+    task.model.eval()
+    for name, graph in plugin.graphs(task).items():
+        assert write_onnx(graph, tmp_path / f"{name}.onnx") < 1e-5
 
 
 def test_plugin_describes_itself(plugin: TaskPlugin) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lstmdrop.commands.bench import bench
     from lstmdrop.commands.compare import compare
     from lstmdrop.commands.evaluate import evaluate
+    from lstmdrop.commands.export import export
     from lstmdrop.commands.info import info
     from lstmdrop.commands.load_runs import load_runs
     from lstmdrop.commands.predict import predict
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from lstmdrop.commands.reproduce import reproduce
     from lstmdrop.commands.train import train
 
-__all__ = ["average", "bench", "compare", "evaluate", "info", "load_runs", "predict", "report", "reproduce", "train"]
+__all__ = [
+    "average", "bench", "compare", "evaluate", "export", "info", "load_runs", "predict", "report", "reproduce", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from lstmdrop.data.registry import Dataset
 if TYPE_CHECKING:
     import torch
 
+    from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.metrics.segments import SegmentsOf
     from lstmdrop.task import Split, Task
@@ -42,6 +43,8 @@ class TaskPlugin:
     """Scores that this task makes in another way than `lstmdrop.metrics.segments.SEGMENTS`, by name."""
     tune: Tune | None = None
     """Finds the best settings of ``eval`` that need no training; None where there are none."""
+    graphs: Graphs | None = None
+    """What ``export`` writes; None where there is nothing that another runtime could run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,14 @@ class Tune(Protocol):
 
     def __call__(self, tasks: Sequence[Any], split: Split) -> Mapping[str, Any]:
         """The settings, by dotted key, under which the first score on ``split`` is best."""
+        ...
+
+
+class Graphs(Protocol):
+    """Takes a trained model apart for export."""
+
+    def __call__(self, task: Any) -> Mapping[str, Graph]:
+        """Graphs by the name of their file."""
         ...
 
 

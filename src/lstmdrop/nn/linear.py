@@ -18,7 +18,8 @@ def linear(
     For the few hundred rows of a window and a large vocabulary, oneDNN takes 0.6 to 1.0 of the time of the
     BLAS that PyTorch calls on the CPU (docs/results/lm/README.md), and adds the bias on the way.
     """
-    if inputs.device.type == "cpu" and inputs.dtype == torch.float32 and _has_onednn():
+    is_known = inputs.device.type == "cpu" and inputs.dtype == torch.float32 and not torch.compiler.is_exporting()
+    if is_known and _has_onednn():
         product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
         return product
     return F.linear(inputs, weight, bias)

@@ -35,6 +35,11 @@ class RegularizedLSTM(nn.Module):
         self.regularizer = regularizer
         self.kernel: Kernel | None = None
 
+    @property
+    def runs_by_steps(self) -> bool:
+        """Whether steps are taken one by one in evaluation too, as under zoneout."""
+        return self.regularizer.acts_in_evaluation
+
     def initial_state(self, batch_size: int) -> LSTMState:
         """Zeros: what the network remembers before the first step."""
         weight = next(self.parameters())
@@ -102,7 +107,7 @@ class RegularizedLSTM(nn.Module):
             output, end = self._run_part(weights, inputs[steps, rows], begin, noise.part(steps, rows))
             ended = batch_size - output.shape[1]
             outputs.append(F.pad(output, (0, 0, 0, ended)) if ended else output)
-            state = LSTMState(*(torch.cat([new, old[len(new) :]]) for new, old in zip(end, state, strict=True)))
+            state = LSTMState(*(torch.cat([new, old[new.shape[0] :]]) for new, old in zip(end, state, strict=True)))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs), state
 
     def _run_part(

@@ -69,6 +69,8 @@ def fused(
     weights: LayerWeights, inputs: Float[Tensor, "time batch features"], state: LSTMState, *, training: bool
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
     """Run a layer on cuDNN, oneDNN or the native kernel; ``training`` keeps what the backward pass needs."""
+    if torch.compiler.is_exporting():
+        return _operator(weights, inputs, state)
     start = LSTMState(state.hidden[None], state.cell[None])
     outputs, (hidden, cell) = _library_lstm(list(weights), inputs, start, 1, 0.0, training)
     return outputs, LSTMState(hidden[0], cell[0])
@@ -80,6 +82,13 @@ def fused_stack(
     """Run all layers in one call, in training, dropping entries between them with fresh masks at every step."""
     flat = [weight for layer in weights for weight in layer]
     return _library_lstm(flat, inputs, state, len(weights), dropout, training=True)
+
+
+def _operator(weights: LayerWeights, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+    from lstmdrop.nn.operator import lstm_layer
+
+    outputs, hidden, cell = lstm_layer(inputs, *state, *weights)
+    return outputs, LSTMState(hidden, cell)
 
 
 def _library_lstm(

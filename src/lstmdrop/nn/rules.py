@@ -47,6 +47,11 @@ class Regularizer:
     expectation: Callable[[Shape, Tensor], Noise] = _silent
     library_rate: float | None = None
 
+    @property
+    def acts_in_evaluation(self) -> bool:
+        """Whether ``expectation`` does anything."""
+        return self.expectation is not _silent
+
 
 def none(dropout: float, recurrent: float) -> Regularizer:
     """No noise at all: the plain LSTM."""

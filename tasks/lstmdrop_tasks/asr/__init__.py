@@ -15,6 +15,7 @@ from lstmdrop_tasks.asr.segments import SEGMENTS
 if TYPE_CHECKING:
     import torch
 
+    from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.task import Split
     from lstmdrop_tasks.asr.task import SpeechRecognition
@@ -58,6 +59,12 @@ def _references(config: ASRConfig, data_dir: Path | None) -> Sequence[ScoredItem
     return references(config, data_dir)
 
 
+def _graphs(task: SpeechRecognition) -> Mapping[str, Graph]:
+    from lstmdrop_tasks.asr.export import graphs
+
+    return graphs(task)
+
+
 PLUGIN = TaskPlugin(
     name="asr",
     summary="speech recognition: phone frames, transcribed audio, WER and CER",
@@ -72,4 +79,5 @@ PLUGIN = TaskPlugin(
     references=_references,
     segments=SEGMENTS,
     tune=_tune,
+    graphs=_graphs,
 )

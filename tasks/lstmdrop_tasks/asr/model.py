@@ -69,12 +69,9 @@ def stack_frames(
     """At every ``stride``-th frame, ``stack`` frames side by side, zeros beyond the ends (Sak et al. 2015)."""
     if stack == stride == 1:
         return features
-    num_steps = -(-len(features) // stride)
     before = frames_before(stack, stride)
-    after = (num_steps - 1) * stride + stack - before - len(features)
-    padded = F.pad(features, (0, 0, 0, 0, before, max(0, after)))
-    windows = padded.unfold(0, stack, stride)[:num_steps]
-    return windows.permute(0, 1, 3, 2).flatten(2)
+    padded = F.pad(features, (0, 0, 0, 0, before, stack - before - 1))  # as many windows as there are steps
+    return padded.unfold(0, stack, stride).permute(0, 1, 3, 2).flatten(2)
 
 
 def frames_before(stack: int, stride: int) -> int:

@@ -15,6 +15,7 @@ from lstmdrop_tasks.caption.corpora.datasets import DATASETS
 if TYPE_CHECKING:
     import torch
 
+    from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.task import Split
     from lstmdrop_tasks.caption.task import ImageCaptioning
@@ -59,6 +60,12 @@ def _examples(task: ImageCaptioning) -> Iterator[Mapping[str, Any]]:
     return examples(task)
 
 
+def _graphs(task: ImageCaptioning) -> Mapping[str, Graph]:
+    from lstmdrop_tasks.caption.export import graphs
+
+    return graphs(task)
+
+
 PLUGIN = TaskPlugin(
     name="caption",
     summary="image captioning: CIDEr-D, BLEU, captioned images",
@@ -73,4 +80,5 @@ PLUGIN = TaskPlugin(
     references=_references,
     examples=_examples,
     segments=CAPTION_SEGMENTS,
+    graphs=_graphs,
 )

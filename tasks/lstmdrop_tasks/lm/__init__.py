@@ -14,6 +14,7 @@ from lstmdrop_tasks.lm.corpora import DATASETS
 if TYPE_CHECKING:
     import torch
 
+    from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.task import Split
     from lstmdrop_tasks.lm.task import LanguageModelling
@@ -51,6 +52,12 @@ def _examples(task: LanguageModelling) -> Iterator[Mapping[str, Any]]:
     return predict([task], (), LMPrediction(length=60, num_samples=3))
 
 
+def _graphs(task: LanguageModelling) -> Mapping[str, Graph]:
+    from lstmdrop_tasks.lm.export import graphs
+
+    return graphs(task)
+
+
 PLUGIN = TaskPlugin(
     name="lm",
     summary="language modelling: perplexity, sampled text",
@@ -63,4 +70,5 @@ PLUGIN = TaskPlugin(
     predict=_predict,
     bench=_bench,
     examples=_examples,
+    graphs=_graphs,
 )

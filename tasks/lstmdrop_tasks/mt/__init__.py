@@ -14,6 +14,7 @@ from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 if TYPE_CHECKING:
     import torch
 
+    from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.task import Split
     from lstmdrop_tasks.mt.task import MachineTranslation
@@ -66,6 +67,12 @@ def _examples(task: MachineTranslation) -> Iterator[Mapping[str, Any]]:
     return examples(task)
 
 
+def _graphs(task: MachineTranslation) -> Mapping[str, Graph]:
+    from lstmdrop_tasks.mt.export import graphs
+
+    return graphs(task)
+
+
 PLUGIN = TaskPlugin(
     name="mt",
     summary="machine translation: BLEU, translated lines",
@@ -80,4 +87,5 @@ PLUGIN = TaskPlugin(
     bench=_bench,
     references=_references,
     examples=_examples,
+    graphs=_graphs,
 )

@@ -29,8 +29,10 @@ class AttentionTranslator(nn.Module):
             target_size, config.embedding_size, size, num_layers, size, regularizer, tied=config.tied
         )
 
-    def encode(self, source: Int[Tensor, "positions batch"], lengths: Int[Tensor, " batch"]) -> AttentionState:
-        """The decoder starts where the two directions of the encoder ended, layer by layer."""
+    def encode(
+        self, source: Int[Tensor, "positions batch"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> AttentionState:
+        """The decoder starts where the encoder's directions ended; without ``lengths``, no row is padded."""
         outputs, final = self.encoder(self.embedding(self.read(source, lengths)), lengths)
         in_order = self.read(outputs, lengths)  # as the sentence has it, for alignments and for ensembles
         memory = self.decoder.attention.memory(in_order.transpose(0, 1), lengths)
@@ -53,8 +55,8 @@ class SequenceTranslator(nn.Module):
         self.encoder = writer if is_stream else RegularizedLSTM(embedding_size, size, num_layers, regularizer)
         self.decoder = PlainDecoder(target_size, embedding_size, writer, tied=config.tied)
 
-    def encode(self, source: Int[Tensor, "positions batch"], lengths: Int[Tensor, " batch"]) -> LSTMState:
-        """The state after each row's last source token."""
+    def encode(self, source: Int[Tensor, "positions batch"], lengths: Int[Tensor, " batch"] | None = None) -> LSTMState:
+        """The state after each row's last source token; without ``lengths``, no row is padded."""
         _, state = self.encoder(self.embedding(self.read(source, lengths)), lengths=lengths)
         final: LSTMState = state
         return final
@@ -73,9 +75,10 @@ def build_translator(
     return model
 
 
-def _forwards(source: Tensor, lengths: Tensor) -> Tensor:
+def _forwards(source: Tensor, lengths: Tensor | None) -> Tensor:
     return source
 
 
-def _backwards(source: Tensor, lengths: Tensor) -> Tensor:
-    return read_backwards(source, lengths - 1)  # <eos> stays at the end
+def _backwards(source: Tensor, lengths: Tensor | None) -> Tensor:
+    ends = torch.full((source.shape[1],), source.shape[0]) if lengths is None else lengths
+    return read_backwards(source, ends - 1)  # <eos> stays at the end
