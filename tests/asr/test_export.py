@@ -16,9 +16,14 @@ pytestmark = pytest.mark.usefixtures("symbolic_sizes")
 Build = Callable[..., Any]
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("bidirectional", ["true", "false"])
-def test_any_number_of_frames_is_stacked_as_in_training(build_asr: Build, tmp_path: Path, bidirectional: str) -> None:
-    task = build_asr("model.stack=3", "model.stride=2", f"model.bidirectional={bidirectional}")
+def test_any_number_of_frames_is_stacked_as_in_training(
+    build_asr: Build, tmp_path: Path, bidirectional: str, stride: int
+) -> None:
+    task = build_asr(
+        "model.num_layers=2", "model.stack=3", f"model.stride={stride}", f"model.bidirectional={bidirectional}"
+    )
     task.model.eval()
     (graph,) = graphs(task).values()
     assert write_onnx(graph, tmp_path / "model.onnx") < 1e-5

@@ -42,3 +42,7 @@ def _(
     recurrent_bias: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     return inputs.new_empty(*inputs.shape[:2], hidden.shape[1]), torch.empty_like(hidden), torch.empty_like(cell)
+
+
+OPERATOR = torch.ops.lstmdrop.lstm_layer.default
+"""As it stands in an exported graph."""
