@@ -116,7 +116,7 @@ def _difference(graph: Graph, path: Path, sizes: Mapping[str, int]) -> float:
         wanted = graph.module(*inputs)
     named = {port.name: value.numpy() for port, value in zip(graph.inputs, inputs, strict=True)}
     found = session.run([port.name for port in graph.outputs], named)
-    return max(_apart(got, want.numpy()) for got, want in zip(found, wanted, strict=True))
+    return max(_apart(np.asarray(got), want.numpy()) for got, want in zip(found, wanted, strict=True))
 
 
 def _apart(first: np.ndarray, second: np.ndarray) -> float:
