@@ -63,6 +63,15 @@ def test_a_run_is_only_begun_where_nothing_is(tmp_path: Path) -> None:
         Run.create(tmp_path, CONFIG)
 
 
+def test_only_one_process_trains_in_a_directory(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="runs are guarded where the system locks files")
+    run = Run.create(tmp_path / "run", {"task": "lm"})
+    with run.claimed(), pytest.raises(UsageError, match="another process is training in"), run.claimed():
+        pass
+    with run.claimed():  # the claim has ended
+        assert sorted(path.name for path in run.directory.iterdir()) == ["assets", "config.json"]
+
+
 def test_what_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing is not a run"):
         Run.open(tmp_path / "nothing")

@@ -19,10 +19,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+RuleName = Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"]
+
+
 class RegularizerConfig(Section):
     """Where the LSTM is noisy in training, and how much."""
 
-    rule: Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"] = "zaremba"
+    rule: RuleName = "zaremba"
     dropout: float = Field(default=0.5, ge=0, lt=1, description="p on the non-recurrent connections")
     recurrent_dropout: float | None = Field(
         default=None, ge=0, lt=1, description="p on the path through time, for rules that touch it; default: dropout"

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a run is not guarded
+    fcntl = None  # type: ignore[assignment]
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import DataError, UsageError
@@ -81,6 +87,27 @@ class Run:
         shutil.rmtree(self.assets, ignore_errors=True)
         self.assets.mkdir(exist_ok=True)
         self._path("log.jsonl").unlink(missing_ok=True)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """No other process of this machine trains in the directory meanwhile; the claim ends with the process.
+
+        Raises:
+            UsageError: one does.
+        """
+        if fcntl is None:
+            yield
+            return
+        directory = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(directory)
+            raise UsageError(f"another process is training in {self.directory}") from None
+        try:
+            yield
+        finally:
+            os.close(directory)
 
     def has_checkpoint(self) -> bool:
         """Whether a state to resume from was ever saved."""

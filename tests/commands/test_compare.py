@@ -107,6 +107,25 @@ def test_without_a_hash_in_the_signature_all_data_must_be_the_same(tmp_path: Pat
         compare(*runs)
 
 
+def test_runs_that_do_not_say_their_data_are_refused(tmp_path: Path) -> None:
+    runs = [language_run(tmp_path / name, 0.0, "tokens:600") for name in ("a", "b")]
+    with pytest.raises(DataError, match="a does not say on which data perplexity was measured"):
+        compare(*runs)
+
+
+def test_segments_that_cannot_be_paired_are_refused(tmp_path: Path) -> None:
+    runs = [language_run(tmp_path / name, 0.0) for name in ("a", "b")]
+    with np.load(runs[1] / "log_probs.npz") as kept:
+        np.savez_compressed(runs[1] / "log_probs.npz", log_probs=kept["log_probs"], lengths=[100, 500])
+    with pytest.raises(DataError, match="12 segments cannot be paired with 2"):
+        compare(*runs)
+
+
+def test_a_run_against_itself_is_neither_better(tmp_path: Path) -> None:
+    run = language_run(tmp_path / "a", 0.0)
+    assert comparison_table(compare(run, run, num_shuffles=200)).rows[0][8] == "neither"
+
+
 def test_outputs_that_do_not_give_the_runs_own_score_are_refused(tmp_path: Path) -> None:
     runs = [language_run(tmp_path / name, 0.0) for name in ("a", "b")]
     np.savez_compressed(runs[1] / "log_probs.npz", log_probs=np.full(600, -1.0))

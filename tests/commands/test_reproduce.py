@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from lstmdrop.commands.reproduce import plan_reproduction, reproduce
 from lstmdrop.commands.reproduction.grid import PACKAGED, cells, choose, read_grid
 from lstmdrop.commands.reproduction.plan import Planned, experiment_sha256
-from lstmdrop.commands.reproduction.plan_table import in_words, plan_table, seconds_left
+from lstmdrop.commands.reproduction.plan_table import in_words, plan_table, time_left
 from lstmdrop.commands.reproduction.runner import CellEnded, CellStarted
 from lstmdrop.commands.settings import resolve_config
 from lstmdrop.discovery import installed_tasks, load_plugin
@@ -82,13 +83,19 @@ def test_the_committed_results_are_found_by_their_configuration() -> None:
     assert {one.cell.rule.rule for one in planned} == {"none", "zaremba"}
 
 
+ONE = "[[experiment]]\nname = 'a'\ntask = 'lm'\ndata = 'demo'\nsize = 'tiny'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("[[experiment]]\nname = 'a'\n", "experiment.0.task"),
         ("[[experiment]]\nname = 'a'\ntask = 'lm'\ndata = 'demo'\nsize = 'tiny'\nseed = 3\n", "no setting"),
         ("[[experiment]\n", "cannot be read"),
-        ("[[experiment]]\nname='a'\ntask='lm'\ndata='demo'\nsize='tiny'\n" * 2, "two experiments are named 'a'"),
+        ("[[experiment]]\nname = '../a'\ntask = 'lm'\ndata = 'demo'\nsize = 'tiny'\n", r"experiment.0.name = '../a'"),
+        (ONE + "rules = [{ rule = 'zarembe' }]\n", "experiment.0.rules.0.rule = 'zarembe'"),
+        (ONE + "rules = [{ rule = 'naive' }, { rule = 'naive' }]\n", "two are named 'naive'"),
+        (ONE * 2, "two experiments are named 'a'"),
     ],
 )
 def test_a_wrong_grid_is_refused_with_its_name(tmp_path: Path, text: str, said: str) -> None:
@@ -129,6 +136,9 @@ def test_only_what_is_missing_is_run_and_a_failure_stops_nothing(
     assert states(list(done.planned)) == ["done", "missing"]
     assert [end.planned.cell.name for end in done.failed] == ["toy/lost-s1"]
     assert "/no/such/place" in done.failed[0].message
+    log = tmp_path / "out/toy/lost-s1.txt"
+    log.write_text("lstmdrop: of an earlier try\n" + log.read_text())
+    assert "earlier" not in reproduce(**choices).failed[0].message
     assert sum(isinstance(event, CellStarted) for event in events) == 2
     assert sum(isinstance(event, CellEnded) for event in events) == 2
     (kept,) = done.collected
@@ -226,8 +236,11 @@ def test_a_task_that_is_not_installed_is_named_and_nothing_is_run(
 def test_the_plan_adds_up_the_time_of_what_is_open(grid: Path, tmp_path: Path) -> None:
     planned = planned_at(grid, tmp_path, num_seeds=3)
     assert len(planned) == 6
-    assert seconds_left(planned) == 6 * 120
-    assert seconds_left(planned, jobs=4) == 180
+    assert time_left(planned) == "12 min"
+    assert time_left(planned, jobs=4) == "3 min"
+    unknown = [replace(one, seconds=None) for one in planned]
+    assert time_left(unknown) == "unknown"
+    assert time_left([*planned[:2], *unknown[:1]]) == "at least 4 min"
     table = plan_table(planned, jobs=2)
     assert table.rows == (("toy", "", 6, 0, 0, 6, "12 min"),)
     assert table.notes[0].text == "time left: 6 min with 2 at a time"

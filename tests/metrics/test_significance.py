@@ -47,8 +47,16 @@ def test_a_run_against_itself_is_no_difference() -> None:
     segments = word_error_segments(first, [[line] for line in references])
     bootstrap = paired_bootstrap(segments, segments)
     assert (bootstrap.low, bootstrap.high) == (0.0, 0.0)
-    assert bootstrap.p_value <= 1
-    assert paired_randomisation(segments, segments) <= 1
+    assert bootstrap.p_value == 1
+    assert paired_randomisation(segments, segments) == 1
+
+
+@pytest.mark.parametrize("num_differing", [1, 2, 3, 5])
+def test_a_few_differing_segments_are_as_likely_as_the_coin_says(num_differing: int) -> None:
+    """All in one direction: of the swaps, two in 2 ** k are as far apart."""
+    worse = ["a b c x" if number < num_differing else "a b c d" for number in range(130)]
+    segments = [word_error_segments(lines, [["a b c d"]] * 130) for lines in (worse, ["a b c d"] * 130)]
+    assert paired_randomisation(*segments) == pytest.approx(2 / 2**num_differing, abs=0.02)
 
 
 def test_a_plain_difference_is_found_and_its_interval_holds_it() -> None:

@@ -8,11 +8,16 @@ import pytest
 
 from lstmdrop.config import resolve
 from lstmdrop.discovery import find_preset, load_plugin
+from lstmdrop.metrics.score import Score
 from lstmdrop.report.paper.recipe import PaperRow, PaperTable
 from lstmdrop.report.paper.tables import PAPER_TABLES, TABLE_1
-from lstmdrop.report.summary import RunSummary
+from lstmdrop.report.summary import RunSummary, SplitScore
 
 MEDIUM = RunSummary(Path("m"), "lm", "ptb", "medium", "zaremba", 1, (), dropout=0.5)
+
+
+def measured(signature: str) -> SplitScore:
+    return SplitScore("test", Score("perplexity", 80.0, False, signature))
 
 
 def matching(run: RunSummary) -> list[str]:
@@ -36,6 +41,7 @@ def test_the_table_is_the_papers() -> None:
 
 def test_a_run_of_the_recipe_matches_its_row_alone() -> None:
     assert matching(MEDIUM) == ["medium regularised LSTM"]
+    assert matching(replace(MEDIUM, scores=(measured("tokens:82429|vocabulary:10000|models:1"),))) == matching(MEDIUM)
     assert matching(replace(MEDIUM, num_models=10)) == ["averaging 10 medium regularised LSTMs"]
     assert matching(replace(MEDIUM, size="large", dropout=0.65)) == ["large regularised LSTM"]
     assert matching(replace(MEDIUM, size="small", regularizer="none", dropout=None)) == ["non-regularised LSTM, small"]
@@ -57,6 +63,9 @@ def test_a_run_of_the_recipe_matches_its_row_alone() -> None:
         replace(MEDIUM, settings={"model.hidden_size": 200}),
         replace(MEDIUM, settings={"training.optimizer": "adamw"}),
         replace(MEDIUM, settings={"data.tokens": "bpe"}),
+        replace(MEDIUM, settings={"training.average_from": 30}),
+        replace(MEDIUM, scores=(measured("tokens:1022|vocabulary:443|stream:single"),)),  # another text of that name
+        replace(MEDIUM, scores=(measured("tokens:82429|vocabulary:500|stream:single"),)),
     ],
 )
 def test_another_dataset_or_recipe_never_stands_in_a_row(other: RunSummary) -> None:
@@ -126,6 +135,8 @@ def test_the_papers_languages_are_the_defaults_of_its_dataset() -> None:
     assert row.target.matches(replace(french, settings={"data.pair": "en-fr"}))
     assert not row.target.matches(replace(french, settings={"data.pair": "en-de"}))
     assert not row.target.matches(replace(french, data="multi30k"))
+    assert not row.target.matches(replace(french, settings={"data.tokens": "bpe"}))
+    assert not row.target.matches(replace(french, scores=(measured("unit:word|tokens:90|vocabulary:900"),)))
 
 
 @pytest.mark.parametrize("paper", PAPER_TABLES[1:], ids=lambda paper: str(paper.title[:7]))

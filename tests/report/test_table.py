@@ -19,11 +19,13 @@ from lstmdrop.report.run_table import run_table
 from lstmdrop.report.summary import Gap, RunSummary, SplitScore
 from lstmdrop.report.table import Cell, Table
 
+VALID, TEST = (f"tokens:{tokens}|vocabulary:10000" for tokens in (73759, 82429))  # of Penn Treebank
+
 
 def perplexities(valid: float, test: float, signature: str = "stream:single") -> tuple[SplitScore, ...]:
     return (
-        SplitScore("valid", Score("perplexity", valid, False, signature)),
-        SplitScore("test", Score("perplexity", test, False, signature)),
+        SplitScore("valid", Score("perplexity", valid, False, f"{VALID}|{signature}")),
+        SplitScore("test", Score("perplexity", test, False, f"{TEST}|{signature}")),
     )
 
 
@@ -146,9 +148,12 @@ def test_the_gap_is_the_mean_over_seeds_and_says_how_it_was_measured() -> None:
 
 def test_every_line_of_the_data_formats_carries_its_signature() -> None:
     table = rule_table([run(1, 86.0, 82.0), run(2, 86.0, 82.0, scores=perplexities(86.0, 82.0, "stream:striped"))])
-    assert rows_of(table, "signature") == [("stream:single or stream:striped",)]
+    assert rows_of(table, "test signature") == [(f"{TEST}|stream:single or {TEST}|stream:striped",)]
+    assert rows_of(table, "valid signature") == [(f"{VALID}|stream:single or {VALID}|stream:striped",)]
     assert "signature" not in columns(table.for_readers())
-    assert rows_of(paper_table([run(1, 86.0, 82.0)]), "signature")[1] == ("stream:single",)
+    made = f"{VALID}|stream:single; {TEST}|stream:single"
+    command = "lstmdrop train lm --data ptb --size medium"
+    assert rows_of(paper_table([run(1, 86.0, 82.0)]), "signature", "command")[1] == (made, command)
 
 
 def test_the_five_published_numbers_stand_beside_ours() -> None:
@@ -236,14 +241,14 @@ def test_signatures_are_in_the_notes_once_each() -> None:
     ensemble = run(1, 80.0, 77.0, num_models=2, scores=perplexities(80.0, 77.0, "stream:single|models:2"))
     one = run(1, 86.0, 82.0, scores=perplexities(86.0, 82.0, "stream:single|models:1"))
     codes = [note.code for note in rule_table([one, ensemble]).notes if note.code]
-    assert codes == ["stream:single", "stream:single"]
+    assert codes == [f"{VALID}|stream:single", f"{TEST}|stream:single"]
 
 
 def test_numbers_that_were_made_in_two_ways_are_told_apart() -> None:
     stripes = run(2, 86.0, 82.0, scores=perplexities(86.0, 82.0, "stream:striped"))
     text = remarks(rule_table([run(1, 86.0, 82.0), stripes]))
-    assert "lm ptb test perplexity, way 1 of 2 (s1): stream:single" in text
-    assert "lm ptb test perplexity, way 2 of 2 (s2): stream:striped" in text
+    assert f"lm ptb test perplexity, way 1 of 2 (s1): {TEST}|stream:single" in text
+    assert f"lm ptb test perplexity, way 2 of 2 (s2): {TEST}|stream:striped" in text
 
 
 def test_the_first_score_is_the_metric_and_its_direction_is_told() -> None:
@@ -260,8 +265,8 @@ def test_a_diverged_seed_spoils_the_mean_visibly() -> None:
 
 def test_one_run_in_full() -> None:
     table = run_table(run(7, 86.5, 82.25, provenance={"torch": "2.6.0"}, train_seconds=10.5))
-    assert table.rows[0] == ("valid perplexity", 86.5, "lower", "stream:single")
-    assert table.rows[1] == ("test perplexity", 82.25, "lower", "stream:single")
+    assert table.rows[0] == ("valid perplexity", 86.5, "lower", f"{VALID}|stream:single")
+    assert table.rows[1] == ("test perplexity", 82.25, "lower", f"{TEST}|stream:single")
     facts = {row[0]: row[1] for row in table.rows[2:]}
     assert facts == {
         "task": "lm", "data": "ptb", "size": "medium", "regularizer": "zaremba", "dropout": 0.5, "seed": 7,
@@ -272,7 +277,7 @@ def test_one_run_in_full() -> None:
 
 def write_run(directory: Path, name: str = "perplexity", num_models: int = 1) -> None:
     directory.mkdir(parents=True)
-    scores = [{"split": "valid", "name": name, "value": 86.0, "higher_is_better": False, "signature": "s"}]
+    scores = [{"split": "valid", "name": name, "value": 86.0, "higher_is_better": False, "signature": VALID}]
     result = {"task": "lm", "data": "ptb", "size": "medium", "regularizer": "zaremba", "seed": 1, "scores": scores}
     (directory / "result.json").write_text(json.dumps(result | {"num_models": num_models}))
     event = {"event": "evaluated", "epoch": 1, "split": "valid", "scores": scores, "training_loss": 4.0}

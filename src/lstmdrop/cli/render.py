@@ -124,13 +124,15 @@ def _note_lines(note: Note, width: int) -> list[str]:
     line = f"{note.text} {note.code}".rstrip()
     if not note.code or cell_len(line) <= width:
         return _wrap(line, width)
-    return [*_wrap(note.text, width), *(f"  {part}" for part in _wrap(note.code, width - 2))]
+    is_command = note.code.startswith("lstmdrop ")  # broken within a path, a part of it would be another command
+    parts = _wrap(note.code, width - 2, " " if is_command else " |/")
+    return [*_wrap(note.text, width), *(f"  {part}" for part in parts)]
 
 
-def _wrap(text: str, width: int) -> list[str]:
-    """Lines that break after a blank, ``|`` or ``/``, and within a word only where it is too long for a line."""
+def _wrap(text: str, width: int, breaks: str = " |/") -> list[str]:
+    """Lines that break after one of ``breaks``, and within a word only where it is too long for a line."""
     lines = [""]
-    for word in re.findall(r"[^ |/]*[ |/]|[^ |/]+", text):
+    for word in re.findall(rf"[^{breaks}]*[{breaks}]|[^{breaks}]+", text):
         bare = word.rstrip(" ")
         if lines[-1] and cell_len(lines[-1] + bare) > width:
             lines.append("")

@@ -69,7 +69,7 @@ class _View:
         self.num_ended = 0
 
     def show(self, event: object) -> None:
-        from lstmdrop.commands.reproduction.plan_table import in_words, seconds_left
+        from lstmdrop.commands.reproduction.plan_table import in_words, time_left
         from lstmdrop.commands.reproduction.runner import CellEnded, CellStarted
 
         if isinstance(event, CellStarted):
@@ -79,10 +79,9 @@ class _View:
             self.num_ended += 1
             self.open = [one for one in self.open if one.cell != event.planned.cell]
             how = f"failed with {event.exit_code}: {event.message}" if event.exit_code else "done"
-            left = in_words(seconds_left(self.open, self.jobs))
             typer.echo(
                 f"[{self.num_ended}/{self.total}] {event.planned.cell.name} {how}, {in_words(event.seconds)}; "
-                f"time left: {left}",
+                f"time left: {time_left(self.open, self.jobs)}",
                 err=True,
             )
 

@@ -94,13 +94,19 @@ def _compared(
     data_dir: Path | None,
 ) -> ComparedScore:  # fmt: skip
     segments = rescore(first, name, data_dir), rescore(second, name, data_dir)
-    bootstrap = paired_bootstrap(*segments, num_resamples, seed)
-    scores = _score(first, name), _score(second, name)
-    return ComparedScore(*scores, bootstrap, paired_randomisation(*segments, num_shuffles, seed))
+    try:
+        bootstrap = paired_bootstrap(*segments, num_resamples, seed)
+        p_randomisation = paired_randomisation(*segments, num_shuffles, seed)
+    except ValueError as error:
+        raise DataError(f"{first.directory} and {second.directory}: {error}") from None
+    return ComparedScore(_score(first, name), _score(second, name), bootstrap, p_randomisation)
 
 
 def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None:
     ours, theirs = _identity(first, name), _identity(second, name)
+    for run, identity in ((first, ours), (second, theirs)):
+        if "data" not in identity:
+            raise DataError(f"{run.directory} does not say on which data {name} was measured: it cannot be compared")
     differing = [key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
     if differing:
         listed = ", ".join(f"{key} {ours.get(key)} and {theirs.get(key)}" for key in sorted(differing))
@@ -115,7 +121,8 @@ def _identity(run: RunSummary, name: str) -> dict[str, str]:
     pairs = (part.partition(":") for part in _score(run, name).signature.split("|"))
     parts = {key: value for key, _, value in pairs}
     identity = {key: parts[key] for key in _IDENTITY if key in parts}
-    return {"data": run.provenance.get("data_sha256", "unknown"), **identity}
+    all_data = run.provenance.get("data_sha256")
+    return identity if all_data is None else {"data": all_data, **identity}
 
 
 def _score(run: RunSummary, name: str) -> Score:

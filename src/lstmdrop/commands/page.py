@@ -43,13 +43,20 @@ def _shown(runs: Sequence[RunSummary]) -> list[RunSummary]:
 
 def _examples(run: RunSummary, with_data: bool, data_dir: Path | None) -> list[Example]:
     kept = read_examples(run.directory, EXAMPLES)
-    if kept:
-        return kept if with_data else [Example(example.text, prompt=example.prompt) for example in kept]
-    if not (run.directory / "predictions.txt").exists():
-        return []
+    if kept and not with_data:
+        return [Example(example.text, prompt=example.prompt) for example in kept]
+    if any(map(_has_data, kept)) or not (run.directory / "predictions.txt").exists():
+        return kept
     lines = read_predictions(run.directory)
     items = _items(run, data_dir) if with_data else []
+    if kept and len(items) != len(lines):
+        return kept
     return from_predictions(lines, items if len(items) == len(lines) else [], EXAMPLES)
+
+
+def _has_data(example: Example) -> bool:
+    """Whether it says what it was made from: of runs that were copied to be published, the data was left out."""
+    return bool(example.source or example.references or example.image)
 
 
 def _items(run: RunSummary, data_dir: Path | None) -> Sequence[ScoredItem]:

@@ -78,19 +78,26 @@ def train(
     run = Run(out or DEFAULT_ROOT / default_name(config.model_dump()))
     if resume and run.exists():
         config = resolve_config(plugin, *choices, stored=run.config())
-        _take_up(run, plugin, config)
     else:
-        run = Run.create(run.directory, config.model_dump(mode="json"))
-    if not run.is_finished():
-        with Interruption() as interruption:
-            built, trainer = _prepare(run, plugin, config, device, data_dir, listener)
-            _fit(run, trainer, listener, interruption)
-            result = run_result(run, built, trainer, config)
-            if plugin.examples is not None:
-                run.keep_examples(plugin.examples(built))
-            run.finish(result)
+        Run.create(run.directory, config.model_dump(mode="json"))
+    with run.claimed():
+        _take_up(run, plugin, config)
+        if not run.is_finished():
+            _finish(run, plugin, config, device, data_dir, listener)
     listener(Finished(run.directory, run.result()))
     return run
+
+
+def _finish(
+    run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
+) -> None:
+    with Interruption() as interruption:
+        built, trainer = _prepare(run, plugin, config, device, data_dir, listener)
+        _fit(run, trainer, listener, interruption)
+        result = run_result(run, built, trainer, config)
+        if plugin.examples is not None:
+            run.keep_examples(plugin.examples(built))
+        run.finish(result)
 
 
 def _take_up(run: Run, plugin: TaskPlugin, config: TaskConfig) -> None:

@@ -43,7 +43,8 @@ class Bootstrap:
 def paired_bootstrap(first: Segments, second: Segments, num_samples: int = 1000, seed: int = SEED) -> Bootstrap:
     """The difference ``second`` minus ``first`` on resampled test sets; both see the same segments.
 
-    Source: Koehn 2004; the p-value as in sacreBLEU and multeval (the centred size of the difference).
+    Source: Koehn 2004; the p-value as in sacreBLEU and multeval (the centred size of the difference), but for samples
+    that tie with the observed one: they count, or runs that hardly differ would differ significantly.
 
     Raises:
         ValueError: they are not made of the same number of segments.
@@ -60,7 +61,7 @@ def paired_bootstrap(first: Segments, second: Segments, num_samples: int = 1000,
 def paired_randomisation(first: Segments, second: Segments, num_samples: int = 10000, seed: int = SEED) -> float:
     """The p-value of the difference when each segment's two outputs are swapped at random.
 
-    Source: Riezler & Maxwell 2005; as in sacreBLEU.
+    Source: Riezler & Maxwell 2005; as in sacreBLEU, but for ties, which count as in `paired_bootstrap`.
 
     Raises:
         ValueError: they are not made of the same number of segments.
@@ -88,6 +89,6 @@ def _scores(segments: Segments, sums: Statistics) -> Statistics:
 
 
 def _p_value(sizes: Statistics, observed: float) -> float:
-    """With 1 added on both sides, so that it is never 0 (Noreen 1989)."""
+    """The share that is as large as what was observed, 1 added on both sides so that it is never 0 (Noreen 1989)."""
     tolerance = 1e-9 * max(1.0, abs(observed))  # sums of fractions are exact to rounding only
-    return float((np.sum(sizes > observed + tolerance) + 1) / (len(sizes) + 1))
+    return float((np.sum(sizes >= observed - tolerance) + 1) / (len(sizes) + 1))

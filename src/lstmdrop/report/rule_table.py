@@ -20,11 +20,10 @@ _RULE_COLUMNS = (
     Column("other settings", is_text=True, rank=1),
     Column("seeds"),
 )
-_LAST_COLUMNS = (
+_GAP_COLUMNS = (
     Column("gap", is_signed=True, rank=1),
     Column("gap ±", rank=8),
-    Column("gap metric", is_text=True, for_programs=True),
-    Column("signature", is_text=True, for_programs=True),
+    Column("gap metric", is_text=True, rank=1),
 )
 
 
@@ -64,9 +63,10 @@ def rule_table(summaries: Iterable[RunSummary]) -> Table:
     scores = {(e.split, e.score.name) for run in runs for e in run.scores if e.score.name in metrics}
     splits = sorted({split for split, _ in scores} - {"train"}, key=lambda split: (split == "test", split))
     score_columns = [column for split in splits for column in _split_columns(split, splits[-1])]
+    how = [Column(f"{split} signature", is_text=True, for_programs=True) for split in splits]
     return Table(
         title="What dropout changed",
-        columns=(*_RULE_COLUMNS, *score_columns, *_LAST_COLUMNS),
+        columns=(*_RULE_COLUMNS, *score_columns, *_GAP_COLUMNS, *how),
         rows=tuple(row for key, group in groups.items() for row in _rule_rows(key, group, splits)),
         notes=(*_rule_remarks(groups), *signature_notes(runs, scores)),
     )
@@ -120,8 +120,8 @@ def _rule_rows(key: Group, group: Sequence[RunSummary], splits: Sequence[str]) -
             cells += _score_cells(runs, plain, split, key.metric)
         gap = pool_gap(runs)
         measured = " or ".join(dict.fromkeys(run.gap.metric for run in runs if run.gap))
-        how = signatures(runs, splits[-1], key.metric) if splits else ""
-        yield (*cells, *((gap.mean, gap.margin) if gap else (None, None)), measured or None, how)
+        how = (signatures(runs, split, key.metric) for split in splits)
+        yield (*cells, *((gap.mean, gap.margin) if gap else (None, None)), measured or None, *how)
 
 
 def _score_cells(runs: Sequence[RunSummary], plain: Sequence[RunSummary], split: str, metric: str) -> Iterator[Cell]:

@@ -40,8 +40,9 @@ def _rows(key: Group, group: Sequence[RunSummary]) -> Iterator[tuple[Cell, ...]]
 
 
 def _gap(runs: Sequence[RunSummary], metric: str) -> str:
-    """Of the score that the line is about; of another one it would be taken for this."""
-    return _mean(pool_gap(run for run in runs if run.gap and run.gap.metric == metric))
+    """Of the score that the line is about, or of another one, which is then named."""
+    others = dict.fromkeys(run.gap.metric for run in runs if run.gap and run.gap.metric != metric)
+    return " ".join(filter(None, [_mean(pool_gap(runs)), *others]))
 
 
 def _change(lines: dict[Line, list[RunSummary]], line: Line, test: Pooled | None, metric: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lstmdrop.data.registry import cache_dir
+from lstmdrop.metrics.word_error_rate import normalise_transcript
 from lstmdrop.plugin import ScoredItem
 from lstmdrop_tasks.asr.audio.store import build_store
 from lstmdrop_tasks.asr.config import ASRConfig
@@ -16,14 +17,14 @@ SILENCE = "-"
 
 
 def references(config: ASRConfig, data_dir: Path | None) -> Sequence[ScoredItem]:
-    """The transcript of each test utterance; for frames, its name and the phone of each frame.
+    """What is said in each test utterance, as error rates compare it; for frames, its name and the phone of each frame.
 
     Raises:
         DataError: the data is missing or damaged.
     """
     utterances = find_corpus(config.data.name, data_dir).splits["test"]
     if config.objective == "ctc":
-        return [ScoredItem([utterance.text or ""]) for utterance in utterances]
+        return [ScoredItem([normalise_transcript(utterance.text or "")]) for utterance in utterances]
     store = build_store(utterances, config.features, cache_dir() / "features", labelled=True)
     unused = {**store.problems, **store.mismatches}
     items = []

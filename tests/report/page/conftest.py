@@ -24,11 +24,12 @@ def write_run(directory: Path, rule: str = "zaremba", seed: int = 1, epochs: int
     floor, drop = (110.0, 60.0) if rule == "none" else (98.0, 25.0)
     valid = [floor + seed + 90 / epoch for epoch in range(1, epochs + 1)]
     training = [math.log(floor - drop + 200 / epoch) for epoch in range(1, epochs + 1)]
-    signature = "tokens:73759|vocabulary:10000|stream:single|data:c9fe6985fe0d|version:0.1.0"
+    signature = "tokens:{}|vocabulary:10000|stream:single|data:c9fe6985fe0d|version:0.1.0"
     rows = [
-        {"split": split, "name": "perplexity", "value": value, "higher_is_better": False, "signature": signature}
-        for split, value in (("valid", valid[-1]), ("test", valid[-1] - 4))
-    ]
+        {"split": split, "name": "perplexity", "value": value, "higher_is_better": False,
+         "signature": signature.format(tokens)}
+        for split, value, tokens in (("valid", valid[-1], 73759), ("test", valid[-1] - 4, 82429))
+    ]  # fmt: skip
     result = {
         "task": "lm", "data": "ptb", "size": "small", "regularizer": rule, "seed": seed, "scores": rows,
         "num_parameters": 4653200, "train_seconds": 3208.4, "epochs": epochs, "version": "0.1.0", "git": "abcdef123456",

@@ -20,6 +20,11 @@ from lstmdrop.report.table import Column, Note, Table
 HOSTILE = "</script><script>alert(1)</script>"
 
 
+NOT_FINITE = json.dumps(
+    {"text": "a", "source_tokens": ["a"], "hypotheses": [{"tokens": ["a"], "attention": [[np.nan]]}]}
+)
+
+
 def test_the_same_runs_give_the_same_bytes(run_folder: Path) -> None:
     assert page(report([run_folder])) == page(report([run_folder]))
 
@@ -37,6 +42,14 @@ def test_names_from_files_are_never_code(make_run: Callable[..., Path], tmp_path
     assert HOSTILE not in text
     assert escape(HOSTILE) in text
     assert json.loads(as_script({"a": HOSTILE + "\u2028"})) == {"a": HOSTILE + "\u2028"}
+
+
+def test_settings_that_are_not_finite_are_shown(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs/a")
+    config = json.loads((run / "config.json").read_text())
+    config["training"]["clip"] = float("inf")
+    (run / "config.json").write_text(json.dumps(config))
+    assert '"training.clip":"inf"' in page(report([tmp_path / "runs"]))
 
 
 def test_what_cannot_be_read_is_named_on_the_page(make_run: Callable[..., Path], tmp_path: Path) -> None:
@@ -69,6 +82,8 @@ def test_predictions_stand_beside_the_references_of_their_data(
     sources = (toy_pairs / "test.en").read_text().splitlines()
     (run / "predictions.txt").write_text("".join(f"{line} encore\n" for line in references))
     text = page(report([tmp_path / "runs"]))
+    (run / "examples.jsonl").write_text('{"text": "of a run that was copied without its data"}\n')
+    assert page(report([tmp_path / "runs"])) == text
     assert f'<span class="source">{sources[0]}</span>' in text
     assert f'{references[0]} <ins title="not in the reference">encore</ins>' in text
 
@@ -92,7 +107,7 @@ def test_pictures_are_inlined(make_run: Callable[..., Path], tmp_path: Path) -> 
     assert "base64" not in page(report([tmp_path / "runs"]), with_data=False)
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[]", '{"source": "a"}', '{"text": "a", "hypotheses": []}'])
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"source": "a"}', '{"text": "a", "hypotheses": []}', NOT_FINITE])
 def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "examples.jsonl").write_text('{"text": "good"}\n' + line + "\n")
     with pytest.raises(DataError, match=r"examples\.jsonl, line 2: not what 'lstmdrop predict --json' prints"):

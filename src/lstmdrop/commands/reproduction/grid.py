@@ -9,26 +9,32 @@ from typing import Literal
 
 from pydantic import Field
 
-from lstmdrop.config import Section, resolve
+from lstmdrop.config import RuleName, Section, resolve
 from lstmdrop.errors import ConfigError, UsageError, did_you_mean
 from lstmdrop.layers import read_preset
 
 PACKAGED = Path(__file__).parent / "paper.toml"
 Budget = Literal["cpu", "full"]
+_FOLDER = r"^\w[\w.+-]*$"
 
 
 class Rule(Section):
     """A dropout rule, with settings of its own where it has any."""
 
-    rule: str
+    rule: RuleName
     set: tuple[str, ...] = ()
-    label: str | None = Field(default=None, description="names the runs; default: the rule")
+    label: str | None = Field(default=None, pattern=_FOLDER, description="names the runs; default: the rule")
+
+    @property
+    def name(self) -> str:
+        """What its runs are named after."""
+        return self.label or self.rule
 
 
 class Experiment(Section):
     """Runs that differ in rule and seed alone."""
 
-    name: str
+    name: str = Field(pattern=_FOLDER)
     about: str = ""
     budget: Budget = "cpu"
     task: str
@@ -57,7 +63,7 @@ class Cell:
     @property
     def name(self) -> str:
         """The folder of the run, under that of all runs."""
-        return f"{self.experiment.name}/{self.rule.label or self.rule.rule}-s{self.seed}"
+        return f"{self.experiment.name}/{self.rule.name}-s{self.seed}"
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -69,17 +75,23 @@ def read_grid(path: Path = PACKAGED) -> Grid:
     """The experiments of a TOML file.
 
     Raises:
-        ConfigError: it cannot be read, a key or a value is wrong, or two experiments share a name.
+        ConfigError: it cannot be read, a key or a value is wrong, or two experiments, or rules of one, share a name.
     """
     try:
         grid = resolve(Grid, [read_preset(path)])
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    names = [experiment.name for experiment in grid.experiment]
+    _require_unlike([experiment.name for experiment in grid.experiment], f"{path}: two experiments are named")
+    for experiment in grid.experiment:
+        named = f"{path}: {experiment.name}: give one of its rules a label of its own; two are named"
+        _require_unlike([rule.name for rule in experiment.rules], named)
+    return grid
+
+
+def _require_unlike(names: Sequence[str], complaint: str) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"{path}: two experiments are named {name!r}")
-    return grid
+            raise ConfigError(f"{complaint} {name!r}")
 
 
 def choose(grid: Grid, names: Sequence[str] = (), budget: Budget = "cpu") -> list[Experiment]:

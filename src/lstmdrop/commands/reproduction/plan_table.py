@@ -22,7 +22,6 @@ _COLUMNS = (
 def plan_table(planned: Sequence[Planned], jobs: int = 1) -> Table:
     """One line an experiment; what cannot be run here is named below."""
     groups = [(key, list(group)) for key, group in groupby(planned, key=lambda one: one.cell.experiment)]
-    total = in_words(seconds_left(planned, jobs))
     problems = dict.fromkeys(
         Note(f"{one.cell.experiment.name} cannot run here: {one.problem}")
         for one in planned
@@ -32,14 +31,18 @@ def plan_table(planned: Sequence[Planned], jobs: int = 1) -> Table:
         title="The experiment grid",
         columns=_COLUMNS,
         rows=tuple(_row(experiment.name, experiment.about, group) for experiment, group in groups),
-        notes=(Note(f"time left: {total} with {jobs} at a time"), *problems),
+        notes=(Note(f"time left: {time_left(planned, jobs)} with {jobs} at a time"), *problems),
     )
 
 
-def seconds_left(planned: Sequence[Planned], jobs: int = 1) -> float:
-    """Of the open cells whose time is known, spread over ``jobs``."""
-    seconds = [one.seconds or 0.0 for one in planned if one.is_open]
-    return max([sum(seconds) / jobs, *seconds], default=0.0)
+def time_left(planned: Sequence[Planned], jobs: int = 1) -> str:
+    """Of the open cells, spread over ``jobs``; those whose time nobody knows make it a bound."""
+    times = [one.seconds for one in planned if one.is_open]
+    known = [seconds for seconds in times if seconds is not None]
+    if times and not known:
+        return "unknown"
+    total = in_words(max([sum(known) / jobs, *known], default=0.0))
+    return total if len(known) == len(times) else f"at least {total}"
 
 
 def in_words(seconds: float) -> str:
@@ -53,5 +56,5 @@ def in_words(seconds: float) -> str:
 def _row(name: str, about: str, group: Sequence[Planned]) -> tuple[Cell, ...]:
     states = [one.state for one in group]
     is_open = "missing" in states or "resume" in states
-    left = in_words(seconds_left(group)) if is_open else "cannot run here" if "impossible" in states else "done"
+    left = time_left(group) if is_open else "cannot run here" if "impossible" in states else "done"
     return (name, about, len(group), *(states.count(state) for state in ("done", "resume", "missing")), left)

@@ -35,6 +35,8 @@ class CellEnded:
     """What it said, where it failed."""
 
 
+_ERROR = "lstmdrop: "
+
 CellEvent = CellStarted | CellEnded
 Listener = Callable[[CellEvent], None]
 
@@ -44,6 +46,8 @@ class _Job:
     planned: Planned
     process: subprocess.Popen[bytes]
     log: Path
+    log_start: int
+    """Bytes that earlier tries left in the log."""
     started: float
 
 
@@ -116,12 +120,13 @@ def _start(planned: Planned, jobs: int, device: str, data_dir: Path | None) -> _
     log.parent.mkdir(parents=True, exist_ok=True)
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     with log.open("ab") as file:
+        log_start = file.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "lstmdrop", *command(planned, device, data_dir)],
             stdin=subprocess.DEVNULL, stdout=file, stderr=file, env={"OMP_NUM_THREADS": threads, **os.environ},
             start_new_session=True,  # Ctrl-C in the terminal would reach them too, and two are taken as 'at once'
         )  # fmt: skip
-    return _Job(planned, process, log, time.monotonic())
+    return _Job(planned, process, log, log_start, time.monotonic())
 
 
 def _collect(running: list[_Job]) -> Iterator[CellEnded]:
@@ -130,12 +135,14 @@ def _collect(running: list[_Job]) -> Iterator[CellEnded]:
         if exit_code is None:
             continue
         running.remove(job)
-        message = "" if exit_code == 0 else _complaint(job.log)
+        message = "" if exit_code == 0 else _complaint(job.log.read_bytes()[job.log_start :])
         yield CellEnded(job.planned, exit_code, time.monotonic() - job.started, message)
 
 
-def _complaint(log: Path) -> str:
-    """The first line of the last error, else the last line."""
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line.removeprefix("lstmdrop: ") for line in lines if line.startswith("lstmdrop: ")]
-    return (errors or lines or ["it said nothing"])[-1]
+def _complaint(said: bytes) -> str:
+    """The last error, which may have several lines, else the last line."""
+    lines = [line.strip() for line in said.decode("utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
+    if errors:
+        return " ".join(lines[errors[-1] :]).removeprefix(_ERROR)
+    return (lines or ["it said nothing"])[-1]

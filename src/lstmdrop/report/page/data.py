@@ -37,7 +37,7 @@ def _run(run: RunSummary, curves: Curves | None) -> dict[str, Any]:
         "name": str(run.directory),
         "seed": run.seed,
         "scores": {f"{entry.split} {entry.score.name}": _number(entry.score.value) for entry in run.scores},
-        "settings": {key: value for key, value in run.settings.items() if value is not None},
+        "settings": {key: _setting(value) for key, value in run.settings.items() if value is not None},
         "provenance": dict(run.provenance),
         "curves": None if curves is None else _curves(curves),
     }
@@ -60,15 +60,23 @@ def _group(key: Group, group: Sequence[RunSummary], numbers: Mapping[Path, int])
         "metric": key.metric,
         "split": split,
         "higherIsBetter": group[0].scores[0].score.higher_is_better,
-        "lines": [_line(line, runs, numbers, split, key.metric) for line, runs in lines_of(group).items()],
+        "lines": _lines(lines_of(group), numbers, split, key.metric),
     }
 
 
-def _line(
-    line: Line, runs: Sequence[RunSummary], numbers: Mapping[Path, int], split: str, metric: str
-) -> dict[str, Any]:
-    pooled = pool_score(runs, split, metric)
-    return {"name": line_name(line), "runs": [numbers[run.directory] for run in runs], **_pooled(pooled)}
+def _lines(
+    lines: Mapping[Line, Sequence[RunSummary]], numbers: Mapping[Path, int], split: str, metric: str
+) -> list[dict[str, Any]]:
+    places = {line: place for place, line in enumerate(lines)}
+    return [
+        {
+            "name": line_name(line),
+            "plain": places.get(line.without_dropout),  # the line that it is compared with
+            "runs": [numbers[run.directory] for run in runs],
+            **_pooled(pool_score(runs, split, metric)),
+        }
+        for line, runs in lines.items()
+    ]
 
 
 def _pooled(pooled: Pooled | None) -> dict[str, Any]:
@@ -76,6 +84,11 @@ def _pooled(pooled: Pooled | None) -> dict[str, Any]:
         return {"values": [], "mean": None, "margin": None}
     margin = None if pooled.margin is None else _number(pooled.margin)
     return {"values": [_number(value) for value in pooled.values], "mean": _number(pooled.mean), "margin": margin}
+
+
+def _setting(value: object) -> object:
+    """As JSON can hold it."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _number(value: float) -> float | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,8 @@ def _attention(values: Mapping[str, Any], best: Mapping[str, Any]) -> Attention 
     if not rows or not source or not target:
         return None
     weights = tuple(tuple(float(weight) for weight in row[: len(source)]) for row in rows[: len(target)])
+    if not all(map(math.isfinite, chain.from_iterable(weights))):
+        raise ValueError("a weight is not finite")
     return Attention(tuple(map(str, source)), tuple(map(str, target)), weights)
 
 

@@ -142,13 +142,14 @@
 
   const hasCurves = (run) => runs[run].curves !== null;
 
-  /** The first seed of the rule without dropout and of the best other one. */
+  /** The first seed of the best rule with dropout, and of the same settings without. */
   function firstChoice(group) {
     const sign = group.higherIsBetter ? -1 : 1;
     const drawable = group.lines.filter((line) => line.runs.some(hasCurves));
-    const isPlain = ({ name }) => /^none\b/.test(name);
-    const best = drawable.filter((line) => !isPlain(line) && line.mean !== null).sort((a, b) => sign * (a.mean - b.mean))[0];
-    const lines = [drawable.find(isPlain), best].filter(Boolean);
+    const plainOf = (line) => drawable.find((other) => other === group.lines[line.plain]);
+    const ranked = drawable.filter((line) => plainOf(line) !== line && line.mean !== null).sort((a, b) => sign * (a.mean - b.mean));
+    const best = ranked.find(plainOf) ?? ranked[0];
+    const lines = best ? [plainOf(best), best].filter(Boolean) : [];
     return new Set((lines.length ? lines : drawable.slice(0, 1)).map((line) => line.runs.find(hasCurves)));
   }
 

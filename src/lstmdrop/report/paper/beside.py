@@ -26,7 +26,7 @@ def paper_table(summaries: Iterable[RunSummary], paper: PaperTable = TABLE_1) ->
     scores = {(column.split, column.metric) for column in paper.columns}
     return Table(
         title=paper.title,
-        columns=(Column("model", is_text=True), *_paper_columns(paper), Column("seeds", rank=2), _SIGNATURE),
+        columns=(Column("model", is_text=True), *_paper_columns(paper), Column("seeds", rank=2), *_FOR_PROGRAMS),
         rows=tuple(_paper_cells(row, found, paper) for row, found in matched),
         notes=(
             *(Note(remark) for remark in (_DIFFERENCE, *paper.notes)),
@@ -45,16 +45,17 @@ def published_table(summaries: Iterable[RunSummary]) -> Table:
         row, column = paper.rows[row_number], paper.columns[column_number]
         found = matching(row, runs)
         cells = _value_cells(row, row.values[column_number], column, found)
-        rows.append((label, *cells, len({run.seed for run in found}), signatures(found, column.split, column.metric)))
+        how = signatures(found, column.split, column.metric)
+        rows.append((label, *cells, len({run.seed for run in found}), how, row.command))
         if not found:
             notes.append(Note(f"{label}, not run:", row.command))
         notes += signature_notes(found, {(column.split, column.metric)})
-    columns = (Column("paper"), Column("ours"), Column("diff", is_signed=True), Column("seeds", rank=1), _SIGNATURE)
+    columns = (Column("paper"), Column("ours"), Column("diff", is_signed=True), Column("seeds", rank=1), *_FOR_PROGRAMS)
     title = "The paper's five published results"
     return Table(title, (Column("result", is_text=True), *columns), tuple(rows), tuple(dict.fromkeys(notes)))
 
 
-_SIGNATURE = Column("signature", is_text=True, for_programs=True)
+_FOR_PROGRAMS = tuple(Column(name, is_text=True, for_programs=True) for name in ("signature", "command"))
 
 
 def matching(row: PaperRow, runs: Iterable[RunSummary]) -> list[RunSummary]:
@@ -77,7 +78,7 @@ def _paper_cells(row: PaperRow, runs: Sequence[RunSummary], paper: PaperTable) -
     for value, column in zip(row.values, paper.columns, strict=True):
         cells += _value_cells(row, value, column, runs)
     made = (signatures(runs, column.split, column.metric) for column in paper.columns)
-    return (*cells, len({run.seed for run in runs}), "; ".join(dict.fromkeys(filter(None, made))))
+    return (*cells, len({run.seed for run in runs}), "; ".join(dict.fromkeys(filter(None, made))), row.command)
 
 
 def _value_cells(

@@ -23,13 +23,20 @@ class Target:
     epochs: int | None = None
     settings: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     """By dotted key the values that are the paper's; a run that does not know the key has its default."""
+    measured: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By split and score what its signature says of the paper's data and units: a name alone would not tell."""
 
     def matches(self, run: RunSummary) -> bool:
         """Whether ``run`` is of this recipe; a single one that does not say its p is taken at its size's word."""
         mine = (self.task, self.data, self.size, self.regularizer, self.num_models)
         theirs = (run.task, run.data, run.size, run.regularizer, run.num_models)
         same_settings = all(run.settings.get(key, values[0]) in values for key, values in self.settings.items())
-        return mine == theirs and same_settings and (self.dropout is None or _drops(run, self.dropout))
+        same_rate = self.dropout is None or _drops(run, self.dropout)
+        return mine == theirs and same_settings and same_rate and self._measures(run)
+
+    def _measures(self, run: RunSummary) -> bool:
+        scores = ((run.score(*key), parts) for key, parts in self.measured.items())
+        return all(score is None or set(parts.split("|")) <= set(score.signature.split("|")) for score, parts in scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,20 +40,28 @@ def _recipe(  # section 4.1
     model: dict[str, object] = {"num_layers": 2, "hidden_size": units, "init_bound": bound}
     training: dict[str, object] = {
         "optimizer": "sgd", "rate": 1.0, "decay_after": decay_after, "decay": decay, "clip": clip, "weight_decay": 0.0,
-        "batch_size": 20, "num_steps": num_steps,
+        "batch_size": 20, "num_steps": num_steps, "accumulate": 1, "average_from": None,
     }  # fmt: skip
     sections = {"model": model, "training": training}
     papers = {f"{name}.{key}": (value,) for name, section in sections.items() for key, value in section.items()}
     return {**papers, "data.tokens": ("word",)}
 
 
-_SMALL = Target("lm", "ptb", "small", "none", epochs=13, settings=_recipe(200, 0.1, 20, 4, 2.0, clip=5.0))
+_PTB = {
+    ("valid", "perplexity"): "tokens:73759|vocabulary:10000",
+    ("test", "perplexity"): "tokens:82429|vocabulary:10000",
+}
+_SMALL = Target(
+    "lm", "ptb", "small", "none", epochs=13, settings=_recipe(200, 0.1, 20, 4, 2.0, clip=5.0), measured=_PTB
+)
 _MEDIUM = Target(
-    "lm", "ptb", "medium", "zaremba", dropout=0.5, epochs=39, settings=_recipe(650, 0.05, 35, 6, 1.2, clip=5.0)
-)
+    "lm", "ptb", "medium", "zaremba", dropout=0.5, epochs=39, settings=_recipe(650, 0.05, 35, 6, 1.2, clip=5.0),
+    measured=_PTB,
+)  # fmt: skip
 _LARGE = Target(
-    "lm", "ptb", "large", "zaremba", dropout=0.65, epochs=55, settings=_recipe(1500, 0.04, 35, 14, 1.15, clip=10.0)
-)
+    "lm", "ptb", "large", "zaremba", dropout=0.65, epochs=55, settings=_recipe(1500, 0.04, 35, 14, 1.15, clip=10.0),
+    measured=_PTB,
+)  # fmt: skip
 
 TABLE_1 = PaperTable(
     title="Table 1 of the paper: Penn Treebank, perplexity (lower is better)",
@@ -95,9 +103,11 @@ TABLE_2 = PaperTable(
 _WMT14 = Target(
     "mt", "wmt14", "paper", "none",
     settings={
-        "data.pair": ("en-fr", None), "model.architecture": ("stream",), "model.num_layers": (4,),
-        "model.hidden_size": (1000,),
+        "data.pair": ("en-fr", None), "data.tokens": ("word",), "data.joint": (False,),
+        "data.vocabulary_size": (160_000,), "data.target_vocabulary_size": (80_000,),
+        "model.architecture": ("stream",), "model.num_layers": (4,), "model.hidden_size": (1000,),
     },
+    measured={("test", "perplexity"): "unit:word|vocabulary:80000"},
 )  # fmt: skip
 
 TABLE_3 = PaperTable(
@@ -110,7 +120,14 @@ TABLE_3 = PaperTable(
     ),
 )
 
-_COCO = Target("caption", "coco", "paper", "none", settings={"model.architecture": ("show-tell",)})
+_COCO = Target(
+    "caption", "coco", "paper", "none",
+    settings={
+        "objective": ("captions",), "data.tokens": ("word",), "data.min_count": (5,),
+        "model.architecture": ("show-tell",), "model.num_layers": (1,), "model.hidden_size": (512,),
+    },
+    measured={("test", "perplexity"): "unit:word", ("test", "bleu4"): "images:5000"},
+)  # fmt: skip
 
 TABLE_4 = PaperTable(
     title="Table 4 of the paper: MSCOCO captions, test perplexity (lower) and BLEU (higher is better)",
