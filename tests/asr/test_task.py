@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_stacked_frames_are_the_frames_around_each_step() -> None:
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_every_frame_is_predicted_whatever_the_stride(build_asr: Build, stride: int, tmp_path: Path) -> None:
     task = build_asr("objective=frames", "model.stack=3", f"model.stride={stride}")
-    (score,) = task.evaluate("valid", outputs=tmp_path)
+    score, _ = task.evaluate("valid", outputs=tmp_path)
     store = task.speech.store("valid")
     assert f"frames:{len(store.frames)}|" in score.signature
     lines = (tmp_path / "predictions.txt").read_text().splitlines()
@@ -100,6 +101,16 @@ def test_every_frame_is_predicted_whatever_the_stride(build_asr: Build, stride: 
     assert score.value == pytest.approx(100 * right / len(store.frames))
 
 
+def test_the_loss_of_a_frame_is_that_of_a_fair_die_where_the_network_knows_nothing(build_asr: Build) -> None:
+    task = build_asr("objective=frames", "model.stack=2", "model.stride=2")
+    with torch.no_grad():
+        for parameter in task.model.parameters():
+            parameter.zero_()
+    _, loss = task.evaluate("valid")
+    assert (loss.name, loss.higher_is_better) == ("frame_loss", False)
+    assert loss.value == pytest.approx(math.log(len(task.targets.phones)), rel=1e-6)
+
+
 def test_a_step_predicts_its_own_frames(build_asr: Build) -> None:
     """With stride 2, output 2n speaks for frame 2n and output 2n + 1 for the one after it."""
     task = build_asr("objective=frames", "model.stack=2", "model.stride=2")
@@ -108,7 +119,7 @@ def test_a_step_predicts_its_own_frames(build_asr: Build) -> None:
     said = [1, 2, 3, 0, 2]
     for frame, phone in enumerate(said):
         outputs[frame // 2, 0, (frame % 2) * num_phones + phone] = 1.0
-    assert task.targets.predicted(outputs, 5)[:, 0].tolist() == said
+    assert task.targets.by_frame(outputs, 5).argmax(-1)[:, 0].tolist() == said
 
 
 def test_ctc_writes_what_was_said(build_asr: Build) -> None:

@@ -86,6 +86,14 @@ def test_curves_say_how_their_training_side_was_measured(make_run: Any, tmp_path
     path = tmp_path / "page.html"
     path.write_text(page(report([tmp_path / "runs"])), encoding="utf-8")
     assert "training was not measured" in open_page(path).locator(".curves + figcaption").inner_text()
+    result = json.loads((run / "result.json").read_text().replace('"perplexity"', '"wer"'))
+    result["scores"].append({**result["scores"][0], "split": "train", "value": 3.0})
+    (run / "result.json").write_text(json.dumps(result))
+    path.write_text(page(report([tmp_path / "runs"])), encoding="utf-8")
+    opened = open_page(path)
+    assert "ring and band: training" in opened.locator(".curves + figcaption").inner_text()
+    assert opened.locator(".curves .training circle").count() == 1
+    assert opened.locator(".curves .gap line").count() == 1
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE])

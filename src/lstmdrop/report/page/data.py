@@ -48,6 +48,7 @@ def _curves(curves: Curves) -> dict[str, Any]:
         "metric": curves.metric,
         "withDropout": curves.with_dropout,
         "epochs": curves.epochs,
+        "kept": curves.best_epoch or curves.epochs[-1],
         "training": [_number(value) for value in curves.training],
         "validation": [_number(value) for value in curves.validation],
     }

@@ -47,6 +47,16 @@
     });
   }
 
+  /** Where a log has no training side, that of the weights that were kept, which the result may tell. */
+  function keptOf(chosen) {
+    return chosen.flatMap(({ run, color, label }) => {
+      const { curves, scores } = runs[run];
+      const [training, validation] = ["train", "valid"].map((split) => scores[`${split} ${curves.metric}`]);
+      if (curves.training.some(isNumber) || !isNumber(training) || !isNumber(validation)) return [];
+      return [{ epoch: curves.kept, color, label, run, training, validation }];
+    });
+  }
+
   function scaleOf(metric, points) {
     const values = points.flatMap(({ training, validation }) => [training, validation]).filter(Number.isFinite);
     const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -69,21 +79,25 @@
 
   /** Training dashed, validation solid, the gap between them shaded. */
   function curvesChart(chosen, metric, width) {
-    const points = pointsOf(chosen);
+    const [points, kept] = [pointsOf(chosen), keptOf(chosen)];
     const lines = { x: "epoch", z: "run", stroke: "color" };
     const ends = points.filter((point, at) => points[at + 1]?.run !== point.run);
     return Plot.plot({
       width, height: Math.min(380, Math.max(240, width * 0.55)), marginLeft: 52, marginRight: 16, marginBottom: 42, marginTop: 28, style: style(),
       ariaLabel: `${metric} by epoch`,
       ariaDescription: ends.map(({ label, training, validation }) =>
-        `${label}: training ${compact(training)}, validation ${compact(validation)} after the last epoch`).join("; "),
+        `${label}: training ${compact(training)}, validation ${compact(validation)} after the last epoch`)
+        .concat(kept.map(({ label, epoch, training, validation }) =>
+          `${label}: training ${compact(training)}, validation ${compact(validation)} of the weights kept, epoch ${epoch}`)).join("; "),
       x: { label: "epoch", labelOffset: 38, tickFormat: "d", ticks: wholeNumbers(points.map(({ epoch }) => epoch)) },
-      y: scaleOf(metric, points),
+      y: scaleOf(metric, [...points, ...kept]),
       marks: [
         Plot.areaY(points, { x: "epoch", z: "run", fill: "color", fillOpacity: 0.12, y1: "training", y2: "validation", className: "gap" }),
         Plot.lineY(points, { ...lines, y: "training", strokeDasharray: "5 4", strokeWidth: 1.5, className: "training" }),
         Plot.lineY(points, { ...lines, y: "validation", strokeWidth: 2, className: "validation" }),
         Plot.dot(ends, { x: "epoch", y: "validation", fill: "color", r: 3 }),
+        Plot.ruleX(kept, { x: "epoch", y1: "training", y2: "validation", stroke: "color", strokeOpacity: 0.25, strokeWidth: 8, className: "gap" }),
+        Plot.dot(kept, { x: "epoch", y: "training", stroke: "color", strokeWidth: 2, r: 4, className: "training" }),
         Plot.tip(points, Plot.pointer({
           x: "epoch", y: "validation", fill: isDark() ? "#14181d" : "#ffffff",
           title: ({ label, epoch, training, validation }) =>
@@ -176,6 +190,7 @@
   /** How the training side of these curves was measured, if it was. */
   function trainingSaid(lines) {
     const measured = lines.map(({ run }) => runs[run].curves).filter(({ training }) => training.some(isNumber));
+    if (measured.length === 0 && keptOf(lines).length) return "validation; ring and band: training, and the gap, of the weights that were kept";
     if (measured.length === 0) return "validation only, training was not measured by epoch";
     return measured.some(({ withDropout }) => withDropout) ? "training as the epoch ran, dropout on" : "training with dropout off";
   }

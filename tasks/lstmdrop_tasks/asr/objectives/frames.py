@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +58,9 @@ class FrameObjective:
 
     def loss(self, logits: Float[Tensor, "steps batch outputs"], batch: SpeechBatch) -> Loss:
         """Summed over frames; its gradient is their mean."""
-        flat = self.by_frame(logits, len(batch.features)).flatten(0, 1)
-        targets = batch.targets.flatten()
-        targets = torch.where(targets < 0, PADDING, targets)
-        total = F.cross_entropy(flat.float(), targets, ignore_index=PADDING, reduction="sum")
-        count = max(1, int((targets != PADDING).sum()))
-        return Loss(total, count=count, divisor=count)
+        by_frame = self.by_frame(logits, len(batch.features))
+        total, count = _summed_loss(by_frame, batch.targets)
+        return Loss(total, count=max(1, count), divisor=max(1, count))
 
     def log_probs(self, logits: Float[Tensor, "steps batch outputs"]) -> Float[Tensor, "steps batch outputs"]:
         """Normalised frame by frame."""
@@ -76,13 +74,16 @@ class FrameObjective:
         """The number of phones."""
         return {"objective": f"the phone of every frame, one of {len(self.phones)}"}
 
-    def predicted(self, log_probs: Float[Tensor, "steps batch outputs"], num_frames: int) -> Tensor:
-        """The likeliest phone of each frame, ``(time, batch)``."""
-        return self.by_frame(log_probs, num_frames).argmax(-1)
-
     def by_frame(self, outputs: Tensor, num_frames: int) -> Tensor:
         """Outputs of each frame, ``(time, batch, phones)``."""
         return _split(outputs, self.stride).transpose(1, 2).flatten(0, 1)[:num_frames]
+
+
+def _summed_loss(by_frame: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+    """The cross-entropy of the frames whose phone the training data has, and their number."""
+    known = torch.where(targets < 0, PADDING, targets).flatten()
+    total = F.cross_entropy(by_frame.flatten(0, 1).float(), known, ignore_index=PADDING, reduction="sum")
+    return total, int((known != PADDING).sum())
 
 
 def _split(outputs: Tensor, stride: int) -> Tensor:
@@ -97,25 +98,35 @@ class FrameScorer:
         self.how = how
         self.lines: dict[int, str] = {}
         self.names = [utterance.id for utterance in utterances]
-        self.num_correct = self.num_frames = 0
+        self.num_correct = self.num_frames = self.num_known = 0
+        self.loss = 0.0
 
     def add(self, log_probs: Float[Tensor, "steps batch outputs"], batch: SpeechBatch) -> None:
         """Count the frames of some utterances."""
-        predicted = self.objective.predicted(log_probs, len(batch.features))
+        by_frame = self.objective.by_frame(log_probs, len(batch.features))
+        predicted = by_frame.argmax(-1)
         self.num_correct += int((predicted == batch.targets).sum())
         self.num_frames += int((batch.targets != PADDING).sum())
+        loss, num_known = _summed_loss(by_frame, batch.targets)
+        self.loss += float(loss)
+        self.num_known += num_known
         columns = predicted.cpu()
         for column, (number, length) in enumerate(zip(batch.numbers.tolist(), batch.lengths.tolist(), strict=True)):
             phones = (self.objective.phones[phone] or "-" for phone in columns[:length, column].tolist())
             self.lines[number] = " ".join(phones)
 
     def scores(self, outputs: Path | None) -> list[Score]:
-        """Frame accuracy; the predictions are one utterance a line: its id, then the phone of each frame."""
+        """Frame accuracy, and the loss of a frame in nats.
+
+        The predictions are one utterance a line: its id, then the phone of each frame.
+        """
         if outputs is not None:
             text = "".join(f"{self.names[number]} {line}\n" for number, line in sorted(self.lines.items()))
             (outputs / "predictions.txt").write_text(text, encoding="utf-8")
         how = {"utterances": str(len(self.lines)), "classes": str(len(self.objective.phones)), **self.how}
-        return [frame_accuracy_score(self.num_correct, self.num_frames, how)]
+        accuracy = frame_accuracy_score(self.num_correct, self.num_frames, how)
+        loss = self.loss / max(1, self.num_known)
+        return [accuracy, replace(accuracy, name="frame_loss", value=loss, higher_is_better=False)]
 
 
 def save_phones(phones: Sequence[str], assets: Path) -> None:
