@@ -11,9 +11,10 @@ TABLE = Table(
         Column("rule_name", is_text=True),
         Column("test ±"),
         Column("empty"),
+        Column("detail", rank=6),
         Column("signature", is_text=True, for_programs=True),
     ),
-    (("none", 114.456789, None, "s"), (r"a|b\{$}#~^", -82.7, None, "s")),
+    (("none", 114.456789, None, 1, "s"), (r"a|b\{$}#~^", -82.7, None, 2, "s")),
     (Note("lower is better"), Note("how:", "tokens:1|stream_x:<eos>")),
 )
 
@@ -29,14 +30,37 @@ GOLDEN = r"""% \usepackage{booktabs}
     a\textbar{}b\textbackslash{}\{\$\}\#\textasciitilde{}\textasciicircum{} & -82.70 \\
     \bottomrule
   \end{tabular}
-  \par\footnotesize lower is better
-  \par\footnotesize how: \texttt{tokens:1\textbar{}\allowbreak{}stream\_x:\textless{}eos\textgreater{}}
 \end{table}
+{\footnotesize\noindent lower is better\par}
+{\footnotesize\noindent how: \texttt{tokens:1\textbar{}\allowbreak{}stream\_x:\textless{}eos\textgreater{}}\par}
 """
 
 
 def test_a_table_is_booktabs_without_the_columns_that_say_nothing() -> None:
     assert to_latex([TABLE]) == GOLDEN
+
+
+def test_what_a_block_agrees_in_heads_it() -> None:
+    columns = (
+        Column("task", is_text=True, is_heading=True),
+        Column("data", is_text=True, is_heading=True),
+        Column("p"),
+    )
+    text = to_latex([Table("rules", columns, (("lm", "a_b", 1), ("lm", "a_b", 2), ("mt", "c", 3)))])
+    assert (
+        r"""
+    p \\
+    \midrule
+    \multicolumn{1}{l}{\emph{lm, a\_b}} \\
+    1 \\
+    2 \\
+    \midrule
+    \multicolumn{1}{l}{\emph{mt, c}} \\
+    3 \\
+    \bottomrule
+"""
+        in text
+    )
 
 
 def test_each_row_has_as_many_cells_as_the_tabular_has_columns() -> None:

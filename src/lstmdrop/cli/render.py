@@ -14,7 +14,7 @@ from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
-from lstmdrop.report.formats import cell_text
+from lstmdrop.report.formats import cell_text, heading_text
 from lstmdrop.report.table import Cell, Column, Note, Table
 
 _GAP = 2  # blanks between two columns
@@ -44,7 +44,7 @@ class _FittedTable:
         widths, left_out = _fit(self.content, options.max_width)
         yield Text("\n".join(_wrap(self.content.title, options.max_width)), style="bold")
         yield _grid(columns, widths, (), has_header=True)
-        for heading, block in groupby(rows, key=lambda row: _heading(columns, row)):
+        for heading, block in groupby(rows, key=lambda row: heading_text(row, columns)):
             if heading:
                 yield Text(heading, style="italic")
             yield _grid(columns, widths, block, has_header=False)
@@ -113,11 +113,6 @@ def _grid(
 
 def _header(column: Column) -> str:
     return column.name if column.is_text else column.name.replace(" ", "\n")
-
-
-def _heading(columns: Sequence[Column], row: Sequence[Cell]) -> str:
-    cells = (cell_text(cell, column) for cell, column in zip(row, columns, strict=True) if column.is_heading)
-    return ", ".join(cells)
 
 
 def _note_lines(note: Note, width: int) -> list[str]:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lstmdrop.report.table import Cell, Column, Note, Table
 
@@ -19,6 +19,11 @@ def cell_text(cell: Cell, column: Column) -> str:
         digits = f".{column.significant}g" if column.decimals is None else f".{column.decimals}f"
         return format(cell, f"{'+' if column.is_signed else ''}{digits}")
     return str(cell)
+
+
+def heading_text(row: Sequence[Cell], columns: Sequence[Column]) -> str:
+    """What heads the block that a row stands in."""
+    return ", ".join(cell_text(cell, column) for cell, column in zip(row, columns, strict=True) if column.is_heading)
 
 
 def to_markdown(tables: Iterable[Table]) -> str:

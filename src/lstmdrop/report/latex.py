@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
-from lstmdrop.report.formats import cell_text
+from lstmdrop.report.formats import cell_text, heading_text
 from lstmdrop.report.table import Note, Table
 
 _PREAMBLE = "% \\usepackage{booktabs}\n"
@@ -13,20 +14,23 @@ _SPECIAL = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "±": r"$\pm$",
 }  # fmt: skip
+HIGHEST_RANK = 5
 _BREAKABLE = ("|", "/")
 
 
 def to_latex(tables: Iterable[Table]) -> str:
-    """LaTeX that needs ``booktabs`` alone: the title as caption, notes and signatures below the table."""
+    """LaTeX that needs ``booktabs`` alone: the title as caption, notes and signatures as text after the float.
+
+    A page is narrow: what columns of a block agree in heads it, and those of a rank above `HIGHEST_RANK` are left to
+    the formats that programs read.
+    """
     return _PREAMBLE + "\n".join(_latex(table.for_readers()) for table in tables)
 
 
 def _latex(table: Table) -> str:
-    shown = [index for index in range(len(table.columns)) if _says_something(table, index)]
+    shown = [index for index in range(len(table.columns)) if _is_shown(table, index)]
     columns = [table.columns[index] for index in shown]
     alignment = "".join("l" if column.is_text else "r" for column in columns)
-    rows = [" & ".join(_escape(cell_text(row[index], table.columns[index])) for index in shown) for row in table.rows]
-    notes = [rf"  \par\footnotesize {_remark(note)}" for note in table.notes]
     lines = [
         r"\begin{table}",
         r"  \centering",
@@ -34,18 +38,28 @@ def _latex(table: Table) -> str:
         rf"  \begin{{tabular}}{{{alignment}}}",
         r"    \toprule",
         f"    {' & '.join(_escape(column.name) for column in columns)} \\\\",
-        r"    \midrule",
-        *(rf"    {row} \\" for row in rows),
+        *_blocks(table, shown),
         r"    \bottomrule",
         r"  \end{tabular}",
-        *notes,
         r"\end{table}",
+        *(rf"{{\footnotesize\noindent {_remark(note)}\par}}" for note in table.notes),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _says_something(table: Table, index: int) -> bool:
-    return not table.rows or any(row[index] is not None for row in table.rows)
+def _blocks(table: Table, shown: Sequence[int]) -> Iterator[str]:
+    for heading, rows in groupby(table.rows, key=lambda row: heading_text(row, table.columns)):
+        yield r"    \midrule"
+        if heading:
+            yield rf"    \multicolumn{{{len(shown)}}}{{l}}{{\emph{{{_escape(heading)}}}}} \\"
+        for row in rows:
+            yield f"    {' & '.join(_escape(cell_text(row[index], table.columns[index])) for index in shown)} \\\\"
+
+
+def _is_shown(table: Table, index: int) -> bool:
+    column = table.columns[index]
+    says_something = not table.rows or any(row[index] is not None for row in table.rows)
+    return says_something and not column.is_heading and column.rank <= HIGHEST_RANK
 
 
 def _remark(note: Note) -> str:
