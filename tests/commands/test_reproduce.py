@@ -111,6 +111,15 @@ def test_an_unknown_experiment_is_refused_with_the_nearest() -> None:
         choose(read_grid(PACKAGED), ["lm-pbt"])
 
 
+def test_a_table_stands_for_its_experiments_within_the_budget() -> None:
+    grid = read_grid(PACKAGED)
+    assert [one.name for one in choose(grid, ["table1"])] == ["lm-ptb"]
+    assert [one.name for one in choose(grid, ["table1"], "full")] == ["lm-ptb", "lm-ptb-medium", "lm-ptb-large"]
+    assert {one.table for one in choose(grid, budget="full")} == {None, 1, 2, 3, 4}
+    with pytest.raises(UsageError, match="table9"):
+        choose(grid, ["table9"])
+
+
 def test_what_does_not_change_the_weights_does_not_change_the_identity(toy_settings: list[str]) -> None:
     plugin = load_plugin("lm")
 

@@ -18,7 +18,10 @@ Budget = Literal["cpu", "full"]
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Experiments of the grid. Default: all of the budget.", metavar="TABLE")
+        list[str] | None,
+        typer.Argument(
+            help="Experiments of the grid, or table1 to table4. Default: all of the budget.", metavar="TABLE"
+        ),
     ] = None,
     budget: Annotated[Budget, typer.Option(help="cpu: two cores overnight; full: all of it.")] = "cpu",
     num_seeds: Annotated[

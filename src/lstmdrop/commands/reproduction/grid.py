@@ -44,6 +44,7 @@ class Experiment(Section):
     rules: tuple[Rule, ...] = (Rule(rule="none"), Rule(rule="zaremba"))
     seeds: int = Field(default=3, ge=1)
     minutes: float | None = Field(default=None, gt=0)
+    table: int | None = Field(default=None, ge=1, description="the paper's, whose comparison it makes")
 
 
 class Grid(Section):
@@ -95,18 +96,23 @@ def _require_unlike(names: Sequence[str], complaint: str) -> None:
 
 
 def choose(grid: Grid, names: Sequence[str] = (), budget: Budget = "cpu") -> list[Experiment]:
-    """The experiments of these names, else those of the budget; ``full`` holds all.
+    """The experiments of these names; ``table1`` stands for those of that table, no name for all, of the budget.
+
+    The budget ``full`` holds all.
 
     Raises:
-        UsageError: there is no such experiment.
+        UsageError: there is no such experiment or table.
     """
-    known = {experiment.name: experiment for experiment in grid.experiment}
+    affordable = [experiment for experiment in grid.experiment if budget in ("full", experiment.budget)]
+    known = {experiment.name: [experiment] for experiment in grid.experiment}
+    for table in sorted({experiment.table for experiment in grid.experiment if experiment.table}):
+        known.setdefault(f"table{table}", [experiment for experiment in affordable if experiment.table == table])
     for name in names:
         if name not in known:
             raise UsageError(f"no experiment {name!r}{did_you_mean(name, known)}; there are: {', '.join(known)}")
-    if names:
-        return [known[name] for name in names]
-    return [experiment for experiment in grid.experiment if budget in ("full", experiment.budget)]
+    if not names:
+        return affordable
+    return [experiment for name in dict.fromkeys(names) for experiment in known[name]]
 
 
 def cells(experiments: Sequence[Experiment], num_seeds: int | None = None) -> Iterator[Cell]:
