@@ -45,6 +45,8 @@ class TaskPlugin:
     """Finds the best settings of ``eval`` that need no training; None where there are none."""
     graphs: Graphs | None = None
     """What ``export`` writes; None where there is nothing that another runtime could run."""
+    assets_for_training: Sequence[str] = ()
+    """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
 
 
 @dataclass(frozen=True, slots=True)

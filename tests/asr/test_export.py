@@ -29,10 +29,15 @@ def test_any_number_of_frames_is_stacked_as_in_training(
     assert write_onnx(graph, tmp_path / "model.onnx") < 1e-5
 
 
-def test_a_graph_says_what_the_task_scores(build_asr: Build) -> None:
-    task = build_asr()
+@pytest.mark.parametrize(
+    "settings", [["objective=ctc"], ["objective=frames"], ["objective=frames", "model.stack=3", "model.stride=3"]]
+)
+def test_a_graph_says_what_the_task_scores(build_asr: Build, tmp_path: Path, settings: list[str]) -> None:
+    task = build_asr(*settings)
     task.model.eval()
     batch = task.plain_batch("test", np.array([0]))
-    (found,) = graphs(task)["model"].module(batch.features)
+    graph = graphs(task)["model"]
+    (found,) = graph.module(batch.features)
     wanted = task.targets.log_probs(task.model(batch.features, batch.lengths))
     assert (found - wanted).abs().max() < 1e-6
+    assert write_onnx(graph, tmp_path / "model.onnx") < 1e-5

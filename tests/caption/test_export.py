@@ -31,6 +31,7 @@ def test_the_encoder_takes_an_image_as_the_data_has_it(build_caption: Build, arc
     task.model.eval()
     batch = next(iter(task.data.whole_batches("test", task.tokenizer)))
     parts = graphs(task)
+    assert [tuple(port.axes) for port in parts["encoder"].inputs] == [tuple(batch.images[:1].shape)]
     state = parts["encoder"].module(batch.images[:1])
     assert [tuple(port.axes) for port in parts["encoder"].outputs] == [tuple(part.shape) for part in state]
     log_probs, *_ = parts["decoder"].module(batch.inputs[0, :1], *state)

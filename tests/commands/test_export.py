@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 from lstmdrop import train
 from lstmdrop.commands.export import export
+from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import LstmdropError, UsageError
 from lstmdrop.graphs import onnx_file
+from lstmdrop.graphs.graph import Graph
+from lstmdrop.graphs.onnx_file import write_onnx
 
 pytestmark = pytest.mark.usefixtures("symbolic_sizes")
 Command = Callable[..., Any]
@@ -46,6 +50,43 @@ def test_a_run_is_exported_with_all_that_its_use_needs(run: Path, lstmdrop: Comm
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == {
         path.name: path.read_bytes() for path in own.iterdir()
     }
+
+
+def test_a_file_says_nothing_of_the_machine_that_made_it(run: Path, tmp_path: Path) -> None:
+    (made,) = export("lm", run=run, out=tmp_path / "out")
+    content = made.path.read_bytes()
+    assert b"stack_trace" not in content
+    assert str(Path(onnx_file.__file__).parents[1]).encode() not in content
+
+
+def test_what_is_for_training_alone_stays_behind(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = replace(load_plugin("lm"), assets_for_training=("vocabulary.json",))
+    monkeypatch.setattr("lstmdrop.commands.export.load_plugin", lambda name: plugin)
+    export("lm", run=run, out=tmp_path / "out")
+    assert (run / "assets" / "vocabulary.json").exists()
+    assert not (tmp_path / "out" / "assets" / "vocabulary.json").exists()
+    assert (tmp_path / "out" / "config.json").read_bytes() == (run / "config.json").read_bytes()
+
+
+def test_an_empty_folder_is_filled_and_one_that_was_filled_meanwhile_is_left_alone(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    export("lm", run=run, out=tmp_path / "link")
+    assert (tmp_path / "empty" / "model.onnx").is_file()
+    assert (tmp_path / "link").is_symlink()
+
+    def slowly(graph: Graph, path: Path) -> float:
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new" / "theirs").touch()
+        return write_onnx(graph, path)
+
+    monkeypatch.setattr(onnx_file, "write_onnx", slowly)
+    with pytest.raises(LstmdropError, match="new was filled by another process"):
+        export("lm", run=run, out=tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["theirs"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "link", "new"]
 
 
 def test_nothing_is_left_of_an_export_that_computes_something_else(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
-from lstmdrop.data.atomic import atomic_folder
+from lstmdrop.data.atomic import new_folder
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import UsageError
 from lstmdrop.run import Run
@@ -32,8 +32,9 @@ class ExportedGraph:
 def export(task: str, *, run: Path | None = None, out: Path | None = None) -> list[ExportedGraph]:
     """Write a run's best weights as ONNX into ``out``, by default the run's folder ``export``.
 
-    Beside the graphs lie ``interface.json`` and a copy of the run's ``assets``. Each graph is run with ONNX Runtime
-    and held against the network before anything takes its name.
+    Beside the graphs lie ``interface.json`` and copies of the run's ``config.json`` and of those of its ``assets`` that
+    are not for training alone. Each graph is run with ONNX Runtime and held against the network before anything takes
+    its name.
 
     Raises:
         UsageError: the task or the run has nothing to export, or ``out`` is in use.
@@ -51,9 +52,7 @@ def export(task: str, *, run: Path | None = None, out: Path | None = None) -> li
     folder = source.directory / "export" if out is None else out
     Run(folder).require_empty()
     (model,) = load_tasks(plugin, [source], "cpu", None, None)
-    if folder.is_dir():
-        folder.rmdir()
-    with atomic_folder(folder) as unfinished:
+    with new_folder(folder) as unfinished:
         exported = []
         for name, graph in plugin.graphs(model).items():
             path = unfinished / f"{name}.onnx"
@@ -62,5 +61,7 @@ def export(task: str, *, run: Path | None = None, out: Path | None = None) -> li
         interface = {each.path.name: each.interface for each in exported}
         text = json.dumps({"task": task, "graphs": interface}, indent=2, ensure_ascii=False)
         (unfinished / INTERFACE).write_text(text + "\n", encoding="utf-8")
-        shutil.copytree(source.assets, unfinished / "assets")
+        (unfinished / "config.json").write_bytes((source.directory / "config.json").read_bytes())
+        for_training = shutil.ignore_patterns(*plugin.assets_for_training)
+        shutil.copytree(source.assets, unfinished / "assets", ignore=for_training)
     return exported

@@ -27,6 +27,10 @@ PARTS = (
     "typer",
     "rich",
     "matplotlib",
+    "tensorboard",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
 )
 
 

@@ -10,6 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from lstmdrop.errors import LstmdropError
+
+
+class TakenError(LstmdropError):
+    """A folder has come to be where one was to be made."""
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
@@ -34,6 +40,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     If another process makes the same folder first, theirs stays and this one is dropped: use it for content
     that its name determines.
     """
+    try:
+        with new_folder(path) as temporary:
+            yield temporary
+    except TakenError:
+        pass
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """As `atomic_folder`, for content of which its name says nothing; an empty folder of that name gives way.
+
+    Raises:
+        TakenError: another process filled a folder of that name meanwhile.
+    """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_name(path)
     temporary.mkdir()
@@ -57,8 +78,9 @@ def _claim(temporary: Path, path: Path) -> None:
     try:
         temporary.rename(path)
     except OSError:
-        if not path.is_dir():
-            raise
+        if path.is_dir() and any(path.iterdir()):
+            raise TakenError(f"{path} was filled by another process meanwhile") from None
+        raise
 
 
 def _sync(path: Path) -> None:

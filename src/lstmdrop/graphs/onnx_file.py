@@ -42,7 +42,9 @@ def write_onnx(graph: Graph, path: Path) -> float:
             custom_translation_table={OPERATOR: _lstm},
         )
         assert made is not None
-        made.rename_axes(_names_of_axes(graph, made.model.graph.inputs))
+        if hasattr(made, "rename_axes"):  # older exporters leave the names that they made up
+            made.rename_axes(_names_of_axes(graph, made.model.graph.inputs))
+        _forget_origins(made.model)
         made.save(path)
     difference = max(_difference(graph, path, sizes) for sizes in _other_sizes(graph))
     if not difference <= TOLERANCE:
@@ -99,6 +101,16 @@ def _names_of_axes(graph: Graph, values: Sequence[Any]) -> dict[Any, str]:
         for place, axis in enumerate(port.axes)
         if isinstance(axis, str)
     }
+
+
+def _forget_origins(model: Any) -> None:
+    """Drop what the exporter notes of each node: whose file, on which machine, it came from."""
+    for part in (model.graph, *model.functions.values()):
+        part.metadata_props.clear()
+        for node in part.all_nodes():
+            node.metadata_props.clear()
+            for value in node.outputs:
+                value.metadata_props.clear()
 
 
 def _other_sizes(graph: Graph) -> Iterator[Mapping[str, int]]:

@@ -80,4 +80,5 @@ PLUGIN = TaskPlugin(
     segments=SEGMENTS,
     tune=_tune,
     graphs=_graphs,
+    assets_for_training=("transcripts.txt", "left_out.txt"),
 )

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from lstmdrop.graphs.graph import Graph, Port
 from lstmdrop.graphs.steps import require_whole_passes
-from lstmdrop_tasks.asr.model import AcousticModel
 from lstmdrop_tasks.asr.task import SpeechRecognition
 
 
 def graphs(task: SpeechRecognition) -> Mapping[str, Graph]:
-    """``model``: the normalised features of one utterance; log-probabilities of the outputs at every step.
+    """``model``: the normalised features of one utterance; log-probabilities at every step.
+
+    For frames a step has the phones of each frame that it stands for, one frame after the other.
 
     Raises:
         UsageError: the rule is zoneout, under which a whole pass is no fixed graph.
@@ -22,16 +23,16 @@ def graphs(task: SpeechRecognition) -> Mapping[str, Graph]:
     require_whole_passes(task.model)
     features = Port("features", ["frames", 1, len(task.normalisation.mean)])
     outputs = Port("log_probs", ["steps", 1, task.targets.num_outputs])
-    return {"model": Graph(_Whole(task.model), [features], [outputs])}
+    return {"model": Graph(_Whole(task), [features], [outputs])}
 
 
 class _Whole(nn.Module):
     """One utterance, without padding."""
 
-    def __init__(self, model: AcousticModel) -> None:
+    def __init__(self, task: SpeechRecognition) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.targets = task.model, task.targets
 
     def forward(self, features: Tensor) -> tuple[Tensor]:
         lengths = torch.full((1,), features.shape[0])
-        return (self.model(features, lengths).log_softmax(-1),)
+        return (self.targets.log_probs(self.model(features, lengths)),)

@@ -81,4 +81,5 @@ PLUGIN = TaskPlugin(
     examples=_examples,
     segments=CAPTION_SEGMENTS,
     graphs=_graphs,
+    assets_for_training=("first_stage.safetensors",),
 )

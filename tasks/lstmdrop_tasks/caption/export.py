@@ -10,7 +10,8 @@ from lstmdrop_tasks.caption.task import ImageCaptioning
 
 
 def graphs(task: ImageCaptioning) -> Mapping[str, Graph]:
-    """``encoder``: one image's features, its vector before its places; ``decoder``: a step for its hypotheses."""
+    """``encoder``: one image's features, its vector and with attention its places; ``decoder``: a step."""
     num_positions = task.about.num_positions
-    image = Port("image", [1, 1 + num_positions, task.about.num_channels])
+    num_rows = 1 + num_positions if task.config.model.architecture == "attend" else 1
+    image = Port("image", [1, num_rows, task.about.num_channels])
     return decoding_graphs(task.model, image, num_positions)
