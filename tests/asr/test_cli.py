@@ -18,8 +18,9 @@ def test_frames_from_training_to_prediction(lstmdrop: Command, toys: Toys, tmp_p
     assert lstmdrop("train", "asr", *options, settings=settings).code == 0
     result = json.loads((out / "result.json").read_text())
     names = [(row["split"], row["name"]) for row in result["scores"]]
-    assert names == [(split, "frame_accuracy") for split in ("train", "valid", "test")]
-    (row,) = json.loads(lstmdrop("eval", "asr", "--run", out, "--split", "train", "--json").output)
+    scores = ("frame_accuracy", "frame_loss")
+    assert names == [(split, score) for split in ("train", "valid", "test") for score in scores]
+    row, _ = json.loads(lstmdrop("eval", "asr", "--run", out, "--split", "train", "--json").output)
     assert row["value"] == result["scores"][0]["value"]
     predicted = lstmdrop("predict", "asr", "--run", out, "--json", f"{data}/test0.npy", f"{data}/test1.npy")
     first, second = map(json.loads, predicted.output.splitlines())
