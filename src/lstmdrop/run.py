@@ -12,7 +12,7 @@ from typing import Any
 
 try:
     import fcntl
-except ImportError:  # Windows, where a run is not guarded
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from lstmdrop.data.atomic import atomic_file
@@ -92,6 +92,8 @@ class Run:
     def claimed(self) -> Iterator[None]:
         """No other process of this machine trains in the directory meanwhile; the claim ends with the process.
 
+        Where the system or the file system has no locks, nothing is claimed.
+
         Raises:
             UsageError: one does.
         """
@@ -100,11 +102,12 @@ class Run:
             return
         directory = os.open(self.directory, os.O_RDONLY)
         try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(directory)
-            raise UsageError(f"another process is training in {self.directory}") from None
-        try:
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"another process is training in {self.directory}") from None
+            except OSError:
+                pass  # some network file systems
             yield
         finally:
             os.close(directory)

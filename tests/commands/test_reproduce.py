@@ -115,6 +115,7 @@ def test_a_table_stands_for_its_experiments_within_the_budget() -> None:
     grid = read_grid(PACKAGED)
     assert [one.name for one in choose(grid, ["table1"])] == ["lm-ptb"]
     assert [one.name for one in choose(grid, ["table1"], "full")] == ["lm-ptb", "lm-ptb-medium", "lm-ptb-large"]
+    assert [one.name for one in choose(grid, ["lm-ptb", "table1"])] == ["lm-ptb"]
     assert {one.table for one in choose(grid, budget="full")} == {None, 1, 2, 3, 4}
     with pytest.raises(UsageError, match="table9"):
         choose(grid, ["table9"])

@@ -49,9 +49,9 @@ def _examples(run: RunSummary, with_data: bool, data_dir: Path | None) -> list[E
         return kept
     lines = read_predictions(run.directory)
     items = _items(run, data_dir) if with_data else []
-    if kept and len(items) != len(lines):
-        return kept
-    return from_predictions(lines, items if len(items) == len(lines) else [], EXAMPLES)
+    if len(items) == len(lines):
+        return from_predictions(lines, items, EXAMPLES)
+    return kept or from_predictions(lines, [], EXAMPLES)
 
 
 def _has_data(example: Example) -> bool:

@@ -112,7 +112,7 @@ def choose(grid: Grid, names: Sequence[str] = (), budget: Budget = "cpu") -> lis
             raise UsageError(f"no experiment {name!r}{did_you_mean(name, known)}; there are: {', '.join(known)}")
     if not names:
         return affordable
-    return [experiment for name in dict.fromkeys(names) for experiment in known[name]]
+    return list({experiment.name: experiment for name in names for experiment in known[name]}.values())
 
 
 def cells(experiments: Sequence[Experiment], num_seeds: int | None = None) -> Iterator[Cell]:
