@@ -171,6 +171,8 @@ def test_a_run_that_two_experiments_share_is_kept_once(grid: Path, tmp_path: Pat
     assert states(list(again.planned)) == ["done", "done"]
     assert again.collected == ()
     assert not (archive / "again").exists()
+    elsewhere = reproduce(["again"], **{**choices, "archive": first.planned[0].directory.parent})
+    assert elsewhere.collected == ()  # the folder that copies go to is looked through, wherever the archive is
 
 
 def test_a_broken_run_goes_on_where_it_lies(grid: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def command(
     from lstmdrop.commands.reproduction.plan_table import plan_table
 
     grid, out = grid or PACKAGED, out or DEFAULT_OUT
-    planned = plan_reproduction(names or (), grid=grid, budget=budget, num_seeds=num_seeds, out=out)
+    planned = plan_reproduction(names or (), grid=grid, budget=budget, num_seeds=num_seeds, out=out, keep_in=keep)
     render.print_tables([plan_table(planned, jobs)])
     if show:
         return

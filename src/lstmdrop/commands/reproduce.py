@@ -40,14 +40,18 @@ def plan_reproduction(
     num_seeds: int | None = None,
     out: Path = DEFAULT_OUT,
     archive: Path = ARCHIVE,
+    keep_in: Path | None = None,
 ) -> list[Planned]:
     """Every cell of the chosen experiments, and whether it is done, broken, missing or impossible here.
+
+    What lies in ``archive`` or ``keep_in`` under any name is done.
 
     Raises:
         ConfigError: the grid file is wrong.
         UsageError: there is no such experiment.
     """
-    return plan(cells(choose(read_grid(grid), names, budget), num_seeds), out, (archive,))
+    archives = [archive] if keep_in is None else [archive, keep_in]
+    return plan(cells(choose(read_grid(grid), names, budget), num_seeds), out, archives)
 
 
 def reproduce(
@@ -75,7 +79,9 @@ def reproduce(
     """
 
     def current() -> list[Planned]:
-        return plan_reproduction(names, grid=grid, budget=budget, num_seeds=num_seeds, out=out, archive=archive)
+        return plan_reproduction(
+            names, grid=grid, budget=budget, num_seeds=num_seeds, out=out, archive=archive, keep_in=keep_in
+        )
 
     ended = run_cells(current(), jobs=jobs, device=device, data_dir=data_dir, listener=listener)
     planned = current()
