@@ -40,7 +40,9 @@ def average(
     out.mkdir(parents=True, exist_ok=True)
     outputs = {"test": out}
     scores: dict[str, Sequence[Score]] = {
-        split: plugin.evaluate(load_tasks(plugin, members, device, data, data_dir), split, outputs.get(split))
+        split: plugin.evaluate(
+            load_tasks(plugin, members, device, data, data_dir, scored=SCORED_SPLITS), split, outputs.get(split)
+        )
         for split in SCORED_SPLITS
     }
     Run(out).finish({**result, "scores": score_rows(scores), **provenance(choose_device(device))})

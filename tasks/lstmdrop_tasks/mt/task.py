@@ -157,11 +157,13 @@ class MachineTranslation:
         return PlannedBatches([kept[batch] for batch in batches], lambda numbers: pairs.batch(numbers, self.device))
 
 
-def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None) -> MachineTranslation:
+def build(
+    config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> MachineTranslation:
     """A translator with fresh weights drawn from the seed."""
 
     def corpus() -> ParallelCorpus:
-        return find_corpus(config.data.name, config.data.pair or saved_pair(assets), data_dir)
+        return find_corpus(config.data.name, config.data.pair or saved_pair(assets), data_dir, scored)
 
     tokenizers = _tokenizers(config, assets, corpus)
     regularizer = make_regularizer(
@@ -194,7 +196,9 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     references = list(read_lines(models[0].text(split).target))
     decoding, data = models[0].config.decoding, models[0].pairs(split).sha256[:12]
     how = {"models": str(len(models)), "data": data}
-    search = {"beam": str(decoding.beam_size), "length": f"{decoding.length_penalty:g}"}
+    search = {
+        "segments": str(len(references)), "beam": str(decoding.beam_size), "length": f"{decoding.length_penalty:g}"
+    }  # fmt: skip
     if decoding.coverage_penalty:
         search["coverage"] = f"{decoding.coverage_penalty:g}"
     tokenizer, num_unknown = models[0].tokenizers.target, models[0].pairs(split).target.store.num_unknown
