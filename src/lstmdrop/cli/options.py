@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lstmdrop.errors import UsageError
+
 Task = Annotated[str, typer.Argument(help="What to do it on: lm, or any other installed task.", metavar="TASK")]
 Data = Annotated[str | None, typer.Option(help="A dataset's name, or the path of your own files.", metavar="NAME|PATH")]
 DataDir = Annotated[Path | None, typer.Option(help="Where datasets lie, in place of $LSTMDROP_DATA.", metavar="DIR")]
@@ -22,3 +24,14 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
 ]
 Seed = Annotated[int | None, typer.Option(help="Every random choice follows from it.", min=0)]
+
+
+def refuse_without_effect(*options: tuple[str, object, bool, str]) -> None:
+    """Check options of a verb: of each its name, what was given, whether that has an effect, and where it would.
+
+    Raises:
+        UsageError: one was given and has none.
+    """
+    for name, given, has_effect, where in options:
+        if given and not has_effect:
+            raise UsageError(f"{name} has an effect only {where}")

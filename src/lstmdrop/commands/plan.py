@@ -6,6 +6,7 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import torch
 
@@ -40,21 +41,30 @@ def plan(plugin: TaskPlugin, config: TaskConfig, device: str = "auto", data_dir:
 
 def activation_bytes(task: Task[Any]) -> int:
     """What one training batch keeps for its backward pass, by running it forward once; weights not counted."""
-    weights = {parameter.untyped_storage().data_ptr() for parameter in task.model.parameters()}
-    storages: dict[int, int] = {}
+    saved: WeakSet[_Saved] = WeakSet()
 
-    def remember(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
+    def remember(tensor: torch.Tensor) -> _Saved:
+        entry = _Saved(tensor)
+        saved.add(entry)
+        return entry
 
     objective = task.objective()
     task.model.train()
-    with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(remember, lambda entry: entry.tensor):
         losses = [objective(batch).total for batch in islice(iter(task.batches("train")), 1)]
+    # Counted at the end: what is no more waited for, its place in memory taken by something else, is not among it.
+    storages = {entry.tensor.untyped_storage().data_ptr(): entry.tensor.untyped_storage().nbytes() for entry in saved}
     del losses
+    for parameter in task.model.parameters():
+        storages.pop(parameter.untyped_storage().data_ptr(), None)
     return sum(storages.values())
+
+
+class _Saved:
+    """A tensor for as long as the backward pass waits for it."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
 
 
 def _mebibytes(num_bytes: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
-from lstmdrop.config import Section, resolve
+from lstmdrop.config import Section, require_effect, resolve
 from lstmdrop.discovery import load_plugin
 
 
@@ -27,9 +27,11 @@ def predict(
 
     Raises:
         ConfigError: a setting is unknown or out of range.
+        UsageError: a setting has no effect beside the others.
         DataError: a run or its checkpoint is missing or damaged.
     """
     plugin = load_plugin(task)
     chosen = options or resolve(plugin.prediction, [settings])
+    require_effect(chosen)
     models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
     yield from plugin.predict(models, inputs, chosen)

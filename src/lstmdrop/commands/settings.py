@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lstmdrop.config import TaskConfig, resolve
+from lstmdrop.config import TaskConfig, resolve, setting_names, without_effect
 from lstmdrop.discovery import find_preset
 from lstmdrop.errors import ConfigError
-from lstmdrop.layers import Layer, nest, parse_override, read_preset
+from lstmdrop.layers import Layer, flatten, nest, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 
 DEFAULT_SIZE = "small"
@@ -42,8 +42,36 @@ def resolve_config(
     options = {"data.name": data, "regularizer.rule": regularizer, "seed": seed, "size": size}
     named = [nest(key, value) for key, value in options.items() if value is not None]
     config = resolve(plugin.config, [stored, from_file, *named, *overridden])
+    _require_effect(config, [*named, *overridden])
     name = _whole_path(config.data.name, [dataset.name for dataset in plugin.datasets])
     return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
+
+
+def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], places: Sequence[str]) -> dict[str, object]:
+    """What ``--set`` gives, by dotted key, if the verb takes it: ``places`` are settings, and sections of them.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    known = setting_names(plugin.config)
+    taken = [name for name in known if any(name == place or name.startswith(f"{place}.") for place in places)]
+    given = {key: value for text in overrides for key, value in flatten(parse_override(text)).items()}
+    for key in given:
+        if key in known and key not in taken:  # one that does not exist is told the nearest
+            hint = "; other data is given with --data" if key == "data.name" else ""
+            listed = ", ".join(taken) or "no setting"
+            raise ConfigError(f"--set {key}: {verb} {plugin.name} does not take it{hint}\nit takes {listed}")
+    return given
+
+
+def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:
+    """Refuse what was given and changes nothing; a default may be given anywhere."""
+    flat = {key for layer in given for key in flatten(layer)}
+    defaults = flatten(type(config)().model_dump())
+    values = flatten(config.model_dump())
+    for key, mark in without_effect(config, flat):
+        if values[key] != defaults[key]:
+            raise ConfigError(f"{key} = {values[key]} has an effect only {mark.where}")
 
 
 def _require_task(task: str, layers: Iterable[Layer]) -> None:

@@ -86,6 +86,7 @@ PLUGIN = TaskPlugin(
     tune=_tune,
     prediction=MTPrediction,
     predict=_predict,
+    inputs="lines",
     bench=_bench,
     references=_references,
     examples=_examples,
