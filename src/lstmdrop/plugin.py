@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from lstmdrop.metrics.score import Score
     from lstmdrop.metrics.segments import SegmentsOf
     from lstmdrop.task import Split, Task
+
+
+def no_segments(config: Any) -> Mapping[str, SegmentsOf]:
+    """Every score of the task is made as the core makes it."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class TaskPlugin:
     """What ``compare`` and the results page set the lines of ``predictions.txt`` against, if the task writes any."""
     examples: Examples | None = None
     """What a trained model makes of a few inputs, kept in the run for the results page."""
-    segments: Mapping[str, SegmentsOf] = field(default_factory=dict)
+    segments: SegmentsFor = no_segments
     """Scores that this task makes in another way than `lstmdrop.metrics.segments.SEGMENTS`, by name."""
     tune: Tune | None = None
     """Finds the best settings of ``eval`` that need no training; None where there are none."""
@@ -100,6 +105,14 @@ class References(Protocol):
 
     def __call__(self, config: Any, data_dir: Path | None) -> Sequence[ScoredItem]:
         """One for each line of ``predictions.txt``, in its order; torch is not needed for it."""
+        ...
+
+
+class SegmentsFor(Protocol):
+    """How a run's scores are made of the lines of its predictions."""
+
+    def __call__(self, config: Any) -> Mapping[str, SegmentsOf]:
+        """By the score's name."""
         ...
 
 

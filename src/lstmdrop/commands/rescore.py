@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstmdrop.config import resolve
+from lstmdrop.config import TaskConfig, resolve
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.layers import merge, nest
@@ -22,7 +22,7 @@ TOLERANCE = 1e-4
 
 def scorable(run: RunSummary) -> list[str]:
     """The test scores that can be made again."""
-    known = {"perplexity", *SEGMENTS, *load_plugin(run.task).segments}
+    known = {"perplexity", *SEGMENTS, *load_plugin(run.task).segments(_config(run))}
     return [entry.score.name for entry in run.scores if entry.split == "test" and entry.score.name in known]
 
 
@@ -57,10 +57,14 @@ def scored_items(run: RunSummary, data_dir: Path | None = None) -> Sequence[Scor
     plugin = load_plugin(run.task)
     if plugin.references is None:
         raise UsageError(f"task {run.task!r} says no references for its predictions")
+    return plugin.references(_config(run), data_dir)
+
+
+def _config(run: RunSummary) -> TaskConfig:
     settings: dict[str, object] = {}
     for key, value in run.settings.items():
         settings = merge(settings, nest(key, value))
-    return plugin.references(resolve(plugin.config, [settings]), data_dir)
+    return resolve(load_plugin(run.task).config, [settings])
 
 
 def _perplexity(run: RunSummary) -> Segments:
@@ -71,5 +75,5 @@ def _of_predictions(run: RunSummary, metric: str, data_dir: Path | None) -> Segm
     lines, items = read_predictions(run.directory), scored_items(run, data_dir)
     if len(lines) != len(items):
         raise DataError(f"{run.directory}/predictions.txt: {len(lines)} lines for {len(items)} test items")
-    make = {**SEGMENTS, **load_plugin(run.task).segments}[metric]
+    make = {**SEGMENTS, **load_plugin(run.task).segments(_config(run))}[metric]
     return make(lines, [item.references for item in items])

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+from lstmdrop.metrics.word_error_rate import Normalisation
 
 Objective = Literal["ctc", "frames"]
 
@@ -18,6 +19,11 @@ class ASRDataConfig(DataConfig):
 
     tokens: Literal["character", "bpe", "unigram"] = Field(default="character", description="what ctc writes")
     vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of ctc; default: all characters")
+    normalisation: Normalisation = Field(
+        default="spoken",
+        description="of transcripts, in training and in scoring: spoken is lower case without punctuation, none is as "
+        "they are written",
+    )
     max_seconds: float = Field(default=30.0, gt=0, description="longer training utterances are left out")
 
 

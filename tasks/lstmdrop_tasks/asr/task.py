@@ -167,7 +167,10 @@ def _make_assets(config: ASRConfig, assets: Path, speech: Speech) -> None:
     if config.objective == "frames":
         save_phones(speech.store("train").phones, assets)
     else:
-        transcripts = [normalise_transcript(utterance.text or "") for utterance in speech.utterances("train")]
+        transcripts = [
+            normalise_transcript(utterance.text or "", config.data.normalisation)
+            for utterance in speech.utterances("train")
+        ]
         text = assets / TRANSCRIPTS
         text.write_text("".join(f"{line}\n" for line in transcripts if line), encoding="utf-8")
         (assets / TOKENS).mkdir()
@@ -180,4 +183,6 @@ def _make_assets(config: ASRConfig, assets: Path, speech: Speech) -> None:
 def _objective(config: ASRConfig, assets: Path) -> Objective:
     if config.objective == "frames":
         return FrameObjective(load_phones(assets), config.model.stride)
-    return TranscriptObjective(load_tokenizer(assets / TOKENS), config.model.stride, config.decoding)
+    return TranscriptObjective(
+        load_tokenizer(assets / TOKENS), config.model.stride, config.decoding, config.data.normalisation
+    )
