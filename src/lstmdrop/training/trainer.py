@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.errors import DataError, LstmdropError
+from lstmdrop.errors import ConfigError, DataError, LstmdropError
+from lstmdrop.nn.kernel import Kernel, can_run
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
 from lstmdrop.training.averaging import WeightAverage
@@ -23,11 +25,13 @@ from lstmdrop.training.optimizer import (
     optimizer_tensors,
     scale_and_clip,
 )
-from lstmdrop.training.precision import autocast, set_switches
+from lstmdrop.training.precision import autocast, lstm_format, set_switches
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.random_state import load_random_state, random_state
 from lstmdrop.training.replay import Record, Replay, Update, recorder_on
 from lstmdrop.training.schedule import rate_at
+
+log = logging.getLogger("lstmdrop.training")
 
 
 class NonFiniteError(LstmdropError):
@@ -53,6 +57,7 @@ class Trainer(Generic[BatchT]):
         self.record: Record | None = recorder_on(self.device) if can_record else None
         self._start_pass()
         if self.config.kernel != "auto":
+            self._require_kernel()
             for lstm in self._lstms().values():
                 lstm.kernel = self.config.kernel
         set_switches(self.config)
@@ -131,7 +136,7 @@ class Trainer(Generic[BatchT]):
         if values["data_sha256"] != self.task.data_sha256():
             raise DataError("the data has changed since the run was started, so it cannot go on")
         for name, lstm in self._lstms().items():
-            lstm.kernel = values["kernels"].get(name)
+            lstm.kernel = self._runnable(values["kernels"].get(name))
         self.progress = Progress.from_json(values)
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
@@ -142,6 +147,25 @@ class Trainer(Generic[BatchT]):
         losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
+
+    def _require_kernel(self) -> None:
+        kernel, dtype = self.config.kernel, lstm_format(self.config)
+        if kernel != "auto" and self.device.type == "cpu" and not can_run(kernel, dtype):
+            raise ConfigError(
+                f"training.kernel={kernel}: it cannot run in {self.config.precision} on this processor; "
+                "training.kernel=native can, and auto chooses what can"
+            )
+
+    def _runnable(self, kernel: Kernel | None) -> Kernel | None:
+        """The kernel that a run was trained on so far, or none, to be measured anew, where it cannot run here."""
+        if kernel is None or self.device.type != "cpu" or can_run(kernel, lstm_format(self.config)):
+            return kernel
+        log.warning(
+            "the run was trained on the kernel %s, which cannot run on this processor: it goes on with another, "
+            "whose numbers differ in their last digits",
+            kernel,
+        )
+        return None
 
     def scored_weights(self) -> dict[str, Tensor]:
         """The model's state as it was last scored: with the mean of the weights where they are averaged."""
