@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import ConfigError, DataError, LstmdropError
+from lstmdrop.metrics.score import are_better
 from lstmdrop.nn.kernel import Kernel, can_run
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
@@ -222,7 +223,7 @@ class Trainer(Generic[BatchT]):
             scores = self.task.evaluate("valid")
         self._require_finite(torch.tensor(scores[0].value))
         progress = self.progress
-        is_best = progress.best is None or scores[0].is_better_than(progress.best)
+        is_best = not progress.best or are_better(scores, progress.best)
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
@@ -231,7 +232,7 @@ class Trainer(Generic[BatchT]):
             training_loss=float(self.epoch_loss) / max(progress.epoch_items, 1),
             is_best=is_best,
         )
-        progress.start_epoch(scores[0] if is_best else None)
+        progress.start_epoch(scores if is_best else ())
         self.epoch_loss.zero_()
         self._start_pass()
         return event
