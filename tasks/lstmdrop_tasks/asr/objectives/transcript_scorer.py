@@ -73,7 +73,7 @@ class TranscriptScorer:
             (outputs / "predictions.txt").write_text(text, encoding="utf-8")
             ids = [utterance.id for utterance in self.utterances]
             report = error_report(ids, references, self.hypotheses)
-            (outputs / "errors.txt").write_text(report, encoding="utf-8")
+            (outputs / "errors.txt").write_text(report, encoding="utf-8", errors="backslashreplace")
         extra = {**self.decoder.signature(), "empty": f"{100 * empty:.1f}%", **self.how}
         return [*transcript_scores(references, self.hypotheses, extra), self._loss_score()]
 
