@@ -236,7 +236,7 @@ def default_name(config: Mapping[str, Any]) -> str:
 
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))  # as JSON has names that are not UTF-8
 
 
 def _pretty(values: Mapping[str, Any]) -> str:

@@ -40,9 +40,9 @@ def options(
     """Strong, trustworthy LSTMs: train, score, use and compare them."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; errors that a user can cause become one or two plain lines and an exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+def run(arguments: Sequence[str]) -> None:
+    """Run a command; errors that a user can cause become one or two plain lines and an exit code."""
+    given = list(arguments)
     debug = "--debug" in given
     if given == ["--version"]:
         from importlib.metadata import version

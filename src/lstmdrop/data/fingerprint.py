@@ -43,4 +43,4 @@ def _sha256(path: Path) -> str:
 def _note(path: Path) -> Path:
     status = path.stat()
     state = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n{status.st_ino}"
-    return cache_dir() / "digests" / hashlib.sha256(state.encode()).hexdigest()[:32]
+    return cache_dir() / "digests" / hashlib.sha256(state.encode(errors="surrogateescape")).hexdigest()[:32]

@@ -54,4 +54,4 @@ def _are_settled(files: Sequence[Path]) -> bool:
 
 
 def _hash(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()

@@ -79,7 +79,7 @@ class TranscriptScorer:
                 for said, heard in zip(references, self.hypotheses, strict=True)
             ]
             report = error_report(ids, pairs)
-            (outputs / "errors.txt").write_text(report, encoding="utf-8")
+            (outputs / "errors.txt").write_text(report, encoding="utf-8", errors="backslashreplace")
         extra = {**self.decoder.signature(), "empty": f"{100 * empty:.1f}%", **self.how}
         return [*transcript_scores(references, self.hypotheses, extra, self.normalisation), self._loss_score()]
 
