@@ -24,11 +24,13 @@ def tune(tasks: Sequence[MachineTranslation], split: Split) -> Mapping[str, Any]
     for task in tasks:
         task.model.eval()
     references = list(read_lines(tasks[0].text(split).target))
-    settings = search_settings(tasks[0].config)
+    settings, scoring = search_settings(tasks[0].config), tasks[0].config.scoring
+    tokenize = tasks[0].bleu_tokenizer(split)
     found: dict[float, float] = {}
     for done, penalty in enumerate(LENGTH_PENALTIES):
         report_work(f"tuning on {split}", done, len(LENGTH_PENALTIES))
         translations = translations_of(tasks, split, dataclasses.replace(settings, length_penalty=penalty))
-        found[penalty] = translation_scores(translations, references, {})[0].value
+        bleu, *_ = translation_scores(translations, references, tokenize=tokenize, lowercase=scoring.lowercase)
+        found[penalty] = bleu.value
     report_work(f"tuning on {split}", len(LENGTH_PENALTIES), len(LENGTH_PENALTIES))
     return {"decoding.length_penalty": max(found, key=found.__getitem__)}
