@@ -14,7 +14,7 @@ from lstmdrop.report.run_files import read_summary
 from lstmdrop.report.summary import RunSummary
 
 SIGNIFICANT = 0.05
-_IDENTITY = ("data", "tokens", "vocabulary", "unit")
+_IDENTITY = ("data", "tokens", "vocabulary", "unit", "tok", "case")
 """Parts of a signature that must be alike, or the numbers measure different things."""
 
 

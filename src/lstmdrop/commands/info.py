@@ -19,6 +19,8 @@ PARTS = (
     "safetensors",
     "sentencepiece",
     "sacrebleu",
+    "mecab-python3",
+    "mecab-ko",
     "jiwer",
     "soundfile",
     "soxr",

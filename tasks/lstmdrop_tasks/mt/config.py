@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 
 
 class MTDataConfig(DataConfig):
@@ -80,7 +81,22 @@ class MTDecodingConfig(Section):
     coverage_penalty: float = Field(
         default=0.0, ge=0, allow_inf_nan=False, description="weight of Wu et al. 2016, equation 14"
     )
+    max_length_ratio: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="a translation is cut after so many times the source's "
+        "tokens and ten more; default: as the training pairs need, at least 2"
+    )  # fmt: skip
     batch_size: int = Field(default=128, ge=1, description="sentences searched at a time; changes speed only")
+
+
+class MTScoringConfig(Section):
+    """How translations are scored."""
+
+    tokenize: TokenizerName | Literal["auto"] = Field(
+        default="auto",
+        description="sacreBLEU's tokeniser; auto follows the target language: zh, ja-mecab, ko-mecab, char for those "
+        "without blanks, else 13a",
+    )
+    lowercase: bool = Field(default=False, description="BLEU and chrF whatever the case")
 
 
 class MTConfig(TaskConfig):
@@ -91,6 +107,7 @@ class MTConfig(TaskConfig):
     model: MTModelConfig = MTModelConfig()
     training: MTTrainingConfig = MTTrainingConfig()
     decoding: MTDecodingConfig = MTDecodingConfig()
+    scoring: MTScoringConfig = MTScoringConfig()
 
     @model_validator(mode="after")
     def _coverage_has_attention(self) -> Self:
@@ -111,6 +128,10 @@ class MTPrediction(Section):
     coverage_penalty: float | None = Field(
         default=None, ge=0, allow_inf_nan=False, description="above 0 favours looking at every word"
     )
+    max_length_ratio: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="a translation is cut after so many times the source's "
+        "tokens and ten more"
+    )  # fmt: skip
     num_best: int = Field(default=1, ge=1, description="translations a line, best first, for --json")
     batch_size: int = Field(default=32, ge=1, description="lines translated at a time; changes speed only")
     sample: bool = Field(default=False, description="draw translations in place of searching for the best")

@@ -25,12 +25,13 @@ def tune(tasks: Sequence[MachineTranslation], split: Split) -> Mapping[str, Any]
     for task in tasks:
         task.model.eval()
     references = list(read_lines(tasks[0].text(split).target))
-    settings = search_settings(tasks[0].config)
+    settings, scoring = search_settings(tasks[0].config), tasks[0].config.scoring
+    tokenize = tasks[0].bleu_tokenizer(split)
     best: tuple[float, Sequence[Score]] = (LENGTH_PENALTIES[0], ())
     for done, penalty in enumerate(LENGTH_PENALTIES):
         report_work(f"tuning on {split}", done, len(LENGTH_PENALTIES))
         translations = translations_of(tasks, split, dataclasses.replace(settings, length_penalty=penalty))
-        scores = translation_scores(translations, references, {})
+        scores = translation_scores(translations, references, tokenize=tokenize, lowercase=scoring.lowercase)
         if not best[1] or are_better(scores, best[1]):
             best = penalty, scores
     report_work(f"tuning on {split}", len(LENGTH_PENALTIES), len(LENGTH_PENALTIES))
