@@ -71,6 +71,8 @@ def test_a_state_of_another_shape_is_refused_with_both_shapes(rule: RuleName, ke
         (TIME, BATCH, 9),
         (TIME, BATCH, 3),
         (TIME, FEATURES),
+        (FEATURES,),
+        (),
         (TIME, BATCH, 1, FEATURES),
         (0, BATCH, FEATURES),
         (TIME, 0, 7),

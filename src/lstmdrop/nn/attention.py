@@ -48,8 +48,8 @@ class MemoryReader:
         Raises:
             ValueError: the query has more or fewer rows than look at the memory.
         """
-        if len(query) != len(self._is_padding) * self._num_readers:
-            readers = len(self._is_padding) * self._num_readers
+        readers = len(self._is_padding) * self._num_readers
+        if not torch.compiler.is_exporting() and len(query) != readers:  # there the sizes are symbols
             raise ValueError(f"a query of {len(query)} rows looks at a memory for {readers} rows")
         scores = self._keys(query.view(-1, self._num_readers, query.shape[1]))
         weights = scores.masked_fill(self._is_padding, -torch.inf).softmax(-1)

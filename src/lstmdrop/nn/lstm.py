@@ -78,9 +78,9 @@ class RegularizedLSTM(nn.Module):
         Raises:
             ValueError: the inputs, the state or the lengths have another shape than the network or each other.
         """
-        self._require_inputs(inputs)
+        if not torch.compiler.is_exporting():  # there the sizes are symbols
+            self._require_fitting(inputs, state)
         state = self.initial_state(inputs.shape[1]) if state is None else state
-        require_state(state, (len(self.layers), inputs.shape[1], self.hidden_size))
         if lengths is None:
             return self._run(inputs, state, WHOLE)
         require_lengths(lengths, *inputs.shape[:2])
@@ -106,11 +106,13 @@ class RegularizedLSTM(nn.Module):
         layers = [UnrolledLayer(self._drop_weights(layer), noise) for layer, noise in zip(weights, noises, strict=True)]
         return Unrolled(layers, masks, (batch_size, self.input_size), (len(layers), batch_size, self.hidden_size))
 
-    def _require_inputs(self, inputs: Tensor) -> None:
+    def _require_fitting(self, inputs: Tensor, state: LSTMState | None) -> None:
         if inputs.dim() != 3 or inputs.shape[2] != self.input_size or min(inputs.shape[:2]) < 1:
             raise ValueError(
                 f"inputs of shape {tuple(inputs.shape)} do not fit this LSTM: it reads (time, batch, {self.input_size})"
             )
+        if state is not None:
+            require_state(state, (len(self.layers), inputs.shape[1], self.hidden_size))
 
     def _run(self, inputs: Tensor, state: LSTMState, parts: Sequence[Span]) -> tuple[Tensor, LSTMState]:
         if self._takes_one_call(inputs, parts):

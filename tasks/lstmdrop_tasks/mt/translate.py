@@ -87,7 +87,10 @@ def draw_translations(
         return [sorted(own, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score)) for own in found]
 
     found = _in_batches(models, lines, batch_size, draw)
-    return [own if line.strip() else own * len(seeds[number]) for number, (line, own) in enumerate(zip(lines, found))]
+    return [
+        own if line.strip() else own * len(seeds[number])
+        for number, (line, own) in enumerate(zip(lines, found, strict=True))
+    ]
 
 
 class _Encoded:
