@@ -50,6 +50,8 @@ class TaskPlugin:
     """Finds the best settings of ``eval`` that need no training; None where there are none."""
     graphs: Graphs | None = None
     """What ``export`` writes; None where there is nothing that another runtime could run."""
+    oddities: Oddities | None = None
+    """What looks wrong in one's own data, for ``data info``."""
     assets_for_training: Sequence[str] = ()
     """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
 
@@ -137,6 +139,14 @@ class Graphs(Protocol):
 
     def __call__(self, task: Any) -> Mapping[str, Graph]:
         """Graphs by the name of their file."""
+        ...
+
+
+class Oddities(Protocol):
+    """Looks at one's own data before anything is trained on it."""
+
+    def __call__(self, path: Path) -> Iterable[str]:
+        """A line about each thing that looks wrong; none where the data is not of this task."""
         ...
 
 

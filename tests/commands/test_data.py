@@ -43,7 +43,7 @@ def test_a_text_is_described_by_lines_words_and_different_words(tmp_path: Path) 
 
 def test_the_splits_of_a_folder_of_pairs_are_described(tmp_path: Path) -> None:
     for name in ("train.en", "train.fr", "valid.en", "valid.fr", "notes.md"):
-        (tmp_path / name).write_text("the cat\n")
+        (tmp_path / name).write_text(f"the cat in {name}\n")
     described = [Path(line.partition(": ")[0]).name for line in describe_text(tmp_path)]
     assert described == ["train.en", "train.fr", "valid.en", "valid.fr"]
 

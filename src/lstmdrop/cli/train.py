@@ -30,6 +30,9 @@ def command(
     pair: Annotated[
         str | None, typer.Option(help="Of mt: source and target language, such as en-fr.", metavar="XX-YY")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Of mt: the columns of a table, source first, such as 2,4.", metavar="N,N")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
@@ -47,7 +50,7 @@ def command(
     ] = False,
 ) -> None:
     """Train a model, score it as it goes and at the end, and write a run directory."""
-    named = {"objective": objective, "data.pair": pair}
+    named = {"objective": objective, "data.pair": pair, "data.columns": columns}
     overrides = [*(f"{key}={value}" for key, value in named.items() if value is not None), *(overrides or ())]
     if dry_run:
         _show_plan(task, (size, data, regularizer, seed, preset, overrides), device, data_dir)

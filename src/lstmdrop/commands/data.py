@@ -80,7 +80,8 @@ def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, s
 def describe_text(path: Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
-    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``.
+    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``. After them, what
+    the tasks find odd.
 
     Raises:
         DataError: there is no text, or one is not UTF-8.
@@ -92,6 +93,9 @@ def describe_text(path: Path) -> Iterator[str]:
         )
     for text in texts:
         yield _describe(text)
+    for look in (load_plugin(task).oddities for task in installed_tasks()):
+        if look is not None:
+            yield from look(path)
 
 
 def find_dataset(name: str) -> Dataset:

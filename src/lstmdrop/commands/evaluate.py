@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.settings import resolve_config
+from lstmdrop.config import differences
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import BoundMissedError, DataError, UsageError
 from lstmdrop.metrics.score import Score
@@ -16,6 +18,8 @@ from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import Run
 from lstmdrop.task import SPLITS, Split, Task
 from lstmdrop.training.precision import set_switches
+
+log = logging.getLogger("lstmdrop.evaluate")
 
 
 def evaluate(
@@ -113,8 +117,18 @@ def load_tasks(
     overrides: Sequence[str] = (),
 ) -> Iterator[Task[Any]]:
     """Each run's task with its best weights, built one at a time."""
+    _warn_of_other_searches(plugin, runs, overrides)
     for run in runs:
         yield _load_task(plugin, run, device, data, data_dir, overrides)
+
+
+def _warn_of_other_searches(plugin: TaskPlugin, runs: Sequence[Run], overrides: Sequence[str]) -> None:
+    """Several models search as one, and in whose way would else depend on their order without a word."""
+    first, *others = (resolve_config(plugin, stored=run.config(), overrides=overrides) for run in runs)
+    changed = {line.partition(":")[0] for other in others for line in differences(first, other)}
+    keys = sorted(key for key in changed if key.startswith(("decoding.", "scoring.")) and "batch_size" not in key)
+    if keys:
+        log.warning("these runs differ in %s: it is as in %s", ", ".join(keys), runs[0].directory)
 
 
 def _load_task(

@@ -159,8 +159,15 @@ def require_alike(models: Sequence[SpeechRecognition]) -> None:
     Raises:
         UsageError: their outputs or steps differ.
     """
-    if len({(model.targets.fingerprint, model.config.model.stride) for model in models}) > 1:
-        raise UsageError("these runs differ in their outputs or in model.stride and cannot speak as one")
+    steps = {
+        (model.config.model.stride, model.config.features.frame_shift, model.config.features.frame_length)
+        for model in models
+    }
+    if len({model.targets.fingerprint for model in models}) > 1 or len(steps) > 1:
+        raise UsageError(
+            "these runs differ in their outputs or in model.stride, features.frame_shift or features.frame_length "
+            "and cannot speak as one"
+        )
 
 
 def _make_assets(config: ASRConfig, assets: Path, speech: Speech) -> None:

@@ -104,6 +104,7 @@ class CaptionPrediction(Section):
 
     beam_size: int | None = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
     length_penalty: float | None = Field(default=None, ge=0, description="above 1 favours longer captions")
+    max_length: int | None = Field(default=None, ge=1, description="tokens after which a caption is cut")
     num_best: int = Field(default=1, ge=1, description="captions an image in the JSON output, best first")
     batch_size: int = Field(default=32, ge=1, description="images captioned at a time; changes speed only")
     sample: bool = Field(default=False, description="draw captions in place of searching for the best")

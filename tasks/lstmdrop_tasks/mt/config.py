@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
+from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout
 
 
 class MTDataConfig(DataConfig):
     """Which pairs of sentences, and how they are cut into tokens."""
 
     pair: str | None = Field(default=None, description="languages, such as en-fr; default: the dataset's own")
+    columns: tuple[PositiveInt, PositiveInt] | None = Field(
+        default=None, description="of a table, source first, such as 2,4; default: the first two"
+    )
+    header: bool = Field(default=False, description="the first row of a table names its columns")
+    quoted: bool = Field(default=False, description="cells may stand in double quotes, as in any .csv")
     tokens: Literal["bpe", "unigram", "word", "character"] = "bpe"
     joint: bool = Field(default=True, description="one set of tokens for both languages")
     vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of the joint set, or of the source")
     target_vocabulary_size: int | None = Field(default=None, ge=3, description="of the target; default: as the source")
     max_length: int = Field(default=100, ge=1, description="training pairs with a side of more tokens are left out")
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _columns_are_two(cls, given: object) -> object:
+        columns = re.split(r"\s*,\s*", given.strip()) if isinstance(given, str) else given
+        if columns is not None and not (isinstance(columns, list | tuple) and len({*columns}) == len(columns) == 2):
+            raise ValueError("two different columns, source first, such as 2,4")
+        return columns
+
+    @property
+    def layout(self) -> TableLayout:
+        """Which cells of a table are the pairs."""
+        return TableLayout(self.columns or DEFAULT.columns, self.header, self.quoted)
 
     @model_validator(mode="after")
     def _joint_has_one_size(self) -> Self:

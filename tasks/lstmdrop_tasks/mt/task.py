@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -27,13 +28,16 @@ from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Loss, Split
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.find import find_corpus
-from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, save_pair, saved_pair
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair, save_pair, saved_pair
+from lstmdrop_tasks.mt.corpora.oddities import oddities, require_table
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
 from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences
 from lstmdrop_tasks.mt.targets import LONGEST_MORE, LONGEST_RATIO, Targets, longest_ratio
 from lstmdrop_tasks.mt.tokenizers import Tokenizers, load_tokenizers, train_tokenizers
 from lstmdrop_tasks.mt.translate import longest_ratio_of, require_one_vocabulary, translate
+
+log = logging.getLogger("lstmdrop.mt")
 
 
 class MachineTranslation:
@@ -47,11 +51,14 @@ class MachineTranslation:
         corpus: Callable[[], ParallelCorpus],
         device: torch.device,
         targets: Targets = Targets(),  # noqa: B008 (frozen)
+        languages: LanguagePair | None = None,
     ) -> None:
         self.config = config
         self.model = model
         self.tokenizers = tokenizers
         self.targets = targets
+        self.languages = languages
+        """None where they have no names."""
         self.device = device
         self._corpus = corpus
         self._pairs: dict[Split, Pairs] = {}
@@ -173,7 +180,10 @@ def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path |
 
     @cache
     def corpus() -> ParallelCorpus:
-        return find_corpus(config.data.name, config.data.pair or saved_pair(assets), data_dir)
+        pair = config.data.pair or saved_pair(assets)
+        for line in oddities(config.data.name, pair, config.data.layout):
+            log.warning(line)
+        return find_corpus(config.data.name, pair, data_dir, config.data.layout)
 
     if not any(assets.iterdir()):
         _prepare(config, assets, corpus())
@@ -183,7 +193,9 @@ def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path |
     )
     sizes = (len(tokenizers.source.vocabulary), len(tokenizers.target.vocabulary))
     model = build_translator(config.model, *sizes, regularizer, torch.Generator().manual_seed(config.seed))
-    return MachineTranslation(config, model.to(device), tokenizers, corpus, device, targets)
+    pair = config.data.pair or saved_pair(assets)
+    languages = None if pair is None else parse_pair(pair)
+    return MachineTranslation(config, model.to(device), tokenizers, corpus, device, targets, languages)
 
 
 def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -191,7 +203,7 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
 
     Raises:
         DataError: the runs are scored on different test data.
-        UsageError: the models cut text into different tokens.
+        UsageError: the models cut text into different tokens, or translate other languages.
     """
     models = list(tasks)
     if len({model.pairs(split).sha256 for model in models}) > 1:
@@ -246,7 +258,7 @@ def translations_of(models: Sequence[MachineTranslation], split: Split, settings
     """The split's source sentences, translated by the models together.
 
     Raises:
-        UsageError: the models cut text into different tokens.
+        UsageError: the models cut text into different tokens, or translate other languages.
     """
     target = models[0].tokenizers.target
     return [target.decode(hypothesis.tokens) for hypothesis in _searched(models, split, settings)]
@@ -261,8 +273,10 @@ def _prepare(config: MTConfig, assets: Path, corpus: ParallelCorpus) -> None:
     """Keep in a new run what it takes from the training pairs.
 
     Raises:
+        ConfigError: the layout of a table is given, and there is none.
         MissingPartError: what BLEU's tokeniser needs is not here; said now, or it is missed after an epoch.
     """
+    require_table(config.data.name, config.data.layout)
     tokenize = _auto_tokenizer(corpus, "train")
     bleu_metric(tokenize if config.scoring.tokenize == "auto" else config.scoring.tokenize)
     tokenizers = train_tokenizers(config.data, corpus.train)

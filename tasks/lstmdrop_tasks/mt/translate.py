@@ -87,10 +87,7 @@ def draw_translations(
         return [sorted(own, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score)) for own in found]
 
     found = _in_batches(models, lines, batch_size, draw)
-    return [
-        own if line.strip() else own * len(seeds[number])
-        for number, (line, own) in enumerate(zip(lines, found, strict=True))
-    ]
+    return [own if line.strip() else own * len(one) for line, own, one in zip(lines, found, seeds, strict=True)]
 
 
 class _Encoded:
@@ -116,10 +113,16 @@ def require_one_vocabulary(models: Models) -> None:
     """Check that the models can be averaged.
 
     Raises:
-        UsageError: they cut text into different tokens.
+        UsageError: they cut text into different tokens, or translate other languages.
     """
     if len({model.tokenizers.fingerprint for model in models}) > 1:
         raise UsageError("these runs have different vocabularies and cannot translate as one")
+    directions = {str(model.languages).casefold() for model in models if model.languages is not None}
+    if len(directions) > 1:
+        raise UsageError(f"these runs translate {' and '.join(sorted(directions))}: they cannot translate as one")
+    columns = {model.config.data.columns or (1, 2) for model in models if model.languages is None}
+    if any(pair[::-1] in columns for pair in columns):
+        raise UsageError("these runs read the columns of their tables in opposite order: they cannot translate as one")
 
 
 def _in_batches(models: Models, lines: Sequence[str], batch_size: int, decode: Decode) -> list[list[Hypothesis]]:

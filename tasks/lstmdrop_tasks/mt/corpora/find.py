@@ -13,6 +13,7 @@ from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, choose_pair
 from lstmdrop_tasks.mt.corpora.own import own_folder, own_table
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.corpora.recipe import Recipe, make
+from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout
 from lstmdrop_tasks.mt.demo.sentences import PAIRS as DEMO_PAIRS
 from lstmdrop_tasks.mt.demo.sentences import demo
 
@@ -27,20 +28,22 @@ PUBLISHED: Mapping[str, tuple[tuple[LanguagePair, ...], Callable[[Path, Language
 """The pairs of each dataset, its default first, and its recipe."""
 
 
-def find_corpus(data: str, pair: str | None, data_dir: Path | None = None) -> ParallelCorpus:
+def find_corpus(
+    data: str, pair: str | None, data_dir: Path | None = None, layout: TableLayout = DEFAULT
+) -> ParallelCorpus:
     """The corpus of a known name, or of a path; made once, in the cache.
 
     ``pair`` such as ``"en-fr"`` says which languages, source first; without it the dataset's default, or for one's
-    own texts what `lstmdrop_tasks.mt.corpora.own` makes of their names.
+    own texts what `lstmdrop_tasks.mt.corpora.own` makes of their names. ``layout`` is that of one's own tables.
 
     Raises:
         ConfigError: the pair is none, or the data does not have it.
         DataError: nothing has this name, or the data is missing, damaged or not aligned.
     """
-    return make(_recipe(data, pair, data_dir))
+    return make(_recipe(data, pair, data_dir, layout))
 
 
-def _recipe(data: str, pair: str | None, data_dir: Path | None) -> Recipe:
+def _recipe(data: str, pair: str | None, data_dir: Path | None, layout: TableLayout) -> Recipe:
     if data == DEMO.name:
         return demo(choose_pair(data, pair, DEMO_PAIRS))
     if data in PUBLISHED:
@@ -49,9 +52,9 @@ def _recipe(data: str, pair: str | None, data_dir: Path | None) -> Recipe:
         return recipe(_folder(data, data_dir), chosen)
     path = Path(data).expanduser()
     if path.is_dir():
-        return own_folder(path, pair)
+        return own_folder(path, pair, layout)
     if path.is_file():
-        return own_table(path, pair)
+        return own_table(path, pair, layout)
     raise DataError(_unknown(data))
 
 
