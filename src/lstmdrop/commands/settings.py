@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lstmdrop.config import TaskConfig, resolve
 from lstmdrop.discovery import find_preset
-from lstmdrop.errors import ConfigError
+from lstmdrop.errors import ConfigError, DataError
 from lstmdrop.layers import Layer, nest, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 
@@ -44,6 +45,22 @@ def resolve_config(
     config = resolve(plugin.config, [stored, from_file, *named, *overridden])
     name = _whole_path(config.data.name, [dataset.name for dataset in plugin.datasets])
     return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
+
+
+@contextmanager
+def naming_moved_data(names: Iterable[str]) -> Iterator[None]:
+    """An error within the block, where a run's data is not in its place any more, says how to give the new one.
+
+    Raises:
+        DataError: the error, with a line more.
+    """
+    try:
+        yield
+    except DataError as error:
+        gone = [name for name in names if Path(name).is_absolute() and not Path(name).exists()]
+        if not gone:
+            raise
+        raise DataError(f"{error}\n{gone[0]} is no more: if it has moved, say where with --data") from None
 
 
 def _require_task(task: str, layers: Iterable[Layer]) -> None:

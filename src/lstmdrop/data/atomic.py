@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and folders that one process has to itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
 
 from lstmdrop.errors import LstmdropError
 
@@ -69,6 +74,56 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Of the processes of this machine that come to such a block for the folder, one at a time is in it.
+
+    The lock ends with the process. Where the system or the file system has none, nobody waits.
+    """
+    with _descriptor(folder) as descriptor:
+        if descriptor is not None:
+            _lock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """As `locked`, but without waiting.
+
+    Raises:
+        TakenError: another process is in such a block.
+    """
+    with _descriptor(folder) as descriptor:
+        try:
+            if descriptor is not None:
+                _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TakenError(f"{folder} is in use by another process") from None
+        yield
+
+
+def _lock(descriptor: int, flags: int) -> None:
+    try:
+        fcntl.flock(descriptor, flags)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass  # some network file systems have no locks
+
+
+@contextmanager
+def _descriptor(folder: Path) -> Iterator[int | None]:
+    """None where folders cannot be opened, which is where there is no ``fcntl`` either."""
+    if fcntl is None:
+        yield None
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _temporary_name(path: Path) -> Path:
     # Beside its target, for a name can only be changed within one file system.
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -84,8 +139,6 @@ def _claim(temporary: Path, path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with _descriptor(path) as descriptor:
+        if descriptor is not None:
+            os.fsync(descriptor)
