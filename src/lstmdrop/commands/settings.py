@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lstmdrop.config import TaskConfig, resolve
+from lstmdrop.data.registry import expanded
 from lstmdrop.discovery import find_preset
 from lstmdrop.errors import ConfigError, DataError
 from lstmdrop.layers import Layer, nest, parse_override, read_preset
@@ -71,5 +72,5 @@ def _require_task(task: str, layers: Iterable[Layer]) -> None:
 
 def _whole_path(data: str, datasets: Sequence[str]) -> str:
     """A path in full, so that the run can be scored from any folder; a dataset's name as it is."""
-    path = Path(data).expanduser()
+    path = expanded(data)
     return str(path.resolve()) if path.exists() and data not in datasets else data
