@@ -123,7 +123,9 @@ def test_segments_that_cannot_be_paired_are_refused(tmp_path: Path) -> None:
 
 def test_a_run_against_itself_is_neither_better(tmp_path: Path) -> None:
     run = language_run(tmp_path / "a", 0.0)
-    assert comparison_table(compare(run, run, num_shuffles=200)).rows[0][8] == "neither"
+    table = comparison_table(compare(run, run / ".." / "a", num_shuffles=200))
+    assert table.rows[0][8] == "neither"
+    assert "A and B are the same run." in [note.text for note in table.notes]
 
 
 def test_outputs_that_do_not_give_the_runs_own_score_are_refused(tmp_path: Path) -> None:

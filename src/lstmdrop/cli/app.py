@@ -54,7 +54,11 @@ def run(arguments: Sequence[str]) -> None:
     except LstmdropError as error:
         _fail(error, str(error), error.exit_code, debug)
     except OSError as error:
-        _fail(error, f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug)
+        from lstmdrop.data.registry import cache_problem
+
+        plain = f"{error.filename or 'the system'}: {error.strerror or error}"
+        problem = cache_problem(error) or LstmdropError(plain)
+        _fail(error, str(problem), problem.exit_code, debug)
 
 
 def _fail(error: Exception, message: str, exit_code: int, debug: bool) -> None:

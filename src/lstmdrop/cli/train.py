@@ -79,7 +79,7 @@ def _train(task: str, log: str, **choices: Any) -> None:
     from lstmdrop.cli.work_view import shown_work
     from lstmdrop.commands.train import train
 
-    with TrainingView() as view, shown_work(view.progress), _extra(log) as extra:
+    with _extra(log) as extra, TrainingView() as view, shown_work(view.progress):
 
         def show(event: Event | Started | Finished) -> None:
             view.show(event)
@@ -89,7 +89,11 @@ def _train(task: str, log: str, **choices: Any) -> None:
         try:
             train(task, listener=show, **choices)
         except KeyboardInterrupt:
-            view.say("interrupted; the same command with --resume goes on from here")
+            view.say(
+                "interrupted; the same command with --resume goes on from here"
+                if view.has_begun
+                else "interrupted before the first step; the same command begins again"
+            )
             raise typer.Exit(130) from None
 
 

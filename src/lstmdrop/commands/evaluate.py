@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.settings import resolve_config
+from lstmdrop.commands.settings import naming_moved_data, resolve_config
 from lstmdrop.config import differences
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import BoundMissedError, DataError, UsageError
@@ -43,7 +43,9 @@ def evaluate(
     """
     chosen = _split(split)
     plugin = load_plugin(task)
-    return plugin.evaluate(load_tasks(plugin, open_runs(task, runs), device, data, data_dir, overrides), chosen)
+    members = open_runs(task, runs)
+    with naming_moved_data(run.config()["data"]["name"] for run in members):
+        return plugin.evaluate(load_tasks(plugin, members, device, data, data_dir, overrides), chosen)
 
 
 def tune(
@@ -98,14 +100,30 @@ def open_runs(task: str, directories: Sequence[Path]) -> list[Run]:
     """The runs in ``directories``, or the newest finished run of the task.
 
     Raises:
-        UsageError: a run is of another task.
+        UsageError: a run is of another task, or there twice.
         DataError: there is no such run.
     """
+    _require_different(directories)
     runs = [Run.open(directory) for directory in directories] or [Run.newest(task)]
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")
     return runs
+
+
+def _require_different(directories: Sequence[Path]) -> None:
+    """Refuse a folder that is there twice, in whatever spelling: it would count as two models.
+
+    Raises:
+        UsageError: one is.
+    """
+    for number, directory in enumerate(directories):
+        for other in directories[:number]:
+            if directory.exists() and other.exists() and directory.samefile(other):
+                spelling = "" if directory == other else f", as {other} too"
+                raise UsageError(
+                    f"{directory} is given twice{spelling}: an ensemble is of two or more --run that differ"
+                )
 
 
 def load_tasks(

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Generic
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
@@ -134,8 +134,7 @@ class Trainer(Generic[BatchT]):
             DataError: the data is no longer what it was.
         """
         values = dict(checkpoint.values)
-        if values["data_sha256"] != self.task.data_sha256():
-            raise DataError("the data has changed since the run was started, so it cannot go on")
+        require_same_data(values["data_sha256"], self.task)
         for name, lstm in self._lstms().items():
             lstm.kernel = self._runnable(values["kernels"].get(name))
         self.progress = Progress.from_json(values)
@@ -252,6 +251,19 @@ class Trainer(Generic[BatchT]):
     def _lstms(self) -> dict[str, RegularizedLSTM]:
         modules = self.task.model.named_modules()
         return {name: module for name, module in modules if isinstance(module, RegularizedLSTM)}
+
+
+def require_same_data(sha256: str, task: Task[Any]) -> None:
+    """Refuse to go on with other data, wherever it lies.
+
+    Raises:
+        DataError: its hash is another than ``sha256``.
+    """
+    if task.data_sha256() != sha256:
+        raise DataError(
+            "the data has changed since the run was started, so it cannot go on "
+            f"(it was {sha256[:12]}, and is {task.data_sha256()[:12]})"
+        )
 
 
 def _after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:

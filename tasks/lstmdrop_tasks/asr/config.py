@@ -97,6 +97,8 @@ class ASRTrainingConfig(TrainingConfig):
 class ASRDecodingConfig(Section):
     """How ctc's outputs become text."""
 
+    neutral = frozenset({"batch_size"})
+
     beam_size: int = Field(default=1, ge=1, description="prefixes kept; 1 without an LM is greedy")
     lm: Path | None = Field(default=None, description="a run of the language model task, for shallow fusion")
     lm_weight: float = Field(default=0.5, ge=0, description="weight of the LM's log-probability")

@@ -25,6 +25,8 @@ class CaptionDataConfig(DataConfig):
 class ImageConfig(Section):
     """What the network sees of an image."""
 
+    neutral = frozenset({"batch_size"})
+
     encoder: str = Field(
         default="efficientnet-lite0",
         description="a frozen network: efficientnet-lite0, or timm:NAME; features: files of one's own, .npy or .npz",
@@ -61,6 +63,8 @@ class CaptionTrainingConfig(TrainingConfig):
 
 class CaptionDecodingConfig(Section):
     """How captions are searched for."""
+
+    neutral = frozenset({"batch_size"})
 
     beam_size: int = Field(default=5, ge=1)
     length_penalty: float = Field(default=0.7, ge=0, description="log-probabilities are divided by length ** this")

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lstmdrop.data.registry import expanded
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.decoding.sampling import SamplingOptions
@@ -136,7 +137,7 @@ def _files(inputs: Iterable[str], empty: list[Path]) -> Iterator[Path]:
     Folders without any are added to ``empty``.
     """
     for name in filter(str.strip, inputs):
-        path = Path(name).expanduser()
+        path = expanded(name)
         if not path.is_dir():
             yield path
         elif images := [file for file in sorted(path.iterdir()) if file.suffix.lower() in ENDINGS]:

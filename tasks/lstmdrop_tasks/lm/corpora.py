@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmdrop.data.registry import locate
+from lstmdrop.data.registry import expanded, locate
 from lstmdrop.data.text import require_text
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.lm.datasets import DATASETS, DEMO, SPLITS, TEXT8
@@ -56,7 +56,7 @@ def find_corpus(data: str, data_dir: Path | None = None) -> Corpus:
         return _in_folder(demo_folder(), "remove its folder and run again")
     if data in {dataset.name for dataset in DATASETS}:
         return _published(data, locate(data, data_dir))
-    path = Path(data).expanduser()
+    path = expanded(data)
     if path.is_dir():
         return _in_folder(path, "a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone")
     if path.is_file():

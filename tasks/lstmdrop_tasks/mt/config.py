@@ -94,6 +94,8 @@ class MTTrainingConfig(TrainingConfig):
 class MTDecodingConfig(Section):
     """How translations are searched for."""
 
+    neutral = frozenset({"batch_size"})
+
     beam_size: int = Field(default=5, ge=1)
     length_penalty: float = Field(
         default=1.0, ge=0, allow_inf_nan=False, description="log-probabilities are divided by length ** this"

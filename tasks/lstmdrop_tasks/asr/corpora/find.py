@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lstmdrop.data.registry import locate
+from lstmdrop.data.registry import expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.asr.corpora.common_voice import common_voice
 from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH, LJSPEECH, SPEECHOCEAN762
@@ -45,7 +45,7 @@ def find_corpus(data: str, data_dir: Path | None = None) -> SpeechCorpus:
         return demo()
     if data in PUBLISHED:
         return PUBLISHED[data](locate(data, data_dir))
-    path = Path(data).expanduser()
+    path = expanded(data)
     if path.is_file():
         return one_manifest(path)
     if not path.is_dir():

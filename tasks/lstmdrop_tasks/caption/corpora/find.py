@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lstmdrop.data.registry import locate
+from lstmdrop.data.registry import expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.coco import ANNOTATIONS, coco, is_coco
@@ -32,7 +32,7 @@ def find_corpus(data: str, data_dir: Path | None = None) -> CaptionCorpus:
         return demo()
     if data in PUBLISHED:
         return PUBLISHED[data](locate(data, data_dir), data)
-    path = Path(data).expanduser()
+    path = expanded(data)
     if path.is_file():
         return own(path)
     if not path.is_dir():

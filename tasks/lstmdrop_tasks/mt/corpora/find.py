@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lstmdrop.data.registry import datasets_dir, locate
+from lstmdrop.data.registry import datasets_dir, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.mt.corpora import iwslt14, multi30k, tatoeba, wmt14
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
@@ -50,7 +50,7 @@ def _recipe(data: str, pair: str | None, data_dir: Path | None, layout: TableLay
         pairs, recipe = PUBLISHED[data]
         chosen = choose_pair(data, pair, pairs)
         return recipe(_folder(data, data_dir), chosen)
-    path = Path(data).expanduser()
+    path = expanded(data)
     if path.is_dir():
         return own_folder(path, pair, layout)
     if path.is_file():
