@@ -52,6 +52,8 @@ class TaskPlugin:
     """What ``export`` writes; None where there is nothing that another runtime could run."""
     oddities: Oddities | None = None
     """What looks wrong in one's own data, for ``data info``."""
+    scoring_settings: Sequence[str] = ("decoding", "scoring")
+    """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
     assets_for_training: Sequence[str] = ()
     """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
 
@@ -69,8 +71,14 @@ class Speed:
 class Build(Protocol):
     """Makes a task from its configuration."""
 
-    def __call__(self, config: Any, assets: Path, device: torch.device, data_dir: Path | None) -> Task[Any]:
-        """Vocabularies are made into ``assets`` the first time and read from there after."""
+    def __call__(
+        self, config: Any, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+    ) -> Task[Any]:
+        """Vocabularies are made into ``assets`` the first time and read from there after.
+
+        With ``scored`` the data is there to be scored on these splits alone: own data in one piece is not dealt out
+        but is the split (see `lstmdrop.data.registry.whole_split`), and no other split need be there.
+        """
         ...
 
 

@@ -41,7 +41,9 @@ def average(
     with new_folder(out) as unfinished:
         outputs = {"test": unfinished}
         scores: dict[str, Sequence[Score]] = {
-            split: plugin.evaluate(load_tasks(plugin, members, device, data, data_dir), split, outputs.get(split))
+            split: plugin.evaluate(
+                load_tasks(plugin, members, device, data, data_dir, scored=SCORED_SPLITS), split, outputs.get(split)
+            )
             for split in SCORED_SPLITS
         }
         Run(unfinished).finish({**result, "scores": score_rows(scores), **provenance(choose_device(device))})

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from lstmdrop.task import Split
+
+MOST_NAMES = 8
+"""Of a folder's files, in an error."""
 
 CHOOSE_A_CACHE = "set LSTMDROP_CACHE to a folder that can be written, on a disk with room"
 
@@ -97,6 +105,28 @@ def locate(name: str, data_dir: Path | None = None) -> Path:
             return folder
     looked = ", ".join(str(folder) for folder in candidates)
     raise DataError(f"the dataset {name!r} is not here (looked for {looked})\nget it: lstmdrop data prepare {name}")
+
+
+def whole_split(data: Path, scored: Sequence[Split]) -> Split:
+    """The split that one's own data in one piece is: the one that is to be scored; of training, ``train``.
+
+    Raises:
+        UsageError: two are to be scored, and it cannot be both.
+    """
+    split, *others = dict.fromkeys(scored or ("train",))
+    if others:
+        raise UsageError(
+            f"{data} is in one piece and cannot be both {split} and {others[0]}: give a folder that has the two\n"
+            "or choose settings on the run's own data first (--tune-on without --data), and give them with --set"
+        )
+    return split
+
+
+def contents(folder: Path) -> str:
+    """``it holds a.txt, b.txt``: the first names in a folder, for an error."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+    return f"it holds {listed or 'nothing'}"
 
 
 def _places(data_dir: Path | None) -> list[Path]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+COUNTED = ("segments", "lines", "utterances", "images", "references", "tokens", "words", "characters", "frames")
+"""Keys of a signature that say over how many of what a score was made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -18,6 +21,12 @@ class Score:
     value: float
     higher_is_better: bool
     signature: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Over how many of what it was made, as its signature says."""
+        pairs = dict(part.split(":", 1) for part in self.signature.split("|") if ":" in part)
+        return {name: int(pairs[name]) for name in COUNTED if pairs.get(name, "").isdecimal()}
 
     def is_better_than(self, other: Score) -> bool:
         """Whether this score beats ``other``; a tie does not."""

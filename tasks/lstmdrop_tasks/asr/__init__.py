@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from lstmdrop_tasks.asr.task import SpeechRecognition
 
 
-def _build(config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None) -> SpeechRecognition:
+def _build(
+    config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> SpeechRecognition:
     from lstmdrop_tasks.asr.task import build
 
-    return build(config, assets, device, data_dir)
+    return build(config, assets, device, data_dir, scored)
 
 
 def _evaluate(tasks: Iterable[SpeechRecognition], split: Split, outputs: Path | None = None) -> Sequence[Score]:

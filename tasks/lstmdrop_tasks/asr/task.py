@@ -102,9 +102,11 @@ class SpeechRecognition:
         return self.speech.data_sha256()
 
 
-def build(config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None) -> SpeechRecognition:
+def build(
+    config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> SpeechRecognition:
     """An acoustic model with fresh weights drawn from the seed."""
-    speech = Speech(config, lambda: find_corpus(config.data.name, data_dir))
+    speech = Speech(config, lambda: find_corpus(config.data.name, data_dir, scored))
     is_new = not any(assets.iterdir())
     if is_new:
         _make_assets(config, assets, speech)

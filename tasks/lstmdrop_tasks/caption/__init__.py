@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from lstmdrop_tasks.caption.task import ImageCaptioning
 
 
-def _build(config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None) -> ImageCaptioning:
+def _build(
+    config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> ImageCaptioning:
     from lstmdrop_tasks.caption.task import build
 
-    return build(config, assets, device, data_dir)
+    return build(config, assets, device, data_dir, scored)
 
 
 def _evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -86,5 +88,6 @@ PLUGIN = TaskPlugin(
     examples=_examples,
     segments=_segments,
     graphs=_graphs,
+    scoring_settings=("decoding", "scoring", "images.batch_size"),
     assets_for_training=("first_stage.safetensors",),
 )

@@ -26,7 +26,7 @@ from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Loss, Split
 from lstmdrop_tasks.caption.captioning import caption
 from lstmdrop_tasks.caption.captions import CaptionBatch
-from lstmdrop_tasks.caption.config import CaptionConfig
+from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
 from lstmdrop_tasks.caption.corpora.find import find_corpus
 from lstmdrop_tasks.caption.data import CaptionData
 from lstmdrop_tasks.caption.features_about import FeaturesAbout
@@ -129,9 +129,11 @@ class ImageCaptioning:
         return self.data.data_sha256()
 
 
-def build(config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None) -> ImageCaptioning:
+def build(
+    config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> ImageCaptioning:
     """A captioner with fresh weights drawn from the seed, or with those of its first stage."""
-    data = CaptionData(config, lambda: find_corpus(config.data.name, data_dir), device)
+    data = CaptionData(config, lambda: find_corpus(config.data.name, data_dir, scored), device)
     if not any(assets.iterdir()):
         require_parts(meteor=config.scoring.meteor, spice=config.scoring.spice)  # or they are missed after an epoch
         if config.start_from is not None:
@@ -175,7 +177,13 @@ def evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | Non
     references = [image.captions for image in first.data.images(split)]
     config, scoring = first.config, first.config.scoring
     how = {"models": str(len(models)), "data": first.data.sha256(split)[:12]}
-    search = {"beam": str(config.decoding.beam_size), "length": f"{config.decoding.length_penalty:g}"}
+    search = {
+        "references": str(sum(map(len, references))),
+        "beam": str(config.decoding.beam_size),
+        "length": f"{config.decoding.length_penalty:g}",
+    }
+    if config.decoding.max_length != CaptionDecodingConfig().max_length:
+        search["max_length"] = str(config.decoding.max_length)
     scores = caption_scores(captions, references, {**search, **how}, meteor=scoring.meteor, spice=scoring.spice)
     return [*scores, *_perplexities(log_probs, first, references, how)]
 

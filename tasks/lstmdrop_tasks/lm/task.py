@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -32,19 +32,24 @@ class LanguageModelling:
     """A language model, its text and its perplexity."""
 
     def __init__(
-        self, config: LMConfig, model: LanguageModel, tokenizer: Tokenizer, device: torch.device, data_dir: Path | None
+        self,
+        config: LMConfig,
+        model: LanguageModel,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        corpus: Callable[[], Corpus],
     ) -> None:
         self.config = config
         self.model = model
         self.tokenizer = tokenizer
         self.device = device
-        self.data_dir = data_dir
+        self._corpus = corpus
         self._stores: dict[Split, TokenStore] = {}
 
     @cached_property
     def corpus(self) -> Corpus:
         """Its texts, looked for only when one is needed: sampling needs none."""
-        return find_corpus(self.config.data.name, self.data_dir)
+        return self._corpus()
 
     def store(self, split: Split) -> TokenStore:
         """The tokens of a split, made on first use.
@@ -111,15 +116,21 @@ class LanguageModelling:
             )
 
 
-def build(config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None) -> LanguageModelling:
+def build(
+    config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> LanguageModelling:
     """A language model with fresh weights drawn from the seed."""
-    tokenizer = _tokenizer(config, assets, data_dir)
+
+    def corpus() -> Corpus:
+        return find_corpus(config.data.name, data_dir, scored)
+
+    tokenizer = _tokenizer(config, assets, corpus)
     regularizer = make_regularizer(
         config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
     )
     generator = torch.Generator().manual_seed(config.seed)
     model = LanguageModel(config.model, len(tokenizer.vocabulary), regularizer, generator).to(device)
-    return LanguageModelling(config, model, tokenizer, device, data_dir)
+    return LanguageModelling(config, model, tokenizer, device, corpus)
 
 
 def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -158,11 +169,11 @@ class _Members:
             yield log_probs
 
 
-def _tokenizer(config: LMConfig, assets: Path, data_dir: Path | None) -> Tokenizer:
+def _tokenizer(config: LMConfig, assets: Path, corpus: Callable[[], Corpus]) -> Tokenizer:
     if any(assets.iterdir()):
         return load_tokenizer(assets)
     data = config.data
-    text = find_corpus(data.name, data_dir).text("train")
+    text = corpus().text("train")
     tokenizer = train_tokenizer(data.tokens, text, min_count=data.min_count, max_size=data.vocabulary_size)
     tokenizer.save(assets)
     return tokenizer

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from lstmdrop_tasks.mt.task import MachineTranslation
 
 
-def _build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None) -> MachineTranslation:
+def _build(
+    config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> MachineTranslation:
     from lstmdrop_tasks.mt.task import build
 
-    return build(config, assets, device, data_dir)
+    return build(config, assets, device, data_dir, scored)
 
 
 def _evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -99,4 +101,5 @@ PLUGIN = TaskPlugin(
     examples=_examples,
     graphs=_graphs,
     oddities=_oddities,
+    scoring_settings=("decoding", "scoring", "data.pair", "data.columns"),
 )

@@ -175,7 +175,9 @@ class MachineTranslation:
         return PlannedBatches([kept[batch] for batch in batches], lambda numbers: pairs.batch(numbers, self.device))
 
 
-def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None) -> MachineTranslation:
+def build(
+    config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> MachineTranslation:
     """A translator with fresh weights drawn from the seed."""
 
     @cache
@@ -183,7 +185,7 @@ def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path |
         pair = config.data.pair or saved_pair(assets)
         for line in oddities(config.data.name, pair, config.data.layout):
             log.warning(line)
-        return find_corpus(config.data.name, pair, data_dir, config.data.layout)
+        return find_corpus(config.data.name, pair, data_dir, config.data.layout, scored)
 
     if not any(assets.iterdir()):
         _prepare(config, assets, corpus())
@@ -225,12 +227,13 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
         np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32), lengths=lengths)
     references = list(read_lines(models[0].text(split).target))
     how = {"models": str(len(models)), "data": models[0].pairs(split).sha256[:12]}
+    search = {"segments": str(len(references)), **_search_signature(models)}
     tokenizer, num_unknown = models[0].tokenizers.target, models[0].pairs(split).target.store.num_unknown
     num_words = sum(len(line.split()) for line in references) + len(references)
     predicted = {"unknown": str(num_unknown), **how} if num_unknown else how
     return [
         *translation_scores(
-            translations, references, {**_search_signature(models), **how}, tokenize=tokenize,
+            translations, references, {**search, **how}, tokenize=tokenize,
             lowercase=scoring.lowercase,
         ),
         *token_and_word_perplexity(log_probs, tokenizer.kind, len(tokenizer.vocabulary), num_words, predicted),
