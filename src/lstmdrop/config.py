@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,9 @@ class Section(BaseModel):
     neutral: ClassVar[frozenset[str]] = frozenset()
     """The settings of this section that change no result: a run may go on with another value."""
 
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What PyTorch's generator on a CPU tells apart: of a larger number it would look at the last 32 bits alone."""

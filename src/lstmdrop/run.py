@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.data.atomic import TakenError, atomic_file, claimed
+from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
@@ -222,16 +223,26 @@ class Run:
         return None, []
 
     def save_best(self, checkpoint: Checkpoint) -> None:
-        """Save the weights with the best validation score so far."""
-        write_checkpoint(self._path("best.safetensors"), checkpoint)
+        """Save the weights with the best validation score so far, and which assets they were trained with."""
+        values = {**checkpoint.values, "assets": self._assets_sha256()}
+        write_checkpoint(self._path("best.safetensors"), Checkpoint(checkpoint.tensors, values))
 
     def load_best(self) -> Checkpoint:
         """The weights with the best validation score.
 
         Raises:
-            DataError: there are none, or they are damaged.
+            DataError: there are none, or they are damaged, or an asset is not the one that they were trained with.
         """
-        return read_checkpoint(self._path("best.safetensors"))
+        best = read_checkpoint(self._path("best.safetensors"))
+        now = self._assets_sha256()
+        for name, digest in best.values.get("assets", {}).items():
+            if now.get(name, digest) != digest:
+                raise DataError(f"{self.assets / name} is damaged: it is not what the weights were trained with")
+        return best
+
+    def _assets_sha256(self) -> dict[str, str]:
+        files = sorted(path for path in self.assets.rglob("*") if path.is_file())
+        return {path.relative_to(self.assets).as_posix(): content_sha256(path) for path in files}
 
     def _path(self, name: str) -> Path:
         return self.directory / name

@@ -7,14 +7,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
 
+from lstmdrop.config import Split
 from lstmdrop.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from lstmdrop.task import Split
 
 MOST_NAMES = 8
 """Of a folder's files, in an error."""

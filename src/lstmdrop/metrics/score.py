@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COUNTED = ("segments", "lines", "utterances", "images", "references", "tokens", "words", "characters", "frames")
+COUNTED = (
+    "segments",
+    "lines",
+    "utterances",
+    "images",
+    "references",
+    "tokens",
+    "words",
+    "characters",
+    "frames",
+    "unknown",
+)
 """Keys of a signature that say over how many of what a score was made."""
 
 

@@ -220,11 +220,11 @@ def _perplexities(
     log_probs: LogProbs, task: ImageCaptioning, references: Sequence[Sequence[str]], how: dict[str, str]
 ) -> list[Score]:
     """By token; by word too where those differ."""
-    kind, vocabulary_size = task.config.data.tokens, len(task.tokenizer.vocabulary)
+    kind, vocabulary = task.config.data.tokens, (len(task.tokenizer.vocabulary), task.tokenizer.fingerprint)
     if kind == "word":
-        return [token_and_word_perplexity(log_probs, kind, vocabulary_size, log_probs.size, how)[0]]
+        return [token_and_word_perplexity(log_probs, kind, *vocabulary, log_probs.size, how)[0]]
     num_words = sum(len(python_tokenize(line).split()) + 1 for lines in references for line in lines)
-    return list(token_and_word_perplexity(log_probs, kind, vocabulary_size, num_words, how))
+    return list(token_and_word_perplexity(log_probs, kind, *vocabulary, num_words, how))
 
 
 def _make_tokens(config: CaptionConfig, data: CaptionData, assets: Path) -> None:

@@ -21,7 +21,7 @@ from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.bleu import bleu_metric, translation_scores
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName, tokenizer_for
-from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
+from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
@@ -230,13 +230,16 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     search = {"segments": str(len(references)), **_search_signature(models)}
     tokenizer, num_unknown = models[0].tokenizers.target, models[0].pairs(split).target.store.num_unknown
     num_words = sum(len(line.split()) for line in references) + len(references)
+    warn_of_unknown(num_unknown, log_probs.size, f"the {split} translations")
     predicted = {"unknown": str(num_unknown), **how} if num_unknown else how
     return [
         *translation_scores(
             translations, references, {**search, **how}, tokenize=tokenize,
             lowercase=scoring.lowercase,
         ),
-        *token_and_word_perplexity(log_probs, tokenizer.kind, len(tokenizer.vocabulary), num_words, predicted),
+        *token_and_word_perplexity(
+            log_probs, tokenizer.kind, len(tokenizer.vocabulary), tokenizer.fingerprint, num_words, predicted
+        ),
     ]  # fmt: skip
 
 
