@@ -127,3 +127,51 @@ def test_arguments_are_read_and_predictions_written_as_utf8_whatever_the_locale(
     sampled = run_in(locale, "predict", "lm", "--run", str(accented), "--prompt", "été дом", "--ban", "<eos>", "--json")
     assert sampled.returncode == 0, sampled.stderr
     assert sampled.stdout.decode("utf-8").startswith('{"text": "été дом ')
+
+
+WITHOUT_POSIX = """
+import os, pkgutil, signal, sys
+# have their own ways elsewhere
+import jiwer, numpy, PIL.Image, platformdirs, pydantic, rich.progress, sacrebleu, safetensors.torch, sentencepiece
+import soundfile, soxr, tempfile, torch.optim, typer
+for name in ("fcntl", "grp", "pwd", "resource", "termios", "tty"):
+    sys.modules[name] = None
+for name in ("fork", "getuid", "geteuid", "killpg", "pread", "sched_getaffinity", "setsid", "uname"):
+    delattr(os, name)
+for name in ("SIGALRM", "SIGHUP", "SIGUSR1", "alarm", "pause", "pthread_kill", "setitimer"):
+    delattr(signal, name)
+
+def open_file(path, *others, really=os.open, **named):
+    if os.path.isdir(path):
+        raise PermissionError(13, "a folder", path)
+    return really(path, *others, **named)
+
+os.open = open_file
+
+import lstmdrop, lstmdrop_tasks
+for package in (lstmdrop, lstmdrop_tasks):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__"):
+            __import__(module.name)
+
+from lstmdrop.cli import main
+out, data, *settings = sys.argv[1:]
+train = ["train", "lm", "--size", "tiny", "--data", data, "--out", out, *(f"--set={one}" for one in settings)]
+for arguments in (["data", "list"], ["data", "cache"], train, [*train, "--resume"], ["eval", "lm", "--run", out]):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
+def test_without_what_only_posix_has_everything_imports_and_a_model_trains(
+    toy_corpus: Path, toy_settings: list[str], tmp_path: Path
+) -> None:
+    """As on Windows, as far as can be tried elsewhere."""
+    arguments = [str(tmp_path / "run"), str(toy_corpus), *toy_settings]
+    ended = subprocess.run([sys.executable, "-c", WITHOUT_POSIX, *arguments], capture_output=True, encoding="utf-8")
+    assert ended.returncode == 0, ended.stderr
+    assert "ptb" in ended.stdout
+    assert ended.stdout.splitlines()[-1].startswith("test perplexity")

@@ -18,6 +18,7 @@ from lstmdrop.commands.settings import resolve_config
 from lstmdrop.commands.train import Started, train
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError, MissingPartError, UsageError
+from lstmdrop.report.run_files import read_summaries
 from lstmdrop.run import Run
 from lstmdrop.training.trainer import Trainer
 
@@ -214,3 +215,11 @@ def test_a_run_that_is_named_twice_is_refused(
     for use in uses:
         with pytest.raises(UsageError, match="is given twice"):
             use()
+
+
+def test_a_folder_that_a_report_is_given_twice_counts_once_and_is_said(tmp_path: Path) -> None:
+    result = {"task": "lm", "data": "demo", "size": "tiny", "regularizer": "none", "seed": 1, "scores": []}
+    Run(tmp_path / "a").finish(result)
+    runs, problems = read_summaries([tmp_path / "a", tmp_path / "a" / ".." / "a"])
+    assert len(runs) == 1
+    assert problems == (f"{tmp_path / 'a' / '..' / 'a'}: named twice, counted once",)

@@ -44,7 +44,7 @@ def _handle_signals() -> dict[signal.Signals, signal._HANDLER]:
 
 def _require_utf8_names() -> None:
     """Begin again in Python's UTF-8 mode where the locale would have arguments and file names in another encoding."""
-    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+    if sys.executable and sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONUTF8": "1"})
 
 

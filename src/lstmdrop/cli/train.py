@@ -36,7 +36,9 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run; with --data, wherever its data is now.")
+    ] = False,
     preset: Annotated[
         Path | None, typer.Option(help="Settings from a TOML or config.json file.", metavar="FILE")
     ] = None,

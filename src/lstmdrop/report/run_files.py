@@ -102,7 +102,11 @@ def read_summary(directory: Path) -> RunSummary:
 def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
     runs: dict[Path, Path] = {}
     problems: list[str] = []
+    given: set[Path] = set()
     for directory in directories:
+        if directory.resolve() in given:
+            problems.append(f"{directory}: named twice, counted once")
+        given.add(directory.resolve())
         found = {path.parent for name in ("result.json", "config.json") for path in directory.rglob(name)}
         for run in sorted(found):
             runs.setdefault(run.resolve(), run)
