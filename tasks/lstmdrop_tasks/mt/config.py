@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
-from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout
+from lstmdrop_tasks.mt.corpora.table import TableLayout
 
 
 class MTDataConfig(DataConfig):
@@ -40,7 +40,7 @@ class MTDataConfig(DataConfig):
     @property
     def layout(self) -> TableLayout:
         """Which cells of a table are the pairs."""
-        return TableLayout(self.columns or DEFAULT.columns, self.header, self.quoted)
+        return TableLayout(self.columns, self.header, self.quoted)
 
     @model_validator(mode="after")
     def _joint_has_one_size(self) -> Self:

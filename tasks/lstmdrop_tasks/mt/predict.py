@@ -41,10 +41,19 @@ def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iter
     for task in tasks:
         task.model.eval()
     lines = inputs if options.attention is None else _only_line(inputs)
-    first = num_cut = 0
+    num_lines = num_cut = 0
+    for output in _translated(tasks, lines, options):
+        num_lines += 1
+        num_cut += not output["hypotheses"][0]["finished"]
+        yield output
+    ratio = longest_ratio_of(tasks) if options.max_length_ratio is None else options.max_length_ratio
+    warn_of_cut(num_cut, num_lines, "translations", f"--max-length-ratio {ratio:g}")
+
+
+def _translated(tasks: Models, lines: Iterable[str], options: MTPrediction) -> Iterator[Mapping[str, Any]]:
+    first = 0
     for batch in as_they_come(lines, options.batch_size):
         found = _drawn(tasks, batch, options, first) if options.sample else _searched(tasks, batch, options)
-        num_cut += sum(not best.finished for best, *_ in found)
         for line, hypotheses in zip(batch, found, strict=True):
             source = _source_tokens(tasks[0], line)
             if options.attention is not None:
@@ -52,15 +61,14 @@ def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iter
             best = [_as_json(tasks[0], hypothesis) for hypothesis in hypotheses]
             yield {"text": best[0]["text"], "source": line, "source_tokens": source, "hypotheses": best}
         first += len(batch)
-    ratio = longest_ratio_of(tasks) if options.max_length_ratio is None else options.max_length_ratio
-    warn_of_cut(num_cut, first, "translations", f"--max-length-ratio {ratio:g}")
 
 
 def examples(task: MachineTranslation) -> Iterator[Mapping[str, Any]]:
     """The first lines of the test split: translated, with the reference and where the model looked."""
     text = task.text("test")
     sources, references = (list(islice(read_lines(path), NUM_EXAMPLES)) for path in (text.source, text.target))
-    for output, reference in zip(predict([task], sources, MTPrediction()), references, strict=True):
+    task.model.eval()
+    for output, reference in zip(_translated([task], sources, MTPrediction()), references, strict=True):
         yield {**output, "references": [reference]}
 
 

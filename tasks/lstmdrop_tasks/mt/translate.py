@@ -120,7 +120,7 @@ def require_one_vocabulary(models: Models) -> None:
     directions = {str(model.languages).casefold() for model in models if model.languages is not None}
     if len(directions) > 1:
         raise UsageError(f"these runs translate {' and '.join(sorted(directions))}: they cannot translate as one")
-    columns = {model.config.data.columns or (1, 2) for model in models if model.languages is None}
+    columns = {model.config.data.layout.places for model in models if model.languages is None}
     if any(pair[::-1] in columns for pair in columns):
         raise UsageError("these runs read the columns of their tables in opposite order: they cannot translate as one")
 

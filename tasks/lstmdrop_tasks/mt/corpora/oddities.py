@@ -20,7 +20,9 @@ Pair = tuple[str, str]
 PUBLISHED = frozenset(dataset.name for dataset in DATASETS)
 NUM_ROWS = 10_000
 """What is looked at, from the beginning."""
-NEARLY_ALL, MANY = 0.95, 0.1
+MOST_COLUMNS = 6
+"""More have lists of recordings and the like."""
+NEARLY_ALL, MANY = 0.9, 0.1
 HEADINGS = frozenset(
     """
     source src target tgt trg input output text sentence translation translated original reference ref hypothesis
@@ -60,7 +62,7 @@ def oddities(data: str, pair: str | None, layout: TableLayout = DEFAULT) -> Iter
 
 
 def is_parallel(path: Path) -> bool:
-    """Whether this looks like a parallel text: two texts of a split, or a table of two cells or more in most rows."""
+    """Whether this looks like a parallel text: two texts of a split, or a table of a few columns."""
     table = _table(path)
     if table is None:
         return bool(_sides(path, None))
@@ -68,7 +70,7 @@ def is_parallel(path: Path) -> bool:
         rows = [cells for _, cells in islice(table_rows(plain_side(table), DEFAULT.of(table)), NUM_ROWS)]
     except DataError:
         return False
-    return sum(len(cells) > 1 for cells in rows) > NEARLY_ALL * len(rows)
+    return sum(1 < len(cells) <= MOST_COLUMNS for cells in rows) > NEARLY_ALL * len(rows)
 
 
 def require_table(data: str, layout: TableLayout) -> None:
@@ -103,40 +105,43 @@ def _table_oddities(path: Path, layout: TableLayout, languages: LanguagePair | N
     rows = [cells for _, cells in islice(table_rows(plain_side(path), layout), NUM_ROWS)]
     if not rows:
         return
-    if layout.columns == DEFAULT.columns:
+    if layout.columns is None:
         _require_sentences(path, rows)
-    source, target = layout.columns
+    source, target = layout.places
     yield from _uneven(path, rows)
     if not layout.quoted:
         yield from _spreadsheet_quotes(path, rows)
-    pairs = [(cells[source - 1], cells[target - 1]) for cells in rows if len(cells) >= max(layout.columns)]
+    pairs = [(cells[source - 1], cells[target - 1]) for cells in rows if len(cells) >= max(layout.places)]
     if not layout.header:
         yield from _heading(path, pairs, "--set data.header=true leaves it out")
-    yield from _odd_pairs(path, pairs, languages, "--columns names other columns, source first")
+    if layout.columns is None:
+        yield from _number_sides(path, pairs, "--columns names the columns, source first")
+    yield from _odd_pairs(path, pairs, languages, "--columns names the columns, source first")
 
 
 def _text_oddities(sides: Sequence[Path], languages: LanguagePair) -> Iterator[str]:
     columns = [list(islice(plain_side(side).lines(), NUM_ROWS)) for side in sides]
     pairs = list(zip(*columns, strict=False))
     yield from _heading(sides[0], pairs, "remove it from both texts")
+    yield from _number_sides(sides[0], pairs, "a line of it should be a sentence")
     yield from _odd_pairs(sides[0], pairs, languages, "the ending of a file names its language")
+
+
+def _number_sides(path: Path, pairs: Sequence[Pair], way: str) -> Iterator[str]:
+    for side, name in enumerate(("source", "target")):
+        if pairs and _are_numbers([pair[side] for pair in pairs]):
+            yield f"{path}: the {name} side is numbers or codes, as in {_shown(pairs[0])}; {way}"
 
 
 def _odd_pairs(path: Path, pairs: Sequence[Pair], languages: LanguagePair | None, way: str) -> Iterator[str]:
     written = [pair for pair in pairs if all(map(str.strip, pair))]
-    if not written:
-        return
-    for side, name in enumerate(("source", "target")):
-        numbers = [pair for pair in written if _is_number(pair[side])]
-        if len(numbers) > NEARLY_ALL * len(written):
-            yield f"{path}: the {name} side is numbers, as in {_shown(numbers[0])}; {way}"
     equal = [pair for pair in written if pair[0].strip() == pair[1].strip() and not _is_number(pair[0])]
     if len(equal) > MANY * len(written):
         yield (
             f"{path}: {len(equal):,} of {len(written):,} pairs are the same on both sides, as {_shown(equal[0])}: "
             "what is not translated teaches to copy"
         )
-    if languages is not None and _is_swapped(written, languages):
+    if written and languages is not None and _is_swapped(written, languages):
         source, target = languages
         yield (
             f"{path}: the source side looks like {target} and the target side like {source}, as in "
@@ -151,17 +156,20 @@ def _require_sentences(path: Path, rows: Sequence[Sequence[str]]) -> None:
     if common > 2 and len(texts) >= 2 and {1, 2} - set(texts):
         first = rows[0]
         raise DataError(
-            f"{path}: of the first two columns one is numbers, as in {_shown((first[0], first[1]))}\n"
+            f"{path}: of the first two columns one is numbers or codes, as in {_shown((first[0], first[1]))}\n"
             f"name the columns, source first: --columns {texts[0]},{texts[1]}"
         )
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
-    return sum(map(_is_number, cells)) > NEARLY_ALL * len(cells)
+    written = [cell for cell in cells if cell.strip()]
+    return sum(map(_is_number, written)) > NEARLY_ALL * len(written)
 
 
 def _is_number(cell: str) -> bool:
-    return bool(re.search(r"\d", cell)) and not re.search(r"[^\W\d_]", cell)
+    """``1``, ``2.5``, ``2024-01-31``, and what names a line: ``doc1_s3``."""
+    has_letter = re.search(r"[^\W\d_]", cell)
+    return bool(re.search(r"\d", cell)) and (not has_letter or bool(re.fullmatch(r"[!-~]+", cell.strip())))
 
 
 def _heading(path: Path, pairs: Sequence[Pair], way: str) -> Iterator[str]:
@@ -178,7 +186,7 @@ def _uneven(path: Path, rows: Sequence[Sequence[str]]) -> Iterator[str]:
     odd = next((cells for cells in rows if len(cells) > common), None)
     if odd is not None:
         yield (
-            f"{path}: most rows have {common} columns, {len(rows) - number:,} another number, as {_shown((*odd,))}: "
+            f"{path}: most rows have {common} columns, {len(rows) - number:,} another number, as {_shown(odd[:4])}: "
             "is there a tab within a sentence?"
         )
 
@@ -195,6 +203,8 @@ def _is_swapped(pairs: Sequence[Pair], languages: LanguagePair) -> bool:
 
     source, target = (re.split(r"[-_]", language.lower())[0] for language in languages)
     sides = [" ".join(side) for side in zip(*pairs[:200], strict=True)]
+    if source == target:
+        return False
     try:
         py3langid.set_languages([source, target])
         return [str(py3langid.classify(side)[0]) for side in sides] == [target, source]

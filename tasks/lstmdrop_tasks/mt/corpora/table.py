@@ -12,19 +12,25 @@ from lstmdrop.errors import DataError
 from lstmdrop_tasks.mt.corpora.side import Side
 
 ENDINGS = (".tsv", ".csv")
+FIRST_TWO = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
     """Which cells of a table are the pairs."""
 
-    columns: tuple[int, int] = (1, 2)
-    """Of the source and of the target, counted from 1."""
+    columns: tuple[int, int] | None = None
+    """Of the source and of the target, counted from 1; None: nobody chose, and they are `FIRST_TWO`."""
     header: bool = False
     """Whether the first row names the columns."""
     quoted: bool = False
     """Whether cells may stand in double quotes, as spreadsheets write them; else a quote is a quote."""
     delimiter: str = "\t"
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """The columns that are read."""
+        return self.columns or FIRST_TWO
 
     def of(self, path: Path) -> TableLayout:
         """This layout as a file's ending has it: in ``.csv``, commas separate cells that may be quoted."""
@@ -32,9 +38,9 @@ class TableLayout:
 
     def __str__(self) -> str:
         """In words, what is not as usual."""
-        default = TableLayout()
+        source, target = self.places
         said = [
-            f"columns {self.columns[0]} and {self.columns[1]}" if self.columns != default.columns else "",
+            f"columns {source} and {target}" if self.places != FIRST_TWO else "",
             "first row left out" if self.header else "",
             "cells may be quoted" if self.quoted else "",
         ]
@@ -50,9 +56,9 @@ def table_pairs(table: Side, layout: TableLayout = DEFAULT) -> Iterator[tuple[st
     Raises:
         DataError: a row has not so many columns, or quotes that do not end.
     """
-    source, target = layout.columns
+    source, target = layout.places
     for place, cells in table_rows(table, layout):
-        if len(cells) < max(layout.columns):
+        if len(cells) < max(layout.places):
             raise DataError(f"{table.name}:{place}: {_too_few(cells, layout)}")
         yield cells[source - 1], cells[target - 1]
 
@@ -85,10 +91,11 @@ def _quoted_rows(table: Side, layout: TableLayout) -> Iterator[tuple[int, list[s
 
 
 def _too_few(cells: list[str], layout: TableLayout) -> str:
-    separator = "tab" if layout.delimiter == "\t" else "comma"
     if len(cells) == 1:
-        return f"this line has no {separator}; a line is a sentence, a {separator} and its translation"
+        separator, other = ("tab", "") if layout.delimiter == "\t" else ("comma", " (with tabs, name it .tsv)")
+        return f"this line has no {separator}; a line is a sentence, a {separator} and its translation{other}"
+    source, target = layout.places
     return (
-        f"this row has {len(cells)} columns, and {layout.columns[0]} and {layout.columns[1]} are to be read\n"
+        f"this row has {len(cells)} columns, and {source} and {target} are to be read\n"
         "data.columns chooses others, source first: --columns 1,2"
     )
