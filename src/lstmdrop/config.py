@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,6 +34,15 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    neutral: ClassVar[frozenset[str]] = frozenset()
+    """The settings of this section that change no result: a run may go on with another value."""
+
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What PyTorch's generator on a CPU tells apart: of a larger number it would look at the last 32 bits alone."""
 
 RuleName = Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"]
 
@@ -72,6 +81,8 @@ class RegularizerConfig(Section):
 class TrainingConfig(Section):
     """How the weights are found."""
 
+    neutral = frozenset({"log_every", "save_minutes"})
+
     epochs: int = Field(default=13, ge=1)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     rate: float = Field(default=1.0, gt=0, description="learning rate of the first epochs")
@@ -108,7 +119,7 @@ class TaskConfig(Section):
 
     task: str
     size: str = "small"
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     data: DataConfig = DataConfig()
     regularizer: RegularizerConfig = RegularizerConfig()
     training: TrainingConfig = TrainingConfig()
@@ -187,10 +198,17 @@ def decoding_with(config: Any, options: Any) -> Any:
     return chosen.model_copy(update={"beam_size": wanted})
 
 
-def differences(old: Section, new: Section) -> list[str]:
-    """The dotted keys whose values differ, each as ``key: old -> new``."""
+def neutral_settings(config: Section, prefix: str = "") -> set[str]:
+    """The dotted keys of what changes no result."""
+    parts = {name: getattr(config, name) for name in type(config).model_fields}
+    inner = (neutral_settings(part, f"{prefix}{name}.") for name, part in parts.items() if isinstance(part, Section))
+    return {f"{prefix}{name}" for name in config.neutral}.union(*inner)
+
+
+def differences(old: Section, new: Section, but: Collection[str] = ()) -> list[str]:
+    """The dotted keys whose values differ, each as ``key: old -> new``, those of ``but`` left out."""
     before, after = flatten(old.model_dump(mode="json")), flatten(new.model_dump(mode="json"))
-    keys = sorted(before.keys() | after.keys())
+    keys = sorted((before.keys() | after.keys()) - set(but))
     return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
 
 

@@ -38,7 +38,11 @@ def in_one_piece(task: str, data: str, folder: Path, name: str = "mine") -> Path
         entries = map(json.loads, (source / "test.jsonl").read_text().splitlines())
         lines = [json.dumps({**entry, "features": str(source / entry["features"])}) for entry in entries]
     else:
-        entries = (entry for line in source.read_text().splitlines() if (entry := json.loads(line))["split"] == "test")
+        entries = (
+            entry
+            for line in source.read_text(encoding="utf-8").splitlines()
+            if (entry := json.loads(line))["split"] == "test"
+        )
         lines = [
             json.dumps({"image": str(source.parent / entry["image"]), "captions": entry["captions"]})
             for entry in entries
@@ -95,9 +99,9 @@ def test_a_file_that_names_its_splits_is_scored_on_the_one_that_is_asked_for(
     trained: Trained, toys: Toys, tmp_path: Path
 ) -> None:
     run, source = trained("caption"), Path(toys["caption"][0])
-    lines = [line for line in source.read_text().splitlines() if '"test"' in line]
+    lines = [line for line in source.read_text(encoding="utf-8").splitlines() if '"test"' in line]
     alone = source.parent / "only-test.jsonl"
-    alone.write_text("".join(f"{line}\n" for line in lines))
+    alone.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     assert values(evaluate("caption", runs=[run], data=str(alone))) == values(evaluate("caption", runs=[run]))
     with pytest.raises(DataError, match=r"valid has 0 images with captions, .*; it holds test"):
         evaluate("caption", runs=[run], data=str(alone), split="valid")

@@ -15,10 +15,16 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name}: not to be had on this machine ({reason})") from None
-    return device
+    kind, colon, number = name.partition(":")
+    known = _devices()
+    if kind not in known or (colon and not (number.isdecimal() and int(number) < known[kind])):
+        here = [kind if count == 1 else f"{kind}:{index}" for kind, count in known.items() for index in range(count)]
+        raise UsageError(f"--device {name}: this machine has {', '.join(here)}")
+    return torch.device(name)
+
+
+def _devices() -> dict[str, int]:
+    """How many there are of each kind."""
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "xpu": torch.xpu.device_count()}
+    counts["mps"] = int(torch.backends.mps.is_available())
+    return {kind: count for kind, count in counts.items() if count}

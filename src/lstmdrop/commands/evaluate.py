@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.settings import require_taken, resolve_config
+from lstmdrop.commands.settings import naming_moved_data, require_taken, resolve_config
+from lstmdrop.config import differences
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import BoundMissedError, DataError, UsageError
 from lstmdrop.metrics.score import Score
@@ -49,7 +50,8 @@ def evaluate(
     require_taken(plugin, "eval", overrides, plugin.scoring_settings)
     members = open_runs(task, runs)
     _warn_of_own_data(plugin, members, data)
-    scores = plugin.evaluate(load_tasks(plugin, members, device, data, data_dir, overrides, [chosen]), chosen)
+    with naming_moved_data(run.config()["data"]["name"] for run in members):
+        scores = plugin.evaluate(load_tasks(plugin, members, device, data, data_dir, overrides, [chosen]), chosen)
     if tuned_on is None:
         return scores
     return [replace(score, signature=f"{score.signature}|tuned:{_split(tuned_on)}") for score in scores]
@@ -133,14 +135,30 @@ def open_runs(task: str, directories: Sequence[Path]) -> list[Run]:
     """The runs in ``directories``, or the newest finished run of the task.
 
     Raises:
-        UsageError: a run is of another task.
+        UsageError: a run is of another task, or there twice.
         DataError: there is no such run.
     """
+    _require_different(directories)
     runs = [Run.open(directory) for directory in directories] or [Run.newest(task)]
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")
     return runs
+
+
+def _require_different(directories: Sequence[Path]) -> None:
+    """Refuse a folder that is there twice, in whatever spelling: it would count as two models.
+
+    Raises:
+        UsageError: one is.
+    """
+    for number, directory in enumerate(directories):
+        for other in directories[:number]:
+            if directory.exists() and other.exists() and directory.samefile(other):
+                spelling = "" if directory == other else f", as {other} too"
+                raise UsageError(
+                    f"{directory} is given twice{spelling}: an ensemble is of two or more --run that differ"
+                )
 
 
 def load_tasks(
@@ -156,10 +174,20 @@ def load_tasks(
 
     ``data`` in place of the run's own is there to be ``scored`` on these splits (see `Build`).
     """
+    _warn_of_other_searches(plugin, runs, overrides)
     for run in runs:
         yield _load_task(
             plugin, run, device, data, data_dir, overrides, () if data is None or _has_moved(run, data) else scored
         )
+
+
+def _warn_of_other_searches(plugin: TaskPlugin, runs: Sequence[Run], overrides: Sequence[str]) -> None:
+    """Several models search as one, and in whose way would else depend on their order without a word."""
+    first, *others = (resolve_config(plugin, stored=run.config(), overrides=overrides) for run in runs)
+    changed = {line.partition(":")[0] for other in others for line in differences(first, other)}
+    keys = sorted(key for key in changed if key.startswith(("decoding.", "scoring.")) and "batch_size" not in key)
+    if keys:
+        log.warning("these runs differ in %s: it is as in %s", ", ".join(keys), runs[0].directory)
 
 
 def _load_task(

@@ -43,7 +43,14 @@ class MemoryReader:
     def __call__(
         self, query: Float[Tensor, "rows query"]
     ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows positions"]]:
-        """The mean of the memory that the query sees, and the weights of that mean; both for each row."""
+        """The mean of the memory that the query sees, and the weights of that mean; both for each row.
+
+        Raises:
+            ValueError: the query has more or fewer rows than look at the memory.
+        """
+        readers = len(self._is_padding) * self._num_readers
+        if not torch.compiler.is_exporting() and len(query) != readers:  # there the sizes are symbols
+            raise ValueError(f"a query of {len(query)} rows looks at a memory for {readers} rows")
         scores = self._keys(query.view(-1, self._num_readers, query.shape[1]))
         weights = scores.masked_fill(self._is_padding, -torch.inf).softmax(-1)
         return self._values(weights).flatten(0, 1), weights.flatten(0, 1)
@@ -64,8 +71,14 @@ class LuongAttention(nn.Module):
     def memory(
         self, values: Float[Tensor, "batch positions features"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Memory:
-        """What a `MemoryReader` looks at; the products that do not depend on the query are made here, once."""
+        """What a `MemoryReader` looks at; the products that do not depend on the query are made here, once.
+
+        Raises:
+            ValueError: there is not one length a row.
+        """
         batch_size, num_positions, _ = values.shape
+        if lengths is not None and lengths.shape != (batch_size,):
+            raise ValueError(f"lengths of shape {tuple(lengths.shape)} do not fit a memory of {batch_size} rows")
         positions = torch.arange(num_positions, device=values.device)
         ends = torch.full((batch_size,), num_positions) if lengths is None else lengths
         return Memory(values, self.scale * self.key(values), positions < ends.to(values.device)[:, None])

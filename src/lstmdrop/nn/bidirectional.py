@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
-from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.rules import Regularizer, unchanged
 from lstmdrop.nn.spans import read_backwards
 
 
@@ -22,8 +22,10 @@ class BidirectionalLSTM(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int, regularizer: Regularizer) -> None:
         super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"an LSTM needs at least one layer, not {num_layers}")
         sizes = [input_size] + [2 * hidden_size] * (num_layers - 1)
-        within = dataclasses.replace(regularizer, between=lambda tensor: tensor)
+        within = dataclasses.replace(regularizer, between=unchanged)
         self.ahead = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
         self.back = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
         self.regularizer = regularizer
@@ -34,6 +36,9 @@ class BidirectionalLSTM(nn.Module):
         """Outputs of the top layer, and each layer's last state, the two directions side by side.
 
         With ``lengths`` each row is read backwards from its own end, and what it was padded with changes nothing.
+
+        Raises:
+            ValueError: the inputs or the lengths have another shape than the network or each other.
         """
         finals = []
         for ahead, back in zip(self.ahead, self.back, strict=True):
@@ -52,6 +57,9 @@ class BidirectionalLSTM(nn.Module):
 
         Padding comes last in both directions, so it changes nothing before it, and all rows run in one piece:
         quicker than `forward` where every row has another length.
+
+        Raises:
+            ValueError: the inputs or the lengths have another shape than the network or each other.
         """
         for ahead, back in zip(self.ahead, self.back, strict=True):
             inputs = self._between(inputs)

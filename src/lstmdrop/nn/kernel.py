@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from statistics import median
 from typing import Literal
 
@@ -26,6 +27,35 @@ def running_on(kernel: Kernel) -> Iterator[None]:
         torch._C._set_mkldnn_enabled(before)
 
 
+@cache
+def can_run(kernel: Kernel, dtype: torch.dtype) -> bool:
+    """Whether this machine's CPU can train an LSTM on a kernel under autocast to ``dtype``; oneDNN's is tried.
+
+    oneDNN has no bfloat16 LSTM for processors without AVX-512; the native kernel computes everywhere. Without autocast
+    PyTorch itself looks for one that can.
+    """
+    if kernel == "native":
+        return True
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return kernel != "onednn"
+    if dtype not in (torch.bfloat16, torch.float16):
+        return True
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]), running_on(kernel):
+        layer = torch.nn.LSTM(8, 8)
+        try:
+            with torch.autocast("cpu", dtype):
+                outputs, _ = layer(torch.ones(2, 2, 8))
+            outputs.sum().backward()
+        except RuntimeError:
+            return False
+    return True
+
+
+def autocast_format() -> torch.dtype:
+    """The number format to which autocast rounds on a CPU now; float32 where it is off."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+
+
 def fastest_kernel(runs: Mapping[Kernel, Callable[[], Tensor]], repeats: int = 3) -> Kernel:
     """The kernel whose run and its backward pass take the least time (median of ``repeats``)."""
     return min(runs, key=lambda kernel: _seconds(kernel, runs[kernel], repeats))
@@ -33,7 +63,7 @@ def fastest_kernel(runs: Mapping[Kernel, Callable[[], Tensor]], repeats: int = 3
 
 def _seconds(kernel: Kernel, run: Callable[[], Tensor], repeats: int) -> float:
     durations = []
-    with running_on(kernel), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), running_on(kernel):
         for _ in range(repeats + 1):
             start = time.perf_counter()
             output = run()

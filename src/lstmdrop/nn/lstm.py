@@ -11,10 +11,19 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lstmdrop.nn.kernel import Kernel, fastest_kernel, running_on
-from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, fused_stack, scan
+from lstmdrop.nn.kernel import Kernel, autocast_format, can_run, fastest_kernel, running_on
+from lstmdrop.nn.recurrence import (
+    SILENT,
+    LayerWeights,
+    LSTMState,
+    Noise,
+    fused,
+    fused_stack,
+    require_state,
+    scan,
+)
 from lstmdrop.nn.rules import Regularizer
-from lstmdrop.nn.spans import WHOLE, Span, spans
+from lstmdrop.nn.spans import WHOLE, Span, require_lengths, spans
 from lstmdrop.nn.unrolled import Unrolled, UnrolledLayer
 
 
@@ -25,10 +34,19 @@ class RegularizedLSTM(nn.Module):
     checkpoint trained under one rule can be evaluated under any. Source: Zaremba, Sutskever & Vinyals 2014.
 
     ``kernel`` is the fused kernel of training, measured on the first training batch unless it is set.
+
+    Raises:
+        ValueError: a size or the number of layers is below 1.
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int, regularizer: Regularizer) -> None:
         super().__init__()
+        if min(input_size, hidden_size, num_layers) < 1:
+            raise ValueError(
+                f"an LSTM needs at least one feature, one unit and one layer, not {input_size}, {hidden_size} and "
+                f"{num_layers}"
+            )
+        self.input_size = input_size
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes)
         self.hidden_size = hidden_size
@@ -56,10 +74,16 @@ class RegularizedLSTM(nn.Module):
 
         With ``lengths`` each row ends after so many steps: its later outputs are zero, its state is the one
         after its own last step, and what it was padded with changes nothing.
+
+        Raises:
+            ValueError: the inputs, the state or the lengths have another shape than the network or each other.
         """
+        if not torch.compiler.is_exporting():  # there the sizes are symbols
+            self._require_fitting(inputs, state)
         state = self.initial_state(inputs.shape[1]) if state is None else state
         if lengths is None:
             return self._run(inputs, state, WHOLE)
+        require_lengths(lengths, *inputs.shape[:2])
         falling = lengths.cpu().argsort(descending=True, stable=True)
         order, back = falling.to(inputs.device), falling.argsort().to(inputs.device)
         state = LSTMState(*(part[:, order] for part in state))
@@ -68,13 +92,27 @@ class RegularizedLSTM(nn.Module):
         return outputs, LSTMState(*(part[:, back] for part in final))
 
     def unrolled(self, num_steps: int, batch_size: int) -> Unrolled:
-        """A pass of so many steps to be taken one by one, its dropout masks drawn now."""
+        """A pass of so many steps to be taken one by one, its dropout masks drawn now.
+
+        Raises:
+            ValueError: there is no step or no row.
+        """
+        if min(num_steps, batch_size) < 1:
+            raise ValueError(f"a pass needs at least one step and one row, not {num_steps} and {batch_size}")
         weights = self._weights()
         sizes = [layer.input.shape[1] for layer in weights] + [self.hidden_size]
         masks = [self._mask((num_steps, batch_size, size)) for size in sizes]
         noises = [self._noise(num_steps, batch_size, layer).steps(num_steps) for layer in weights]
         layers = [UnrolledLayer(self._drop_weights(layer), noise) for layer, noise in zip(weights, noises, strict=True)]
-        return Unrolled(layers, masks)
+        return Unrolled(layers, masks, (batch_size, self.input_size), (len(layers), batch_size, self.hidden_size))
+
+    def _require_fitting(self, inputs: Tensor, state: LSTMState | None) -> None:
+        if inputs.dim() != 3 or inputs.shape[2] != self.input_size or min(inputs.shape[:2]) < 1:
+            raise ValueError(
+                f"inputs of shape {tuple(inputs.shape)} do not fit this LSTM: it reads (time, batch, {self.input_size})"
+            )
+        if state is not None:
+            require_state(state, (len(self.layers), inputs.shape[1], self.hidden_size))
 
     def _run(self, inputs: Tensor, state: LSTMState, parts: Sequence[Span]) -> tuple[Tensor, LSTMState]:
         if self._takes_one_call(inputs, parts):
@@ -142,27 +180,31 @@ class RegularizedLSTM(nn.Module):
         return weights._replace(recurrent=self.regularizer.weight(weights.recurrent))
 
     def _kernel_for(self, inputs: Tensor) -> Kernel:
-        if not self.training:
-            return "onednn"  # fixed, so that a score never depends on a measurement
+        if not self.training:  # fixed, so that a score never depends on a measurement
+            is_cpu = inputs.device.type == "cpu"
+            return "native" if is_cpu and not can_run("onednn", autocast_format()) else "onednn"
         if self.kernel is None:
             self.kernel = self._measured_kernel(inputs)
         return self.kernel
 
     def _measured_kernel(self, inputs: Tensor) -> Kernel:
         if inputs.device.type == "cpu":
-            layer = self._copies()[-1:]
-            return fastest_kernel({kernel: partial(_run_layers, layer, inputs) for kernel in ("onednn", "native")})
+            layer, dtype = self._copies()[-1:], autocast_format()
+            kernels: tuple[Kernel, ...] = ("onednn", "native")
+            runs = {kernel: partial(_run_layers, layer, inputs) for kernel in kernels if can_run(kernel, dtype)}
+            return fastest_kernel(runs)
         if inputs.device.type == "cuda" and self.regularizer.library_rate is not None and len(self.layers) > 1:
-            runs: dict[Kernel, Callable[[], Tensor]] = {
+            calls: dict[Kernel, Callable[[], Tensor]] = {
                 "layers": partial(_run_layers, self._copies(), inputs),
                 "stack": partial(_run_one_call, self._copies(), inputs),
             }
-            return fastest_kernel(runs)
+            return fastest_kernel(calls)
         return "layers"
 
     def _copies(self) -> list[LayerWeights]:
         """Weights to measure with, laid out as the real ones, on which no gradient is to be left."""
-        copies = [copy.deepcopy(layer) for layer in self.layers]
+        with torch.inference_mode(False):
+            copies = [copy.deepcopy(layer).requires_grad_() for layer in self.layers]
         for layer in copies:
             assert isinstance(layer, nn.LSTM)
             layer.flatten_parameters()

@@ -22,6 +22,18 @@ class LSTMState(NamedTuple):
     cell: Tensor
 
 
+def require_state(state: LSTMState, shape: tuple[int, int, int]) -> None:
+    """Refuse a state of another shape: a kernel would read past its end, a scan would repeat it.
+
+    Raises:
+        ValueError: the hidden or the cell state is not of ``shape``, ``(layers, batch, hidden)``.
+    """
+    hidden, cell = state
+    if hidden.shape != shape or cell.shape != shape:
+        found = " and ".join(str(tuple(part.shape)) for part in state)
+        raise ValueError(f"a state of shapes {found} does not fit; (layers, batch, hidden) is {tuple(shape)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Noise:
     """What a rule does to the recurrent path of one layer, drawn before the scan starts.

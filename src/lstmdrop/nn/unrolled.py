@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, cell
+from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, cell, require_state
 from lstmdrop.nn.shared_factor import SharedFactor
 
 
@@ -34,11 +34,22 @@ class Unrolled:
     layers: Sequence[UnrolledLayer]
     masks: Sequence[Sequence[Tensor] | None]
     """By position (each layer's input, then the top output), by step; None where nothing is dropped."""
+    input_shape: tuple[int, int]
+    state_shape: tuple[int, int, int]
 
     def step(
         self, t: int, inputs: Float[Tensor, "batch features"], state: LSTMState
     ) -> tuple[Float[Tensor, "batch hidden"], LSTMState]:
-        """The top output of step ``t``, and the state after it."""
+        """The top output of step ``t``, and the state after it.
+
+        Raises:
+            ValueError: the inputs or the state have another shape than the pass.
+        """
+        if inputs.shape != self.input_shape:
+            raise ValueError(
+                f"inputs of shape {tuple(inputs.shape)} do not fit; (batch, features) is {self.input_shape}"
+            )
+        require_state(state, self.state_shape)
         states = []
         for number, (layer, *old) in enumerate(zip(self.layers, *state, strict=True)):
             states.append(layer.step(t, self._masked(number, t, inputs), LSTMState(*old)))

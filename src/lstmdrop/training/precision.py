@@ -29,6 +29,11 @@ def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextMan
     return nullcontext()
 
 
+def lstm_format(config: TrainingConfig) -> torch.dtype:
+    """The number format in which an LSTM is trained."""
+    return torch.bfloat16 if config.precision == "bf16" else torch.float32
+
+
 def _set_tf32(*, in_products: bool, in_cudnn: bool) -> None:
     with warnings.catch_warnings():  # some releases of PyTorch announce a newer way, which older ones do not have
         warnings.filterwarnings("ignore", message="Please use the new API settings")

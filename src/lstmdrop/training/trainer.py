@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Generic
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.errors import DataError, LstmdropError
+from lstmdrop.errors import ConfigError, DataError, LstmdropError
+from lstmdrop.metrics.score import are_better
+from lstmdrop.nn.kernel import Kernel, can_run
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
 from lstmdrop.training.averaging import WeightAverage
@@ -23,11 +26,13 @@ from lstmdrop.training.optimizer import (
     optimizer_tensors,
     scale_and_clip,
 )
-from lstmdrop.training.precision import autocast, set_switches
+from lstmdrop.training.precision import autocast, lstm_format, set_switches
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.random_state import load_random_state, random_state
 from lstmdrop.training.replay import Record, Replay, Update, recorder_on
 from lstmdrop.training.schedule import rate_at
+
+log = logging.getLogger("lstmdrop.training")
 
 
 class NonFiniteError(LstmdropError):
@@ -53,6 +58,7 @@ class Trainer(Generic[BatchT]):
         self.record: Record | None = recorder_on(self.device) if can_record else None
         self._start_pass()
         if self.config.kernel != "auto":
+            self._require_kernel()
             for lstm in self._lstms().values():
                 lstm.kernel = self.config.kernel
         set_switches(self.config)
@@ -128,10 +134,9 @@ class Trainer(Generic[BatchT]):
             DataError: the data is no longer what it was.
         """
         values = dict(checkpoint.values)
-        if values["data_sha256"] != self.task.data_sha256():
-            raise DataError("the data has changed since the run was started, so it cannot go on")
+        require_same_data(values["data_sha256"], self.task)
         for name, lstm in self._lstms().items():
-            lstm.kernel = values["kernels"].get(name)
+            lstm.kernel = self._runnable(values["kernels"].get(name))
         self.progress = Progress.from_json(values)
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
@@ -142,6 +147,25 @@ class Trainer(Generic[BatchT]):
         losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
+
+    def _require_kernel(self) -> None:
+        kernel, dtype = self.config.kernel, lstm_format(self.config)
+        if kernel != "auto" and self.device.type == "cpu" and not can_run(kernel, dtype):
+            raise ConfigError(
+                f"training.kernel={kernel}: it cannot run in {self.config.precision} on this processor; "
+                "training.kernel=native can, and auto chooses what can"
+            )
+
+    def _runnable(self, kernel: Kernel | None) -> Kernel | None:
+        """The kernel that a run was trained on so far, or none, to be measured anew, where it cannot run here."""
+        if kernel is None or self.device.type != "cpu" or can_run(kernel, lstm_format(self.config)):
+            return kernel
+        log.warning(
+            "the run was trained on the kernel %s, which cannot run on this processor: it goes on with another, "
+            "whose numbers differ in their last digits",
+            kernel,
+        )
+        return None
 
     def scored_weights(self) -> dict[str, Tensor]:
         """The model's state as it was last scored: with the mean of the weights where they are averaged."""
@@ -198,7 +222,7 @@ class Trainer(Generic[BatchT]):
             scores = self.task.evaluate("valid")
         self._require_finite(torch.tensor(scores[0].value))
         progress = self.progress
-        is_best = progress.best is None or scores[0].is_better_than(progress.best)
+        is_best = not progress.best or are_better(scores, progress.best)
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
@@ -207,7 +231,7 @@ class Trainer(Generic[BatchT]):
             training_loss=float(self.epoch_loss) / max(progress.epoch_items, 1),
             is_best=is_best,
         )
-        progress.start_epoch(scores[0] if is_best else None)
+        progress.start_epoch(scores if is_best else ())
         self.epoch_loss.zero_()
         self._start_pass()
         return event
@@ -227,6 +251,19 @@ class Trainer(Generic[BatchT]):
     def _lstms(self) -> dict[str, RegularizedLSTM]:
         modules = self.task.model.named_modules()
         return {name: module for name, module in modules if isinstance(module, RegularizedLSTM)}
+
+
+def require_same_data(sha256: str, task: Task[Any]) -> None:
+    """Refuse to go on with other data, wherever it lies.
+
+    Raises:
+        DataError: its hash is another than ``sha256``.
+    """
+    if task.data_sha256() != sha256:
+        raise DataError(
+            "the data has changed since the run was started, so it cannot go on "
+            f"(it was {sha256[:12]}, and is {task.data_sha256()[:12]})"
+        )
 
 
 def _after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:

@@ -10,7 +10,7 @@ from lstmdrop.discovery import preset_folder
 from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
 from lstmdrop_tasks.asr.config import ASRConfig, ASRPrediction
 from lstmdrop_tasks.asr.corpora.datasets import DATASETS
-from lstmdrop_tasks.asr.segments import SEGMENTS
+from lstmdrop_tasks.asr.segments import segments
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +79,7 @@ PLUGIN = TaskPlugin(
     predict=_predict,
     bench=_bench,
     references=_references,
-    segments=SEGMENTS,
+    segments=segments,
     tune=_tune,
     graphs=_graphs,
     assets_for_training=("transcripts.txt", "left_out.txt"),

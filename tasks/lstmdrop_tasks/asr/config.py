@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import IN_JSON, DataConfig, OnlyWhere, Section, TaskConfig, TrainingConfig
+from lstmdrop.metrics.word_error_rate import Normalisation
 
 Objective = Literal["ctc", "frames"]
 
@@ -27,6 +28,11 @@ class ASRDataConfig(DataConfig):
     )
     vocabulary_size: Annotated[int | None, WRITTEN] = Field(
         default=None, ge=3, description="tokens of ctc; default: all characters"
+    )
+    normalisation: Annotated[Normalisation, WRITTEN] = Field(
+        default="spoken",
+        description="of transcripts, in training and in scoring: spoken is lower case without punctuation, none is as "
+        "they are written",
     )
     max_seconds: float = Field(default=30.0, gt=0, description="longer training utterances are left out")
 
@@ -100,6 +106,8 @@ class ASRTrainingConfig(TrainingConfig):
 
 class ASRDecodingConfig(Section):
     """How ctc's outputs become text."""
+
+    neutral = frozenset({"batch_size"})
 
     beam_size: Annotated[int, WRITTEN] = Field(default=1, ge=1, description="prefixes kept; 1 without an LM is greedy")
     lm: Annotated[Path | None, WRITTEN] = Field(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
+    from lstmdrop.metrics.segments import SegmentsOf
     from lstmdrop.task import Split
     from lstmdrop_tasks.caption.task import ImageCaptioning
 
@@ -68,6 +69,10 @@ def _graphs(task: ImageCaptioning) -> Mapping[str, Graph]:
     return graphs(task)
 
 
+def _segments(config: CaptionConfig) -> Mapping[str, SegmentsOf]:
+    return CAPTION_SEGMENTS
+
+
 PLUGIN = TaskPlugin(
     name="caption",
     summary="image captioning: CIDEr-D, BLEU, captioned images",
@@ -81,7 +86,7 @@ PLUGIN = TaskPlugin(
     bench=_bench,
     references=_references,
     examples=_examples,
-    segments=CAPTION_SEGMENTS,
+    segments=_segments,
     graphs=_graphs,
     scoring_settings=("decoding", "scoring", "images.batch_size"),
     assets_for_training=("first_stage.safetensors",),

@@ -16,6 +16,7 @@ from lstmdrop.config import (
     DataConfig,
     OnlyWhere,
     Section,
+    Seed,
     TaskConfig,
     TrainingConfig,
 )
@@ -43,6 +44,8 @@ class CaptionDataConfig(DataConfig):
 
 class ImageConfig(Section):
     """What the network sees of an image."""
+
+    neutral = frozenset({"batch_size"})
 
     encoder: str = Field(
         default="efficientnet-lite0",
@@ -80,6 +83,8 @@ class CaptionTrainingConfig(TrainingConfig):
 
 class CaptionDecodingConfig(Section):
     """How captions are searched for."""
+
+    neutral = frozenset({"batch_size"})
 
     beam_size: int = Field(default=5, ge=1)
     length_penalty: Annotated[float, WITH_BEAM] = Field(
@@ -127,6 +132,7 @@ class CaptionPrediction(Section):
     length_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, description="above 1 favours longer captions"
     )
+    max_length: int | None = Field(default=None, ge=1, description="tokens after which a caption is cut")
     num_best: Annotated[int, IN_JSON] = Field(
         default=1, ge=1, description="captions an image in the JSON output, best first"
     )
@@ -141,7 +147,7 @@ class CaptionPrediction(Section):
     top_p: Annotated[float | None, DRAWING] = Field(
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
     )
-    seed: Annotated[int, DRAWING] = Field(default=1, ge=0, description="other seeds draw other captions")
+    seed: Annotated[Seed, DRAWING] = Field(default=1, description="other seeds draw other captions")
     attention: Path | None = Field(
         default=None, description="a PNG file for a picture of where each word of one caption looked"
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, OnlyWhere, Section, TaskConfig, TrainingConfig
+from lstmdrop.config import DataConfig, OnlyWhere, Section, Seed, TaskConfig, TrainingConfig
 
 COUNTED = OnlyWhere(lambda config: config.data.tokens in ("word", "character"), "with data.tokens=word or character")
 SAMPLING = OnlyWhere(lambda options: not options.score, "without --score")
@@ -74,5 +74,5 @@ class LMPrediction(Section):
         default=(), description="a token never to sample; may be repeated"
     )
     num_samples: Annotated[int, SAMPLING] = Field(default=1, ge=1, description="texts to sample")
-    seed: Annotated[int, SAMPLING] = Field(default=1, ge=0, description="other seeds give other samples")
+    seed: Annotated[Seed, SAMPLING] = Field(default=1, description="other seeds give other samples")
     score: bool = Field(default=False, description="in place of sampling, log-probability of each line and token")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmdrop.data.registry import contents, locate, whole_split
+from lstmdrop.data.registry import contents, expanded, locate, whole_split
 from lstmdrop.data.text import require_text
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.lm.datasets import DATASETS, DEMO, SPLITS, TEXT8
@@ -58,7 +58,7 @@ def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split]
         return _in_folder(demo_folder(), "remove its folder and run again")
     if data in {dataset.name for dataset in DATASETS}:
         return _published(data, locate(data, data_dir))
-    path = Path(data).expanduser()
+    path = expanded(data)
     if path.is_dir():
         advice = (
             f"a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone\n{contents(path)}"

@@ -15,7 +15,7 @@ from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, perplexity_score
+from lstmdrop.metrics.perplexity import LogProbs, Predicted, mixture_log_probs, stream_perplexities, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Split
@@ -141,11 +141,11 @@ def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | N
     """
     members = _Members(tasks, split)
     log_probs, num_models = mixture_log_probs(members)
-    vocabulary_size, _, data_sha256 = members.identity
     if outputs is not None:
         np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32))
-    score = perplexity_score(log_probs, vocabulary_size=vocabulary_size, data_sha256=data_sha256, num_models=num_models)
-    return [score]
+    assert members.predicted is not None
+    warn_of_unknown(members.predicted.num_unknown, log_probs.size, f"the {split} text")
+    return stream_perplexities(log_probs, members.predicted, members.is_known, num_models)
 
 
 class _Members:
@@ -154,16 +154,17 @@ class _Members:
     def __init__(self, tasks: Iterable[LanguageModelling], split: Split) -> None:
         self.tasks = tasks
         self.split: Split = split
-        self.identity: tuple[int, str, str] = (0, "", "")
+        self.predicted: Predicted | None = None
+        self.is_known = np.zeros(0, np.bool_)
+        """Of each token but the first, whether it is another than ``<unk>``."""
 
     def __iter__(self) -> Iterator[LogProbs]:
         for task in self.tasks:
-            identity = (
-                len(task.tokenizer.vocabulary), task.tokenizer.fingerprint, task.store(self.split).sha256
-            )  # fmt: skip
-            if self.identity[0] and self.identity != identity:
+            store, tokenizer = task.store(self.split), task.tokenizer
+            predicted = Predicted(len(tokenizer.vocabulary), tokenizer.fingerprint, store.num_unknown, store.sha256)
+            if self.predicted not in (None, predicted):
                 raise DataError("these runs differ in vocabulary or test text: their probabilities cannot be averaged")
-            self.identity = identity
+            self.predicted, self.is_known = predicted, store.tokens[1:] != tokenizer.unk
             log_probs = task.log_probs(self.split)
             del task  # the next model is built only after this one is gone
             yield log_probs

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmdrop.discovery import preset_folder
+from lstmdrop.errors import DataError
 from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
 from lstmdrop_tasks.mt.config import MTConfig, MTPrediction
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS
@@ -58,7 +59,7 @@ def _references(config: MTConfig, data_dir: Path | None) -> Sequence[ScoredItem]
     from lstmdrop.data.text import read_lines
     from lstmdrop_tasks.mt.corpora.find import find_corpus
 
-    text = find_corpus(config.data.name, config.data.pair, data_dir).test
+    text = find_corpus(config.data.name, config.data.pair, data_dir, config.data.layout).test
     pairs = zip(read_lines(text.source), read_lines(text.target), strict=True)
     return [ScoredItem([target], source) for source, target in pairs]
 
@@ -73,6 +74,15 @@ def _graphs(task: MachineTranslation) -> Mapping[str, Graph]:
     from lstmdrop_tasks.mt.export import graphs
 
     return graphs(task)
+
+
+def _oddities(path: Path) -> Iterator[str]:
+    from lstmdrop_tasks.mt.corpora.oddities import is_parallel, oddities
+
+    try:
+        yield from oddities(str(path), None) if is_parallel(path) else ()
+    except DataError as error:
+        yield str(error)
 
 
 PLUGIN = TaskPlugin(
@@ -91,5 +101,6 @@ PLUGIN = TaskPlugin(
     references=_references,
     examples=_examples,
     graphs=_graphs,
-    scoring_settings=("decoding", "scoring", "data.pair", "data.columns"),
+    oddities=_oddities,
+    scoring_settings=("decoding", "scoring", "data.pair", "data.columns", "data.header", "data.quoted"),
 )

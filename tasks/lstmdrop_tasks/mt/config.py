@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import (
@@ -15,20 +16,41 @@ from lstmdrop.config import (
     WITH_BEAM,
     DataConfig,
     Section,
+    Seed,
     TaskConfig,
     TrainingConfig,
 )
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName
+from lstmdrop_tasks.mt.corpora.table import TableLayout
 
 
 class MTDataConfig(DataConfig):
     """Which pairs of sentences, and how they are cut into tokens."""
 
     pair: str | None = Field(default=None, description="languages, such as en-fr; default: the dataset's own")
+    columns: tuple[PositiveInt, PositiveInt] | None = Field(
+        default=None, description="of a table, source first, such as 2,4; default: the first two"
+    )
+    header: bool = Field(default=False, description="the first row of a table names its columns")
+    quoted: bool = Field(default=False, description="cells may stand in double quotes, as in any .csv")
     tokens: Literal["bpe", "unigram", "word", "character"] = "bpe"
     joint: bool = Field(default=True, description="one set of tokens for both languages")
     vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of the joint set, or of the source")
     target_vocabulary_size: int | None = Field(default=None, ge=3, description="of the target; default: as the source")
     max_length: int = Field(default=100, ge=1, description="training pairs with a side of more tokens are left out")
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _columns_are_two(cls, given: object) -> object:
+        columns = re.split(r"\s*,\s*", given.strip()) if isinstance(given, str) else given
+        if columns is not None and not (isinstance(columns, list | tuple) and len({*columns}) == len(columns) == 2):
+            raise ValueError("two different columns, source first, such as 2,4")
+        return columns
+
+    @property
+    def layout(self) -> TableLayout:
+        """Which cells of a table are the pairs."""
+        return TableLayout(self.columns, self.header, self.quoted)
 
     @model_validator(mode="after")
     def _joint_has_one_size(self) -> Self:
@@ -82,6 +104,8 @@ class MTTrainingConfig(TrainingConfig):
 class MTDecodingConfig(Section):
     """How translations are searched for."""
 
+    neutral = frozenset({"batch_size"})
+
     beam_size: int = Field(default=5, ge=1)
     length_penalty: Annotated[float, WITH_BEAM] = Field(
         default=1.0, ge=0, allow_inf_nan=False, description="log-probabilities are divided by length ** this"
@@ -89,7 +113,22 @@ class MTDecodingConfig(Section):
     coverage_penalty: Annotated[float, WITH_BEAM] = Field(
         default=0.0, ge=0, allow_inf_nan=False, description="weight of Wu et al. 2016, equation 14"
     )
+    max_length_ratio: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="a translation is cut after so many times the source's "
+        "tokens and ten more; default: as the training pairs need, at least 2"
+    )  # fmt: skip
     batch_size: int = Field(default=128, ge=1, description="sentences searched at a time; changes speed only")
+
+
+class MTScoringConfig(Section):
+    """How translations are scored."""
+
+    tokenize: TokenizerName | Literal["auto"] = Field(
+        default="auto",
+        description="sacreBLEU's tokeniser; auto follows the target language: zh, ja-mecab, ko-mecab, char for those "
+        "without blanks, else 13a",
+    )
+    lowercase: bool = Field(default=False, description="BLEU and chrF whatever the case")
 
 
 class MTConfig(TaskConfig):
@@ -100,6 +139,7 @@ class MTConfig(TaskConfig):
     model: MTModelConfig = MTModelConfig()
     training: MTTrainingConfig = MTTrainingConfig()
     decoding: MTDecodingConfig = MTDecodingConfig()
+    scoring: MTScoringConfig = MTScoringConfig()
 
     @model_validator(mode="after")
     def _coverage_has_attention(self) -> Self:
@@ -120,6 +160,10 @@ class MTPrediction(Section):
     coverage_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, allow_inf_nan=False, description="above 0 favours looking at every word"
     )
+    max_length_ratio: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="a translation is cut after so many times the source's "
+        "tokens and ten more"
+    )  # fmt: skip
     num_best: Annotated[int, IN_JSON] = Field(
         default=1, ge=1, description="translations a line, best first, for --json"
     )
@@ -134,7 +178,7 @@ class MTPrediction(Section):
     top_p: Annotated[float | None, DRAWING] = Field(
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
     )
-    seed: Annotated[int, DRAWING] = Field(default=1, ge=0, description="other seeds draw other translations")
+    seed: Annotated[Seed, DRAWING] = Field(default=1, description="other seeds draw other translations")
     attention: Path | None = Field(
         default=None, description="an SVG file for a picture of where each word of one translation looked"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lstmdrop.data.registry import contents, locate
+from lstmdrop.data.registry import contents, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.asr.corpora.common_voice import FILES, common_voice
@@ -48,7 +48,7 @@ def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split]
         return demo()
     if data in PUBLISHED:
         return PUBLISHED[data](locate(data, data_dir), ())
-    path = Path(data).expanduser()
+    path = expanded(data)
     if path.is_file():
         return one_manifest(path, scored)
     if not path.is_dir():

@@ -62,7 +62,7 @@ def own(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
 
 def split_by_draw(image: str) -> Split:
     """Where an image goes that nobody has put anywhere: eight in ten train."""
-    share = int.from_bytes(blake2b(image.encode(), digest_size=8).digest(), "big") / 2**64
+    share = int.from_bytes(blake2b(image.encode(errors="surrogateescape"), digest_size=8).digest(), "big") / 2**64
     return "test" if share < HELD_OUT else "valid" if share < 2 * HELD_OUT else "train"
 
 

@@ -58,7 +58,7 @@ def make(recipe: Recipe) -> ParallelCorpus:
     settings = {"split": recipe.split, **asdict(recipe.rules), **some}
     contents = remembered_sha256(*recipe.inputs)
     key = hashlib.sha256(json.dumps([VERSION, settings, contents]).encode()).hexdigest()
-    folder = cache_dir() / "corpora" / f"{recipe.name}-{recipe.pair}-{key[:16]}"
+    folder = cache_dir() / "corpora" / "-".join((recipe.name, *recipe.pair, key[:16]))
     if not folder.is_dir():
         with atomic_folder(folder) as unfinished:
             report = {split: _write_split(recipe, split, unfinished) for split in recipe.sources}
