@@ -11,9 +11,9 @@ from typing import Any
 
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.settings import naming_moved_data, require_taken, resolve_config
-from lstmdrop.config import differences
+from lstmdrop.config import differences, resolve
 from lstmdrop.discovery import load_plugin
-from lstmdrop.errors import BoundMissedError, DataError, UsageError
+from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import Run
@@ -143,7 +143,15 @@ def open_runs(task: str, directories: Sequence[Path]) -> list[Run]:
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")
+        _require_settings(task, run)
     return runs
+
+
+def _require_settings(task: str, run: Run) -> None:
+    try:
+        resolve(load_plugin(task).config, [run.config()])
+    except ConfigError as error:
+        raise DataError(f"{run.directory}/config.json has been changed: {error}") from None
 
 
 def _require_different(directories: Sequence[Path]) -> None:

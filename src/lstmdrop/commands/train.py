@@ -184,8 +184,11 @@ def _restore(run: Run, trainer: Trainer[Any]) -> list[str]:
 
 def _is_past(entry: Mapping[str, Any], progress: Progress) -> bool:
     """Whether a log entry lies before the state: an epoch's scores come after its last step, at the same count."""
-    is_scored = entry["event"] != "evaluated" or entry["epoch"] < progress.epoch
-    return bool(entry["step"] <= progress.step and is_scored)
+    try:
+        is_scored = entry["event"] != "evaluated" or entry["epoch"] < progress.epoch
+        return bool(entry["step"] <= progress.step and is_scored)
+    except (KeyError, TypeError):  # no line of ours
+        return False
 
 
 def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Interruption) -> None:
