@@ -164,3 +164,14 @@ def test_a_run_of_another_task_is_no_language_model(toys: dict[str, tuple[str, l
     run = train("asr", size="tiny", data=data, overrides=[*overrides, "training.epochs=1"], out=tmp_path / "run")
     with pytest.raises(UsageError, match="--lm takes one of"):
         load_language_model(run.directory)
+
+
+def test_the_signature_tells_language_models_of_one_vocabulary_apart(
+    toys: dict[str, tuple[str, list[str]]], trained: Callable[[str], Path], tmp_path: Path
+) -> None:
+    data, overrides = toys["lm"]
+    few = [*overrides, "training.epochs=1"]
+    other = train("lm", size="tiny", data=data, seed=7, overrides=few, out=tmp_path / "lm").directory
+    first, again, second = (load_language_model(run) for run in (trained("lm"), trained("lm"), other))
+    assert first.tokenizer.fingerprint == second.tokenizer.fingerprint
+    assert first.fingerprint == again.fingerprint != second.fingerprint

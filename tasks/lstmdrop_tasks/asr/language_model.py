@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +45,10 @@ class Context:
 class LanguageModel:
     """Reads many texts side by side, a token at a time."""
 
-    def __init__(self, model: _NextLogits, tokenizer: Tokenizer) -> None:
+    def __init__(self, model: _NextLogits, tokenizer: Tokenizer, fingerprint: str = "") -> None:
         self.tokenizer = tokenizer
+        self.fingerprint = fingerprint or tokenizer.fingerprint
+        """Identity of what it says: of its tokens and its weights."""
         self._model = model
 
     def start(self) -> Context:
@@ -84,6 +87,10 @@ def load_language_model(directory: Path) -> LanguageModel:
     built: Any = plugin.build(resolve(plugin.config, [run.config()]), run.assets, torch.device("cpu"), None)
     if not hasattr(built.model, "next_logits") or not hasattr(built, "tokenizer"):
         raise UsageError(f"{directory} is a run of {plugin.name}; --lm takes one of 'lstmdrop train lm'")
-    built.model.load_state_dict(run.load_best().tensors)
+    weights = run.load_best().tensors
+    built.model.load_state_dict(weights)
     built.model.eval()
-    return LanguageModel(built.model, built.tokenizer)
+    digest = hashlib.sha256(built.tokenizer.fingerprint.encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode() + tensor.float().cpu().numpy().tobytes())
+    return LanguageModel(built.model, built.tokenizer, digest.hexdigest())
