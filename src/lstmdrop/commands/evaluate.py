@@ -13,7 +13,7 @@ from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.settings import AnyPath, as_paths, naming_moved_data, resolve_config
 from lstmdrop.config import differences, setting_names
 from lstmdrop.discovery import load_plugin
-from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
+from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError, as_list
 from lstmdrop.layers import flatten, parse_override
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin
@@ -90,7 +90,7 @@ def tune(
     return [f"{key}={value}" for key, value in found.items()]
 
 
-def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: str | None) -> None:
+def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: AnyPath | None) -> None:
     path = Path(data or "").expanduser().resolve()
     if path.is_file() and any(resolve_config(plugin, stored=run.config()).data.name == str(path) for run in runs):
         log.warning(
@@ -101,7 +101,9 @@ def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: str | None)
 
 
 def _overridden(overrides: Sequence[str]) -> dict[str, Any]:
-    return {key: value for text in overrides for key, value in flatten(parse_override(text)).items()}
+    return {
+        key: value for text in as_list("overrides", overrides) for key, value in flatten(parse_override(text)).items()
+    }
 
 
 def _require_about_scoring(plugin: TaskPlugin, overrides: Sequence[str]) -> None:

@@ -33,7 +33,8 @@ def predict(
         DataError: a run or its checkpoint is missing or damaged.
     """
     plugin = load_plugin(task)
-    inputs = map(str, as_list("inputs", inputs))
+    given = as_list("inputs", inputs)
+    lines = [str(one) for one in given] if isinstance(given, Sequence) else map(str, given)
     chosen = options or resolve(plugin.prediction, [settings])
     models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
-    yield from plugin.predict(models, inputs, chosen)
+    yield from plugin.predict(models, lines, chosen)

@@ -153,7 +153,6 @@ class AttentionDecoder(nn.Module):
         return AttentionState(_selected(state.lstm, rows), state.feed[rows], state.memory.select(rows))
 
     def _run(self, inputs: Tensor, state: AttentionState) -> tuple[Tensor, Tensor, AttentionState]:
-        require_shape("inputs", inputs, ("time", "batch"))
         unrolled = self.lstm.unrolled(*inputs.shape)
         lstm, feed, memory = state
         read, combine = MemoryReader(memory), SharedFactor(self.combine.weight.t())
