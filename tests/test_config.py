@@ -204,7 +204,7 @@ def test_a_section_knows_no_other_keys() -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**32 + 1, 2**64])
 def test_a_seed_that_would_be_another_one_is_refused_with_its_range(seed: int) -> None:
-    with pytest.raises(ConfigError, match=rf"seed = {seed}: input should be (less than 4294967296|greater)"):
+    with pytest.raises(ConfigError, match=rf"seed: {seed} is no seed: they go from 0 to 4294967295"):
         resolve(TaskConfig, [{"task": "lm", "seed": seed}])
 
 

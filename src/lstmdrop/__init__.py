@@ -6,6 +6,9 @@ that ``import lstmdrop`` costs nothing.
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 TYPE_CHECKING = False  # as typing has it, which takes a moment to import
 if TYPE_CHECKING:
     from typing import Any
@@ -33,3 +36,17 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(f"lstmdrop.commands.{name}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: object) -> None:
+        """Keep ``lstmdrop.report`` the command, where importing the folder of that name would take its place."""
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lstmdrop.errors import ConfigError, UsageError, did_you_mean
 from lstmdrop.layers import Layer, flatten, merge
@@ -41,8 +41,17 @@ class Section(BaseModel):
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-"""What PyTorch's generator on a CPU tells apart: of a larger number it would look at the last 32 bits alone."""
+LARGEST_SEED = 2**32 - 1
+
+
+def _own_numbers(seed: int) -> int:
+    if not 0 <= seed <= LARGEST_SEED:  # PyTorch's generator on a CPU starts from 32 bits: larger ones repeat these
+        raise ValueError(f"{seed} is no seed: they go from 0 to {LARGEST_SEED}")
+    return seed
+
+
+Seed = Annotated[int, AfterValidator(_own_numbers)]
+"""Of random choices: each gives numbers of its own."""
 
 RuleName = Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"]
 

@@ -24,8 +24,8 @@ BEFORE_TRAINING = ("tensorboard", "log.jsonl", "assets", "config.json")
 class Run:
     """The files of one run; nothing else in the toolkit knows their names."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
 
     @classmethod
     def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:

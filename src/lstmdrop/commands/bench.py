@@ -9,6 +9,7 @@ from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.provenance import device_name
 from lstmdrop.commands.settings import require_taken, resolve_config
 from lstmdrop.discovery import load_plugin
+from lstmdrop.errors import as_list
 from lstmdrop.training.precision import set_switches
 from lstmdrop.training.stopwatch import matrix_product_rate
 
@@ -54,7 +55,7 @@ def bench(
     plugin = load_plugin(task)
     require_taken(plugin, "bench", overrides, SETTINGS)
     chosen = choose_device(device)
-    configs = [resolve_config(plugin, size, overrides=overrides) for size in sizes]
+    configs = [resolve_config(plugin, size, overrides=overrides) for size in as_list("sizes", sizes)]
     for config in configs:
         set_switches(config.training)
         rate = matrix_product_rate(chosen)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.settings import naming_moved_data, require_taken, resolve_config
+from lstmdrop.commands.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
 from lstmdrop.config import differences, resolve
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
@@ -26,8 +26,8 @@ log = logging.getLogger("lstmdrop.evaluate")
 def evaluate(
     task: str,
     *,
-    runs: Sequence[Path] = (),
-    data: str | None = None,
+    runs: Sequence[AnyPath] = (),
+    data: AnyPath | None = None,
     split: str = "test",
     device: str = "auto",
     data_dir: Path | None = None,
@@ -60,8 +60,8 @@ def evaluate(
 def tune(
     task: str,
     *,
-    runs: Sequence[Path] = (),
-    data: str | None = None,
+    runs: Sequence[AnyPath] = (),
+    data: AnyPath | None = None,
     split: str = "valid",
     scored: str | None = None,
     device: str = "auto",
@@ -88,7 +88,7 @@ def tune(
     return [f"{key}={value}" for key, value in found.items()]
 
 
-def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: str | None) -> None:
+def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: AnyPath | None) -> None:
     path = Path(data or "").expanduser().resolve()
     if path.is_file() and any(resolve_config(plugin, stored=run.config()).data.name == str(path) for run in runs):
         log.warning(
@@ -98,7 +98,7 @@ def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: str | None)
         )
 
 
-def _has_moved(run: Run, data: str) -> bool:
+def _has_moved(run: Run, data: AnyPath) -> bool:
     """Whether a file is the run's own, in another place: then its splits are those of the run."""
     path, old = Path(data), Path(str(run.config()["data"]["name"]))
     moved = path.is_file() and old.is_absolute() and old.name == path.name and not old.exists()
@@ -131,15 +131,16 @@ def require_bound(score: Score, bound: float) -> None:
         raise BoundMissedError(f"{score.name} {score.value:.4g} is {relation} the bound {bound:g}")
 
 
-def open_runs(task: str, directories: Sequence[Path]) -> list[Run]:
+def open_runs(task: str, directories: Sequence[AnyPath] | AnyPath) -> list[Run]:
     """The runs in ``directories``, or the newest finished run of the task.
 
     Raises:
         UsageError: a run is of another task, or there twice.
         DataError: there is no such run.
     """
-    _require_different(directories)
-    runs = [Run.open(directory) for directory in directories] or [Run.newest(task)]
+    paths = as_paths(directories)
+    _require_different(paths)
+    runs = [Run.open(directory) for directory in paths] or [Run.newest(task)]
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")
@@ -173,7 +174,7 @@ def load_tasks(
     plugin: TaskPlugin,
     runs: Sequence[Run],
     device: str,
-    data: str | None,
+    data: AnyPath | None,
     data_dir: Path | None,
     overrides: Sequence[str] = (),
     scored: Sequence[Split] = (),
@@ -199,7 +200,7 @@ def _warn_of_other_searches(plugin: TaskPlugin, runs: Sequence[Run], overrides: 
 
 
 def _load_task(
-    plugin: TaskPlugin, run: Run, device: str, data: str | None, data_dir: Path | None, overrides: Sequence[str],
+    plugin: TaskPlugin, run: Run, device: str, data: AnyPath | None, data_dir: Path | None, overrides: Sequence[str],
     scored: Sequence[Split],
 ) -> Task[Any]:  # fmt: skip
     run.require_assets()

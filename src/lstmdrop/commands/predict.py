@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
+from lstmdrop.commands.settings import AnyPath
 from lstmdrop.config import Section, require_effect, resolve
 from lstmdrop.discovery import load_plugin
+from lstmdrop.errors import as_list
 
 
 def predict(
     task: str,
     *,
-    runs: Sequence[Path] = (),
-    inputs: Iterable[str] = (),
+    runs: Sequence[AnyPath] = (),
+    inputs: Iterable[AnyPath] = (),
     options: Section | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
@@ -26,12 +28,15 @@ def predict(
     ``settings`` are the fields of the task's prediction options, for example ``prompt`` and ``temperature``.
 
     Raises:
+        UsageError: ``inputs`` is one string, not several.
         ConfigError: a setting is unknown or out of range.
         UsageError: a setting has no effect beside the others.
         DataError: a run or its checkpoint is missing or damaged.
     """
     plugin = load_plugin(task)
+    given = as_list("inputs", inputs)
+    lines = [str(one) for one in given] if isinstance(given, Sequence) else map(str, given)
     chosen = options or resolve(plugin.prediction, [settings])
     require_effect(chosen)
     models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
-    yield from plugin.predict(models, inputs, chosen)
+    yield from plugin.predict(models, lines, chosen)

@@ -9,20 +9,27 @@ from pathlib import Path
 from lstmdrop.config import TaskConfig, resolve, setting_names, without_effect
 from lstmdrop.data.registry import expanded
 from lstmdrop.discovery import find_preset
-from lstmdrop.errors import ConfigError, DataError
+from lstmdrop.errors import ConfigError, DataError, as_list
 from lstmdrop.layers import Layer, flatten, nest, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 
 DEFAULT_SIZE = "small"
 
+AnyPath = str | Path
+
+
+def as_paths(directories: Sequence[AnyPath] | AnyPath) -> list[Path]:
+    """Each as a path; one alone is a list of one."""
+    return [Path(each) for each in ([directories] if isinstance(directories, str | Path) else directories)]
+
 
 def resolve_config(
     plugin: TaskPlugin,
     size: str | None = None,
-    data: str | None = None,
+    data: AnyPath | None = None,
     regularizer: str | None = None,
     seed: int | None = None,
-    preset: Path | None = None,
+    preset: AnyPath | None = None,
     overrides: Sequence[str] = (),
     *,
     stored: Layer | None = None,
@@ -36,12 +43,17 @@ def resolve_config(
         ConfigError: a size, a key or a value is wrong, or the settings are of another task.
     """
     from_file = {} if preset is None else read_preset(preset)
-    overridden = [parse_override(text) for text in overrides]
+    overridden = [parse_override(text) for text in as_list("overrides", overrides)]
     _require_task(plugin.name, [stored or {}, from_file, *overridden])
     if stored is None:
         size = size or str(from_file.get("size", DEFAULT_SIZE))
         stored = find_preset(plugin, size)
-    options = {"data.name": data, "regularizer.rule": regularizer, "seed": seed, "size": size}
+    options = {
+        "data.name": None if data is None else str(data),
+        "regularizer.rule": regularizer,
+        "seed": seed,
+        "size": size,
+    }
     named = [nest(key, value) for key, value in options.items() if value is not None]
     config = resolve(plugin.config, [stored, from_file, *named, *overridden])
     _require_effect(config, [*named, *overridden])
@@ -57,7 +69,8 @@ def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], place
     """
     known = setting_names(plugin.config)
     taken = [name for name in known if any(name == place or name.startswith(f"{place}.") for place in places)]
-    given = {key: value for text in overrides for key, value in flatten(parse_override(text)).items()}
+    layers = map(parse_override, as_list("overrides", overrides))
+    given = {key: value for layer in layers for key, value in flatten(layer).items()}
     for key in given:
         if key in known and key not in taken:  # one that does not exist is told the nearest
             hint = "; other data is given with --data" if key == "data.name" else ""
@@ -69,7 +82,7 @@ def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], place
 def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:
     """Refuse what was given and changes nothing; a default may be given anywhere."""
     flat = {key for layer in given for key in flatten(layer)}
-    defaults = flatten(type(config)().model_dump())
+    defaults = flatten(type(config)(task=config.task).model_dump())
     values = flatten(config.model_dump())
     for key, mark in without_effect(config, flat):
         if values[key] != defaults[key]:

@@ -12,7 +12,7 @@ from typing import Any
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.interruption import Interruption
 from lstmdrop.commands.result import run_result
-from lstmdrop.commands.settings import naming_moved_data, resolve_config
+from lstmdrop.commands.settings import AnyPath, naming_moved_data, resolve_config
 from lstmdrop.config import TaskConfig, differences, neutral_settings, resolve
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError, did_you_mean
@@ -54,12 +54,12 @@ def train(
     task: str,
     *,
     size: str | None = None,
-    data: str | None = None,
+    data: AnyPath | None = None,
     regularizer: str | None = None,
     seed: int | None = None,
-    preset: Path | None = None,
+    preset: AnyPath | None = None,
     overrides: Sequence[str] = (),
-    out: Path | None = None,
+    out: AnyPath | None = None,
     device: str = "auto",
     resume: bool = False,
     data_dir: Path | None = None,
@@ -147,9 +147,11 @@ def _require_alike(run: Run, plugin: TaskPlugin, config: TaskConfig) -> None:
         )
 
 
-def _require_named_data(directory: Path, data: str | None, preset: Path | None, overrides: Sequence[str]) -> None:
+def _require_named_data(
+    directory: Path, data: AnyPath | None, preset: AnyPath | None, overrides: Sequence[str]
+) -> None:
     """Where there is no run to go on with, the name may be wrong: no other data is trained on unasked."""
-    layers = [read_preset(preset)] if preset else []
+    layers = [read_preset(Path(preset))] if preset else []
     layers += map(parse_override, overrides)
     if data is None and not any("data.name" in flatten(layer) for layer in layers):
         runs = [str(path.parent) for path in directory.parent.glob("*/config.json")]

@@ -128,7 +128,8 @@ def contents(folder: Path) -> str:
 
 def _places(data_dir: Path | None) -> list[Path]:
     environment = os.environ.get("LSTMDROP_DATA")
-    places = [place for place in (data_dir, expanded(environment) if environment else None) if place is not None]
+    named = Path(data_dir) if data_dir else None
+    places = [place for place in (named, expanded(environment) if environment else None) if place is not None]
     try:
         return [*places, cache_dir() / "datasets"]
     except DataError:

@@ -8,7 +8,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.utils import SACREBLEU_DIR
 
-from lstmdrop.errors import MissingPartError
+from lstmdrop.errors import MissingPartError, as_list
 from lstmdrop.metrics.bleu_tokenizer import DEFAULT, TokenizerName
 from lstmdrop.metrics.score import Score
 
@@ -55,7 +55,7 @@ def translation_scores(
         ValueError: there is nothing to score, or not one hypothesis a reference.
         MissingPartError: what the tokeniser needs is not here.
     """
-    if not references or len(hypotheses) != len(references):
+    if not as_list("references", references) or len(as_list("hypotheses", hypotheses)) != len(references):
         raise ValueError(f"{len(hypotheses)} translations cannot be scored against {len(references)} references")
     metrics = {"bleu": bleu_metric(tokenize, lowercase=lowercase), "chrf": CHRF(lowercase=lowercase)}
     scores = []

@@ -11,6 +11,7 @@ from typing import Literal
 
 import jiwer
 
+from lstmdrop.errors import as_list
 from lstmdrop.metrics.score import Score
 
 Normalisation = Literal["spoken", "none"]
@@ -145,7 +146,7 @@ def transcript_scores(
     Raises:
         ValueError: there is no reference word, or not one hypothesis a reference.
     """
-    if len(references) != len(hypotheses):
+    if len(as_list("references", references)) != len(as_list("hypotheses", hypotheses)):
         raise ValueError(f"{len(hypotheses)} transcripts cannot be scored against {len(references)} references")
     pairs = [
         (normalise_transcript(reference, normalisation), normalise_transcript(hypothesis, normalisation))
