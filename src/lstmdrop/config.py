@@ -41,6 +41,21 @@ class Section(BaseModel):
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
+
+def whole_characters(text: str) -> str:
+    """The text, if it is one: Python hands on a byte of the command line that is not UTF-8 as half a character.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("the text is not UTF-8")
+    return text
+
+
+Text = Annotated[str, AfterValidator(whole_characters)]
+"""What a model reads; a path may hold any bytes, a text may not."""
+
 LARGEST_SEED = 2**32 - 1
 
 

@@ -107,10 +107,17 @@ def _make_command(plugin: TaskPlugin) -> Any:
 
 def _inputs(plugin: TaskPlugin, names: Sequence[str], texts: Sequence[str]) -> Iterable[str]:
     """What the task is given; all names are looked at before the work begins."""
+    from lstmdrop.config import whole_characters
+
     if names.count(STANDARD_INPUT) > 1:
         raise UsageError("standard input can be read once: give - once")
     if names and texts:
         raise UsageError("texts come from INPUT or from --text, not from both")
+    for text in texts:
+        try:
+            whole_characters(text)
+        except ValueError as error:
+            raise UsageError(f"--text {text!r}: {error}") from None
     if texts or not names:
         return texts or _lines_of_standard_input()
     if plugin.inputs == "files":

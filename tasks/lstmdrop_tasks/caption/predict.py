@@ -20,7 +20,7 @@ from lstmdrop.config import decoding_with
 from lstmdrop.data.registry import expanded
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
-from lstmdrop.decoding.sampling import SamplingOptions
+from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.attention_picture import attention_picture
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
@@ -113,7 +113,7 @@ def _captioned(tasks: Models, read: Sequence[ReadImage], options: CaptionPredict
         return
     features = [torch.stack(own) for own in zip(*(image.features for image in read), strict=True)]
     if options.sample:
-        seeds = [[_seed(options.seed, image.number, n) for n in range(options.num_best)] for image in read]
+        seeds = [[seed_of(options.seed, image.number, n) for n in range(options.num_best)] for image in read]
         how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned=[tasks[0].tokenizer.unk])
         found = draw_captions(tasks, features, how, seeds, options.max_length)
     else:
@@ -188,10 +188,6 @@ def _only_file(tasks: Models, inputs: Iterable[str]) -> list[Path]:
     if len(maps) > 1:
         raise UsageError("these models look at maps of different sizes: their attention cannot be drawn as one")
     return files
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _settings(options: CaptionPrediction, config: CaptionConfig) -> BeamSettings:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, OnlyWhere, Section, Seed, TaskConfig, TrainingConfig
+from lstmdrop.config import DataConfig, OnlyWhere, Section, Seed, TaskConfig, Text, TrainingConfig
 
 COUNTED = OnlyWhere(lambda config: config.data.tokens in ("word", "character"), "with data.tokens=word or character")
 SAMPLING = OnlyWhere(lambda options: not options.score, "without --score")
@@ -57,12 +57,12 @@ class LMConfig(TaskConfig):
 class LMPrediction(Section):
     """Sample text that follows a prompt, or score lines of text."""
 
-    prompt: Annotated[str, SAMPLING] = Field(
+    prompt: Annotated[Text, SAMPLING] = Field(
         default="", description="text to continue; without it, a new line is begun"
     )
     length: Annotated[int, SAMPLING] = Field(default=100, ge=1, description="tokens to sample")
     temperature: Annotated[float, SAMPLING] = Field(
-        default=1.0, gt=0, description="below 1 is safer, above 1 is bolder"
+        default=1.0, gt=0, allow_inf_nan=False, description="below 1 is safer, above 1 is bolder"
     )
     top_k: Annotated[int | None, SAMPLING] = Field(
         default=None, ge=1, description="sample from the N likeliest tokens only"

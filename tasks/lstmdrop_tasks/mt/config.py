@@ -170,7 +170,10 @@ class MTPrediction(Section):
     batch_size: int = Field(default=32, ge=1, description="lines translated at a time; changes speed only")
     sample: bool = Field(default=False, description="draw translations in place of searching for the best")
     temperature: Annotated[float, DRAWING] = Field(
-        default=1.0, gt=0, allow_inf_nan=False, description="of drawing: below 1 is safer, above 1 is bolder"
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="of drawing: below 1 is safer, above 1 is bolder",
     )
     top_k: Annotated[int | None, DRAWING] = Field(
         default=None, ge=1, description="draw from the N likeliest tokens only"

@@ -7,14 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lstmdrop.config import decoding_with
 from lstmdrop.data.arrivals import as_they_come
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
-from lstmdrop.decoding.sampling import SamplingOptions
+from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import UsageError
 from lstmdrop.report.attention_plot import attention_figure
 from lstmdrop_tasks.mt.config import MTConfig, MTDecodingConfig, MTPrediction
@@ -81,16 +79,12 @@ def _searched(tasks: Models, lines: Sequence[str], options: MTPrediction) -> lis
 
 def _drawn(tasks: Models, lines: Sequence[str], options: MTPrediction, first: int) -> list[list[Hypothesis]]:
     seeds = [
-        [_seed(options.seed, line, sample) for sample in range(options.num_best)]
+        [seed_of(options.seed, line, sample) for sample in range(options.num_best)]
         for line in range(first, first + len(lines))
     ]
     unknown = tasks[0].tokenizers.target.unk
     how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned=[unknown])
     return draw_translations(tasks, lines, how, seeds, options.batch_size, options.max_length_ratio)
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _settings(options: MTPrediction, config: MTConfig) -> BeamSettings:
