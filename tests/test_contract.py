@@ -203,6 +203,19 @@ def test_evaluation_in_the_middle_of_an_epoch_leaves_training_alone(build: Calla
     assert all(torch.equal(value, trained[1][name]) for name, value in trained[0].items())
 
 
+def test_a_step_in_bfloat16_is_one_in_float32_to_rounding(build: Callable[[], Any]) -> None:
+    """On every processor: `tests/nn/test_kernel.py` runs it again where oneDNN has no AVX-512."""
+    norms = []
+    for precision in ("float32", "bf16"):
+        task = build()
+        training = task.config.training.model_copy(update={"precision": precision})
+        trainer = Trainer(task, task.config.model_copy(update={"training": training}))
+        task.model.train()
+        trainer.step(list(islice(task.batches("train", epoch=1), 1)))
+        norms.append([float(trainer.epoch_loss), float(trainer.gradient_norm)])
+    assert norms[1] == pytest.approx(norms[0], rel=0.02)
+
+
 def test_what_a_run_keeps_gives_its_test_scores_again(
     plugin: TaskPlugin, tmp_path: Path, toys: dict[str, tuple[str, list[str]]]
 ) -> None:

@@ -9,7 +9,7 @@ from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.provenance import device_name
 from lstmdrop.commands.settings import resolve_config
 from lstmdrop.discovery import load_plugin
-from lstmdrop.training.precision import set_switches
+from lstmdrop.training.precision import require_kernel, set_switches
 from lstmdrop.training.stopwatch import matrix_product_rate
 
 
@@ -46,6 +46,8 @@ def bench(
     plugin = load_plugin(task)
     chosen = choose_device(device)
     configs = [resolve_config(plugin, size, overrides=overrides) for size in sizes]
+    for config in configs:
+        require_kernel(config.training, chosen)
     for config in configs:
         set_switches(config.training)
         rate = matrix_product_rate(chosen)

@@ -20,6 +20,7 @@ from lstmdrop.run import DEFAULT_ROOT, Run, default_name
 from lstmdrop.task import Task
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
+from lstmdrop.training.precision import require_kernel
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.trainer import Trainer
 
@@ -117,7 +118,10 @@ def _prepare(
 ) -> tuple[Task[Any], Trainer[Any]]:
     """The task and its trainer, at the point where the run stands."""
     try:
-        built = plugin.build(config, run.assets, choose_device(device), data_dir)
+        chosen = choose_device(device)
+        if not run.has_checkpoint():  # a run that goes on takes another kernel where its own cannot run
+            require_kernel(config.training, chosen)
+        built = plugin.build(config, run.assets, chosen, data_dir)
         trainer = Trainer(built, config)
         notes = _restore(run, trainer)
         listener(_started(run, built, trainer, config, notes))
@@ -133,6 +137,12 @@ def _restore(run: Run, trainer: Trainer[Any]) -> list[str]:
         trainer.load_state_dict(checkpoint)
         if notes:
             notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
+        gone = {
+            kernel for name, kernel in checkpoint.values["kernels"].items() if kernel != trainer.kernels().get(name)
+        }
+        if gone:
+            listed = " and ".join(sorted(gone))
+            notes.append(f"kernel {listed} of the run cannot run here: another takes its place, which rounds otherwise")
     run.rewind_log(partial(_is_past, progress=trainer.progress))
     return notes
 
@@ -145,6 +155,7 @@ def _is_past(entry: Mapping[str, Any], progress: Progress) -> bool:
 
 def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Interruption) -> None:
     saved_seconds = trainer.progress.seconds
+    measures_at = trainer.progress.step + 1 if None in trainer.kernels().values() else None
     interruption.at_once = False
     for event in trainer.run():
         interruption.at_once = False
@@ -153,7 +164,7 @@ def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Inte
         listener(event)
         requested = interruption.requested
         # Once the kernel has been measured: another measurement might choose another one, which rounds in another way.
-        has_measured = trainer.progress.step == 1 and trainer.config.kernel == "auto"
+        has_measured = trainer.progress.step == measures_at
         due = has_measured or trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
         if requested or isinstance(event, Validating | Evaluated) or (isinstance(event, Stepped) and due):
             _save(run, trainer, event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from statistics import median
 from typing import Literal
 
@@ -15,15 +16,42 @@ Kernel = Literal["onednn", "native", "layers", "stack"]
 """On a CPU one of the first two runs each layer; on a GPU each layer has its call, or the whole stack has one."""
 
 
+def kernels_on(device: str) -> tuple[Kernel, ...]:
+    """The kernels that can run on a type of device, in the number format of the present autocast; oneDNN's first."""
+    if device == "cpu":
+        return ("onednn", "native") if _onednn_can_run() else ("native",)
+    return ("layers", "stack") if device == "cuda" else ("layers",)
+
+
 @contextmanager
 def running_on(kernel: Kernel) -> Iterator[None]:
-    """Let CPU layers inside the block run on oneDNN, or on the native kernel; a GPU is not concerned."""
+    """Let CPU layers inside the block run on oneDNN where it can, or on the native kernel; a GPU is not concerned."""
     before = torch._C._get_mkldnn_enabled()
-    torch._C._set_mkldnn_enabled(before and kernel != "native")
+    torch._C._set_mkldnn_enabled(kernel != "native" and _onednn_can_run())
     try:
         yield
     finally:
         torch._C._set_mkldnn_enabled(before)
+
+
+def _onednn_can_run() -> bool:
+    is_cast = torch.is_autocast_enabled("cpu")
+    return torch._C._get_mkldnn_enabled() and _onednn_takes(torch.get_autocast_dtype("cpu") if is_cast else None)
+
+
+@cache
+def _onednn_takes(dtype: torch.dtype | None) -> bool:
+    """Whether oneDNN has an LSTM for what autocast makes of float32: for bfloat16 only where there is AVX-512."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        layer, inputs = torch.nn.LSTM(1, 1), torch.zeros(1, 1, 1)
+        try:
+            with torch.autocast("cpu", dtype, enabled=dtype is not None):
+                layer(inputs)[0].sum().backward()
+        except RuntimeError:
+            return False
+    return True
 
 
 def fastest_kernel(runs: Mapping[Kernel, Callable[[], Tensor]], repeats: int = 3) -> Kernel:
@@ -33,7 +61,7 @@ def fastest_kernel(runs: Mapping[Kernel, Callable[[], Tensor]], repeats: int = 3
 
 def _seconds(kernel: Kernel, run: Callable[[], Tensor], repeats: int) -> float:
     durations = []
-    with running_on(kernel), torch.enable_grad():
+    with running_on(kernel), torch.inference_mode(mode=False), torch.enable_grad():
         for _ in range(repeats + 1):
             start = time.perf_counter()
             output = run()

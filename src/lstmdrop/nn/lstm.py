@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lstmdrop.nn.kernel import Kernel, fastest_kernel, running_on
+from lstmdrop.nn.kernel import Kernel, fastest_kernel, kernels_on, running_on
 from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, fused_stack, scan
 from lstmdrop.nn.rules import Regularizer
 from lstmdrop.nn.spans import WHOLE, Span, spans
@@ -92,7 +92,8 @@ class RegularizedLSTM(nn.Module):
 
     def _run_stack(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         dropout = self.regularizer.library_rate or 0.0
-        outputs, final = fused_stack(self._weights(), self._between(inputs), state, dropout)
+        with running_on("stack"):
+            outputs, final = fused_stack(self._weights(), self._between(inputs), state, dropout)
         return self._between(outputs), final
 
     def _run_layer(
@@ -142,16 +143,16 @@ class RegularizedLSTM(nn.Module):
         return weights._replace(recurrent=self.regularizer.weight(weights.recurrent))
 
     def _kernel_for(self, inputs: Tensor) -> Kernel:
-        if not self.training:
-            return "onednn"  # fixed, so that a score never depends on a measurement
+        if not self.training:  # fixed, so that a score never depends on a measurement
+            return kernels_on(inputs.device.type)[0]
         if self.kernel is None:
             self.kernel = self._measured_kernel(inputs)
         return self.kernel
 
     def _measured_kernel(self, inputs: Tensor) -> Kernel:
         if inputs.device.type == "cpu":
-            layer = self._copies()[-1:]
-            return fastest_kernel({kernel: partial(_run_layers, layer, inputs) for kernel in ("onednn", "native")})
+            layer, kernels = self._copies()[-1:], kernels_on("cpu")
+            return fastest_kernel({kernel: partial(_run_layers, layer, inputs) for kernel in kernels})
         if inputs.device.type == "cuda" and self.regularizer.library_rate is not None and len(self.layers) > 1:
             runs: dict[Kernel, Callable[[], Tensor]] = {
                 "layers": partial(_run_layers, self._copies(), inputs),
@@ -161,8 +162,12 @@ class RegularizedLSTM(nn.Module):
         return "layers"
 
     def _copies(self) -> list[LayerWeights]:
-        """Weights to measure with, laid out as the real ones, on which no gradient is to be left."""
-        copies = [copy.deepcopy(layer) for layer in self.layers]
+        """Weights to measure with, laid out as the real ones, on which no gradient is to be left.
+
+        They have one also where the real ones are frozen or in inference mode: it is training that is measured.
+        """
+        with torch.inference_mode(mode=False):
+            copies = [copy.deepcopy(layer).requires_grad_() for layer in self.layers]
         for layer in copies:
             assert isinstance(layer, nn.LSTM)
             layer.flatten_parameters()

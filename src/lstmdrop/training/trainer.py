@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import DataError, LstmdropError
+from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
 from lstmdrop.training.averaging import WeightAverage
@@ -23,7 +24,7 @@ from lstmdrop.training.optimizer import (
     optimizer_tensors,
     scale_and_clip,
 )
-from lstmdrop.training.precision import autocast, set_switches
+from lstmdrop.training.precision import autocast, set_switches, usable_kernels
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.random_state import load_random_state, random_state
 from lstmdrop.training.replay import Record, Replay, Update, recorder_on
@@ -117,12 +118,13 @@ class Trainer(Generic[BatchT]):
             "loss": {"epoch": self.epoch_loss, "logged": self.logged_loss, "norm": self.gradient_norm},
         }
         tensors = {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
-        kernels = {name: lstm.kernel for name, lstm in self._lstms().items()}
-        values = {**self.progress.as_json(), "kernels": kernels, "data_sha256": self.task.data_sha256()}
+        values = {**self.progress.as_json(), "kernels": self.kernels(), "data_sha256": self.task.data_sha256()}
         return Checkpoint(tensors, values)
 
     def load_state_dict(self, checkpoint: Checkpoint) -> None:
         """Go on from ``checkpoint``: the next step is the one that an uninterrupted run would have made.
+
+        Where a kernel cannot run on this machine, the next step measures another, which rounds in another way.
 
         Raises:
             DataError: the data is no longer what it was.
@@ -130,8 +132,10 @@ class Trainer(Generic[BatchT]):
         values = dict(checkpoint.values)
         if values["data_sha256"] != self.task.data_sha256():
             raise DataError("the data has changed since the run was started, so it cannot go on")
+        usable = usable_kernels(self.config, self.device)
         for name, lstm in self._lstms().items():
-            lstm.kernel = values["kernels"].get(name)
+            kernel = values["kernels"].get(name)
+            lstm.kernel = kernel if kernel in usable else None
         self.progress = Progress.from_json(values)
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
@@ -142,6 +146,10 @@ class Trainer(Generic[BatchT]):
         losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
+
+    def kernels(self) -> dict[str, Kernel | None]:
+        """By the name of each LSTM the fused kernel of its training; None where none has been measured yet."""
+        return {name: lstm.kernel for name, lstm in self._lstms().items()}
 
     def scored_weights(self) -> dict[str, Tensor]:
         """The model's state as it was last scored: with the mean of the weights where they are averaged."""
