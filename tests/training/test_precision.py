@@ -76,7 +76,7 @@ def test_a_run_whose_kernel_cannot_run_here_goes_on_with_another_and_says_so_onc
         return dict(read_checkpoint(last).values)
 
     values = go_on(1, resume=False)
-    elsewhere = {name: "stack" for name in values["kernels"]}  # as on a GPU
+    elsewhere = dict.fromkeys(values["kernels"], "stack")  # as on a GPU
     write_checkpoint(last, Checkpoint(read_checkpoint(last).tensors, {**values, "kernels": elsewhere}))
     values = go_on(3)
     assert values["step"] == 2, "the measured kernel is saved at once"

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lstmdrop.nn.kernel import Kernel, fastest_kernel, kernels_on, running_on
 from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, fused_stack, scan
 from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.shapes import require_alike, require_lengths, require_shape, require_sizes
 from lstmdrop.nn.spans import WHOLE, Span, spans
 from lstmdrop.nn.unrolled import Unrolled, UnrolledLayer
 
@@ -25,13 +26,17 @@ class RegularizedLSTM(nn.Module):
     checkpoint trained under one rule can be evaluated under any. Source: Zaremba, Sutskever & Vinyals 2014.
 
     ``kernel`` is the fused kernel of training, measured on the first training batch unless it is set.
+
+    Raises:
+        ValueError: a size is less than 1.
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int, regularizer: Regularizer) -> None:
         super().__init__()
+        require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes)
-        self.hidden_size = hidden_size
+        self.input_size, self.hidden_size = input_size, hidden_size
         self.regularizer = regularizer
         self.kernel: Kernel | None = None
 
@@ -56,14 +61,19 @@ class RegularizedLSTM(nn.Module):
 
         With ``lengths`` each row ends after so many steps: its later outputs are zero, its state is the one
         after its own last step, and what it was padded with changes nothing.
+
+        Raises:
+            ValueError: the shape, number format or device of what is given is another than this network takes.
         """
-        state = self.initial_state(inputs.shape[1]) if state is None else state
+        state = self._checked(inputs, state)
         if lengths is None:
             return self._run(inputs, state, WHOLE)
-        falling = lengths.cpu().argsort(descending=True, stable=True)
+        lengths = lengths.cpu()
+        require_lengths(lengths, *inputs.shape[:2])
+        falling = lengths.argsort(descending=True, stable=True)
         order, back = falling.to(inputs.device), falling.argsort().to(inputs.device)
         state = LSTMState(*(part[:, order] for part in state))
-        outputs, final = self._run(inputs[:, order], state, spans(lengths.cpu()[falling]))
+        outputs, final = self._run(inputs[:, order], state, spans(lengths[falling]))
         outputs = F.pad(outputs[:, back], (0, 0, 0, 0, 0, len(inputs) - len(outputs)))
         return outputs, LSTMState(*(part[:, back] for part in final))
 
@@ -74,7 +84,23 @@ class RegularizedLSTM(nn.Module):
         masks = [self._mask((num_steps, batch_size, size)) for size in sizes]
         noises = [self._noise(num_steps, batch_size, layer).steps(num_steps) for layer in weights]
         layers = [UnrolledLayer(self._drop_weights(layer), noise) for layer, noise in zip(weights, noises, strict=True)]
-        return Unrolled(layers, masks)
+        state_shape = (len(layers), batch_size, self.hidden_size)
+        return Unrolled(layers, masks, (batch_size, self.input_size), state_shape)
+
+    def _checked(self, inputs: Tensor, state: LSTMState | None) -> LSTMState:
+        weight = self._weights()[0].input
+        require_shape("inputs", inputs, ("time", "batch", self.input_size))
+        require_alike("inputs", inputs, weight)
+        num_steps, batch_size, _ = inputs.shape
+        if not num_steps:
+            raise ValueError(f"inputs have no step: their shape is {tuple(inputs.shape)}")
+        if state is None:
+            return self.initial_state(batch_size)
+        hidden, cell = state
+        for part in (hidden, cell):
+            require_shape("state", part, (len(self.layers), batch_size, self.hidden_size))
+            require_alike("state", part, weight)
+        return LSTMState(hidden, cell)
 
     def _run(self, inputs: Tensor, state: LSTMState, parts: Sequence[Span]) -> tuple[Tensor, LSTMState]:
         if self._takes_one_call(inputs, parts):

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from lstmdrop.nn.shapes import require_lengths
+
 
 class Span(NamedTuple):
     """Some steps, and the rows that have not ended before them."""
@@ -39,9 +41,14 @@ def spans(lengths: Int[Tensor, " batch"]) -> list[Span]:
 def read_backwards(
     rows: Shaped[Tensor, "time batch *features"], lengths: Int[Tensor, " batch"] | None = None
 ) -> Shaped[Tensor, "time batch *features"]:
-    """Each row from its own end to its start, its padding left where it is; its own inverse."""
+    """Each row from its own end to its start, its padding left where it is; its own inverse.
+
+    Raises:
+        ValueError: the lengths are not those of these rows.
+    """
     num_steps, batch_size = rows.shape[:2]
     ends = torch.full((batch_size,), num_steps) if lengths is None else lengths
+    require_lengths(ends, num_steps, batch_size, shortest=0)
     ends = ends.to(rows.device)
     steps = torch.arange(num_steps, device=rows.device)[:, None]
     order = torch.where(steps < ends, ends - 1 - steps, steps)

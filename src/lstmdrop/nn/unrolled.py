@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, cell
+from lstmdrop.nn.shapes import require_shape
 from lstmdrop.nn.shared_factor import SharedFactor
 
 
@@ -34,11 +35,20 @@ class Unrolled:
     layers: Sequence[UnrolledLayer]
     masks: Sequence[Sequence[Tensor] | None]
     """By position (each layer's input, then the top output), by step; None where nothing is dropped."""
+    inputs_shape: tuple[int, int]
+    state_shape: tuple[int, int, int]
 
     def step(
         self, t: int, inputs: Float[Tensor, "batch features"], state: LSTMState
     ) -> tuple[Float[Tensor, "batch hidden"], LSTMState]:
-        """The top output of step ``t``, and the state after it."""
+        """The top output of step ``t``, and the state after it.
+
+        Raises:
+            ValueError: a shape is another than that of the pass.
+        """
+        require_shape("inputs", inputs, self.inputs_shape)
+        for part in state:
+            require_shape("state", part, self.state_shape)
         states = []
         for number, (layer, *old) in enumerate(zip(self.layers, *state, strict=True)):
             states.append(layer.step(t, self._masked(number, t, inputs), LSTMState(*old)))
