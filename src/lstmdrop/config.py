@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lstmdrop.errors import ConfigError, did_you_mean
 from lstmdrop.layers import Layer, flatten, merge
@@ -18,6 +18,18 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+LARGEST_SEED = 2**32 - 1
+
+
+def _own_numbers(seed: int) -> int:
+    if not 0 <= seed <= LARGEST_SEED:  # PyTorch's generator on a CPU starts from 32 bits: larger ones repeat these
+        raise ValueError(f"{seed} is no seed: they go from 0 to {LARGEST_SEED}")
+    return seed
+
+
+Seed = Annotated[int, AfterValidator(_own_numbers)]
+"""Of random choices: each gives numbers of its own."""
 
 RuleName = Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"]
 
@@ -71,7 +83,7 @@ class TaskConfig(Section):
 
     task: str
     size: str = "small"
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     data: DataConfig = DataConfig()
     regularizer: RegularizerConfig = RegularizerConfig()
     training: TrainingConfig = TrainingConfig()

@@ -18,12 +18,13 @@ else:
 Layer = Mapping[str, Any]
 
 
-def read_preset(path: Path) -> dict[str, Any]:
+def read_preset(path: str | Path) -> dict[str, Any]:
     """Settings from a TOML file, or from a JSON file such as a run's ``config.json``.
 
     Raises:
         ConfigError: the file is missing or cannot be parsed.
     """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
         return dict(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))

@@ -25,8 +25,8 @@ DEFAULT_ROOT = Path("runs")
 class Run:
     """The files of one run; nothing else in the toolkit knows their names."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
 
     @classmethod
     def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from lstmdrop.errors import UsageError
+
 Task = Annotated[str, typer.Argument(help="What to do it on: lm, or any other installed task.", metavar="TASK")]
 Data = Annotated[str | None, typer.Option(help="A dataset's name, or the path of your own files.", metavar="NAME|PATH")]
 DataDir = Annotated[Path | None, typer.Option(help="Where datasets lie, in place of $LSTMDROP_DATA.", metavar="DIR")]
-Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps ...")]
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1 ...")]
 Runs = Annotated[
     list[Path] | None,
     typer.Option(
@@ -21,4 +23,12 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
 ]
-Seed = Annotated[int | None, typer.Option(help="Every random choice follows from it.", min=0)]
+
+
+def _own_numbers(seed: int | None) -> int | None:
+    if seed is not None and not 0 <= seed < 2**32:
+        raise UsageError(f"--seed {seed} is no seed: they go from 0 to {2**32 - 1}")
+    return seed
+
+
+Seed = Annotated[int | None, typer.Option(help="Every random choice follows from it.", callback=_own_numbers)]

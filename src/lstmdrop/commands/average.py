@@ -10,7 +10,7 @@ from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.evaluate import load_tasks, open_runs
 from lstmdrop.commands.provenance import provenance
 from lstmdrop.commands.result import SCORED_SPLITS, score_rows
-from lstmdrop.commands.settings import resolve_config
+from lstmdrop.commands.settings import AnyPath, resolve_config
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import UsageError
 from lstmdrop.layers import flatten
@@ -20,10 +20,10 @@ from lstmdrop.run import Run
 
 def average(
     task: str,
-    out: Path,
+    out: AnyPath,
     *,
-    runs: Sequence[Path],
-    data: str | None = None,
+    runs: Sequence[AnyPath],
+    data: AnyPath | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
 ) -> dict[str, Sequence[Score]]:
@@ -33,6 +33,7 @@ def average(
         UsageError: ``out`` is in use, or the runs are fewer than two, of another task or twice the same.
         DataError: a run, its result, its checkpoint or the data is missing or damaged.
     """
+    out = Path(out)
     Run(out).require_empty()
     plugin = load_plugin(task)
     members = open_runs(task, runs)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.provenance import device_name
-from lstmdrop.commands.settings import resolve_config
+from lstmdrop.commands.settings import as_list, resolve_config
 from lstmdrop.discovery import load_plugin
 from lstmdrop.training.precision import require_kernel, set_switches
 from lstmdrop.training.stopwatch import matrix_product_rate
@@ -45,7 +45,7 @@ def bench(
     """
     plugin = load_plugin(task)
     chosen = choose_device(device)
-    configs = [resolve_config(plugin, size, overrides=overrides) for size in sizes]
+    configs = [resolve_config(plugin, size, overrides=overrides) for size in as_list("sizes", sizes)]
     for config in configs:
         require_kernel(config.training, chosen)
     for config in configs:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.commands.rescore import rescore, scorable
+from lstmdrop.commands.settings import AnyPath, as_list
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.significance import SEED, Bootstrap, paired_bootstrap, paired_randomisation
@@ -54,8 +55,8 @@ class Comparison:
 
 
 def compare(
-    first: Path,
-    second: Path,
+    first: AnyPath,
+    second: AnyPath,
     *,
     metrics: Sequence[str] = (),
     num_resamples: int = 1000,
@@ -69,10 +70,11 @@ def compare(
         UsageError: they are of different tasks, or have no such score in common.
         DataError: their test data differ, or a file is missing, damaged or does not give the run's own score.
     """
+    first, second = Path(first), Path(second)
     runs = read_summary(first), read_summary(second)
     if runs[0].task != runs[1].task:
         raise UsageError(f"{first} is a run of {runs[0].task}, {second} one of {runs[1].task}: they share no score")
-    names = list(metrics) or [name for name in scorable(runs[0]) if name in scorable(runs[1])]
+    names = list(as_list("metrics", metrics)) or [name for name in scorable(runs[0]) if name in scorable(runs[1])]
     found: list[ComparedScore] = []
     left_out: list[str] = []
     for name in names:

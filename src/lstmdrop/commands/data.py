@@ -46,7 +46,7 @@ def list_datasets(data_dir: Path | None = None) -> list[DatasetRow]:
 
 
 def prepare_dataset(
-    name: str, source: Path | None = None, data_dir: Path | None = None, progress: Progress = silent
+    name: str, source: str | Path | None = None, data_dir: Path | None = None, progress: Progress = silent
 ) -> Path | None:
     """Download a dataset, or take it from the folder ``source``; returns the folder where it now lies.
 
@@ -60,7 +60,7 @@ def prepare_dataset(
     if not dataset.files:
         return None
     folder = datasets_dir(data_dir) / name
-    prepare(dataset, folder, source=source, progress=progress)
+    prepare(dataset, folder, source=Path(source) if source else None, progress=progress)
     return folder
 
 
@@ -77,7 +77,7 @@ def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, s
     return [(file, status) for file, status in verify(dataset, locate(name, data_dir))]
 
 
-def describe_text(path: Path) -> Iterator[str]:
+def describe_text(path: str | Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
     Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``.
@@ -85,6 +85,7 @@ def describe_text(path: Path) -> Iterator[str]:
     Raises:
         DataError: there is no text, or one is not UTF-8.
     """
+    path = Path(path)
     texts = _texts(path) if path.is_dir() else [path]
     if not texts:
         raise DataError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 
 from lstmdrop.errors import UsageError
@@ -11,14 +13,18 @@ def choose_device(name: str) -> torch.device:
     """``auto`` takes a CUDA GPU where there is one; any other name is torch's own.
 
     Raises:
-        UsageError: the name is unknown, or this machine has no such device.
+        UsageError: the name is unknown, this machine has no such device, or it cannot compute what training does.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name}: not to be had on this machine ({reason})") from None
-    return device
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            device = torch.device(name)
+            torch.ones(1, dtype=torch.float64, device=device).sum().item()  # losses are summed in this format
+    except Exception as error:  # torch raises almost any kind, by the device
+        # Of other devices torch says at length what it was built without.
+        reason = f" ({str(error).splitlines()[0]})" if str(name).startswith("cuda") else ""
+        usable = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
+        raise UsageError(f"--device {name}: this machine cannot train on it{reason}: write --device {usable}") from None
+    return torch.device("cpu") if device.type == "cpu" else device

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.settings import resolve_config
+from lstmdrop.commands.settings import AnyPath, as_paths, resolve_config
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import BoundMissedError, DataError, UsageError
 from lstmdrop.metrics.score import Score
@@ -21,8 +21,8 @@ from lstmdrop.training.precision import set_switches
 def evaluate(
     task: str,
     *,
-    runs: Sequence[Path] = (),
-    data: str | None = None,
+    runs: Sequence[AnyPath] = (),
+    data: AnyPath | None = None,
     split: str = "test",
     device: str = "auto",
     data_dir: Path | None = None,
@@ -45,8 +45,8 @@ def evaluate(
 def tune(
     task: str,
     *,
-    runs: Sequence[Path] = (),
-    data: str | None = None,
+    runs: Sequence[AnyPath] = (),
+    data: AnyPath | None = None,
     split: str = "valid",
     device: str = "auto",
     data_dir: Path | None = None,
@@ -90,14 +90,14 @@ def require_bound(score: Score, bound: float) -> None:
         raise BoundMissedError(f"{score.name} {score.value:.4g} is {relation} the bound {bound:g}")
 
 
-def open_runs(task: str, directories: Sequence[Path]) -> list[Run]:
+def open_runs(task: str, directories: Sequence[AnyPath] | AnyPath) -> list[Run]:
     """The runs in ``directories``, or the newest finished run of the task.
 
     Raises:
         UsageError: a run is of another task.
         DataError: there is no such run.
     """
-    runs = [Run.open(directory) for directory in directories] or [Run.newest(task)]
+    runs = [Run.open(directory) for directory in as_paths(directories)] or [Run.newest(task)]
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")
@@ -108,7 +108,7 @@ def load_tasks(
     plugin: TaskPlugin,
     runs: Sequence[Run],
     device: str,
-    data: str | None,
+    data: AnyPath | None,
     data_dir: Path | None,
     overrides: Sequence[str] = (),
 ) -> Iterator[Task[Any]]:
@@ -118,7 +118,7 @@ def load_tasks(
 
 
 def _load_task(
-    plugin: TaskPlugin, run: Run, device: str, data: str | None, data_dir: Path | None, overrides: Sequence[str]
+    plugin: TaskPlugin, run: Run, device: str, data: AnyPath | None, data_dir: Path | None, overrides: Sequence[str]
 ) -> Task[Any]:
     run.require_assets()
     config = resolve_config(plugin, data=data, stored=run.config(), overrides=overrides)

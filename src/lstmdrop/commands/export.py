@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
+from lstmdrop.commands.settings import AnyPath
 from lstmdrop.data.atomic import new_folder
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import UsageError
@@ -29,7 +30,7 @@ class ExportedGraph:
     """Under ``inputs`` and ``outputs`` the name, axes and number format of each."""
 
 
-def export(task: str, *, run: Path | None = None, out: Path | None = None) -> list[ExportedGraph]:
+def export(task: str, *, run: AnyPath | None = None, out: AnyPath | None = None) -> list[ExportedGraph]:
     """Write a run's best weights as ONNX into ``out``, by default the run's folder ``export``.
 
     Beside the graphs lie ``interface.json`` and copies of the run's ``config.json`` and of those of its ``assets`` that
@@ -49,7 +50,7 @@ def export(task: str, *, run: Path | None = None, out: Path | None = None) -> li
         raise UsageError(f"{task} has nothing to export")
     require_onnx()
     (source,) = open_runs(task, [] if run is None else [run])
-    folder = source.directory / "export" if out is None else out
+    folder = source.directory / "export" if out is None else Path(out)
     Run(folder).require_empty()
     (model,) = load_tasks(plugin, [source], "cpu", None, None)
     with new_folder(folder) as unfinished:

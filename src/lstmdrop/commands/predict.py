@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
+from lstmdrop.commands.settings import AnyPath, as_list
 from lstmdrop.config import Section, resolve
 from lstmdrop.discovery import load_plugin
 
@@ -14,8 +15,8 @@ from lstmdrop.discovery import load_plugin
 def predict(
     task: str,
     *,
-    runs: Sequence[Path] = (),
-    inputs: Iterable[str] = (),
+    runs: Sequence[AnyPath] = (),
+    inputs: Iterable[AnyPath] = (),
     options: Section | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
@@ -26,10 +27,12 @@ def predict(
     ``settings`` are the fields of the task's prediction options, for example ``prompt`` and ``temperature``.
 
     Raises:
+        UsageError: ``inputs`` is one string, not several.
         ConfigError: a setting is unknown or out of range.
         DataError: a run or its checkpoint is missing or damaged.
     """
     plugin = load_plugin(task)
+    inputs = map(str, as_list("inputs", inputs))
     chosen = options or resolve(plugin.prediction, [settings])
     models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
     yield from plugin.predict(models, inputs, chosen)

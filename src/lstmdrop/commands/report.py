@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lstmdrop.commands.settings import AnyPath, as_paths
 from lstmdrop.errors import DataError
 from lstmdrop.report.curves import Curves, read_curves
 from lstmdrop.report.gap import generalisation_gap
@@ -38,13 +39,13 @@ class Report:
         return tuple(curves for curves in self.curves_of.values() if curves.metric == "perplexity")
 
 
-def report(directories: Sequence[Path] = (), *, papers: Sequence[PaperTable] = PAPER_TABLES) -> Report:
+def report(directories: Sequence[AnyPath] | AnyPath = (), *, papers: Sequence[PaperTable] = PAPER_TABLES) -> Report:
     """The paper's tables beside our runs, what dropout changed, and a run in full where it is the only one.
 
     ``directories`` are runs or folders of runs, ``runs/`` where none is given. A run that cannot be read
     raises nothing: ``problems`` names it.
     """
-    summaries, problems = read_summaries(directories or (DEFAULT_DIRECTORY,))
+    summaries, problems = read_summaries(as_paths(directories) or (DEFAULT_DIRECTORY,))
     curves, damaged_logs = _read_all_curves(summaries)
     runs = tuple(replace(run, gap=generalisation_gap(run, curves.get(run.directory))) for run in summaries)
     tables = [published_table(runs)] if papers else []

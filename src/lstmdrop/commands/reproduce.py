@@ -10,6 +10,7 @@ from lstmdrop.commands.reproduction.collect import collect
 from lstmdrop.commands.reproduction.grid import PACKAGED, Budget, cells, choose, read_grid
 from lstmdrop.commands.reproduction.plan import Planned, plan
 from lstmdrop.commands.reproduction.runner import CellEnded, CellEvent, Listener, run_cells
+from lstmdrop.commands.settings import AnyPath, as_list, as_paths
 
 __all__ = ["ARCHIVE", "DEFAULT_OUT", "CellEvent", "Reproduction", "plan_reproduction", "reproduce"]
 
@@ -35,12 +36,12 @@ class Reproduction:
 def plan_reproduction(
     names: Sequence[str] = (),
     *,
-    grid: Path = PACKAGED,
+    grid: AnyPath = PACKAGED,
     budget: Budget = "cpu",
     num_seeds: int | None = None,
-    out: Path = DEFAULT_OUT,
-    archive: Path = ARCHIVE,
-    keep_in: Path | None = None,
+    out: AnyPath = DEFAULT_OUT,
+    archive: AnyPath = ARCHIVE,
+    keep_in: AnyPath | None = None,
 ) -> list[Planned]:
     """Every cell of the chosen experiments, and whether it is done, broken, missing or impossible here.
 
@@ -50,22 +51,23 @@ def plan_reproduction(
         ConfigError: the grid file is wrong.
         UsageError: there is no such experiment.
     """
-    archives = [archive] if keep_in is None else [archive, keep_in]
-    return plan(cells(choose(read_grid(grid), names, budget), num_seeds), out, archives)
+    archives = as_paths([archive] if keep_in is None else [archive, keep_in])
+    chosen = choose(read_grid(Path(grid)), as_list("names", names), budget)
+    return plan(cells(chosen, num_seeds), Path(out), archives)
 
 
 def reproduce(
     names: Sequence[str] = (),
     *,
-    grid: Path = PACKAGED,
+    grid: AnyPath = PACKAGED,
     budget: Budget = "cpu",
     num_seeds: int | None = None,
-    out: Path = DEFAULT_OUT,
-    archive: Path = ARCHIVE,
+    out: AnyPath = DEFAULT_OUT,
+    archive: AnyPath = ARCHIVE,
     jobs: int = 1,
     device: str = "auto",
     data_dir: Path | None = None,
-    keep_in: Path | None = None,
+    keep_in: AnyPath | None = None,
     listener: Listener = lambda event: None,
 ) -> Reproduction:
     """Run every cell of a grid that is not done yet, ``jobs`` at a time; one that fails stops no other.
@@ -85,5 +87,5 @@ def reproduce(
 
     ended = run_cells(current(), jobs=jobs, device=device, data_dir=data_dir, listener=listener)
     planned = current()
-    collected = collect(planned, keep_in) if keep_in else []
+    collected = collect(planned, Path(keep_in)) if keep_in else []
     return Reproduction(tuple(planned), tuple(ended), tuple(collected))

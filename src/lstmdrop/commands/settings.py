@@ -4,23 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from lstmdrop.config import TaskConfig, resolve
 from lstmdrop.discovery import find_preset
-from lstmdrop.errors import ConfigError
+from lstmdrop.errors import ConfigError, UsageError
 from lstmdrop.layers import Layer, nest, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 
 DEFAULT_SIZE = "small"
 
+AnyPath = str | Path
+ItemsT = TypeVar("ItemsT", bound=Iterable[object])
+
+
+def as_list(name: str, values: ItemsT) -> ItemsT:
+    """``values``, unless they are one string, which would be taken letter by letter.
+
+    Raises:
+        UsageError: they are.
+    """
+    if isinstance(values, str | bytes):
+        raise UsageError(f"{name}={values!r} is one string where a list of them is meant: {name}=[{values!r}]")
+    return values
+
+
+def as_paths(directories: Sequence[AnyPath] | AnyPath) -> list[Path]:
+    """Each as a path; one alone is a list of one."""
+    return [Path(each) for each in ([directories] if isinstance(directories, str | Path) else directories)]
+
 
 def resolve_config(
     plugin: TaskPlugin,
     size: str | None = None,
-    data: str | None = None,
+    data: AnyPath | None = None,
     regularizer: str | None = None,
     seed: int | None = None,
-    preset: Path | None = None,
+    preset: AnyPath | None = None,
     overrides: Sequence[str] = (),
     *,
     stored: Layer | None = None,
@@ -34,12 +54,17 @@ def resolve_config(
         ConfigError: a size, a key or a value is wrong, or the settings are of another task.
     """
     from_file = {} if preset is None else read_preset(preset)
-    overridden = [parse_override(text) for text in overrides]
+    overridden = [parse_override(text) for text in as_list("overrides", overrides)]
     _require_task(plugin.name, [stored or {}, from_file, *overridden])
     if stored is None:
         size = size or str(from_file.get("size", DEFAULT_SIZE))
         stored = find_preset(plugin, size)
-    options = {"data.name": data, "regularizer.rule": regularizer, "seed": seed, "size": size}
+    options = {
+        "data.name": None if data is None else str(data),
+        "regularizer.rule": regularizer,
+        "seed": seed,
+        "size": size,
+    }
     named = [nest(key, value) for key, value in options.items() if value is not None]
     config = resolve(plugin.config, [stored, from_file, *named, *overridden])
     name = _whole_path(config.data.name, [dataset.name for dataset in plugin.datasets])

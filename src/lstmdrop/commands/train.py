@@ -11,7 +11,7 @@ from typing import Any
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.interruption import Interruption
 from lstmdrop.commands.result import run_result
-from lstmdrop.commands.settings import resolve_config
+from lstmdrop.commands.settings import AnyPath, resolve_config
 from lstmdrop.config import TaskConfig, differences, resolve
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, LstmdropError
@@ -53,12 +53,12 @@ def train(
     task: str,
     *,
     size: str | None = None,
-    data: str | None = None,
+    data: AnyPath | None = None,
     regularizer: str | None = None,
     seed: int | None = None,
-    preset: Path | None = None,
+    preset: AnyPath | None = None,
     overrides: Sequence[str] = (),
-    out: Path | None = None,
+    out: AnyPath | None = None,
     device: str = "auto",
     resume: bool = False,
     data_dir: Path | None = None,

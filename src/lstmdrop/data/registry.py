@@ -72,5 +72,9 @@ def locate(name: str, data_dir: Path | None = None) -> Path:
 
 def _places(data_dir: Path | None) -> list[Path]:
     environment = os.environ.get("LSTMDROP_DATA")
-    places = [data_dir, Path(environment).expanduser() if environment else None, cache_dir() / "datasets"]
+    places = [
+        Path(data_dir) if data_dir else None,
+        Path(environment).expanduser() if environment else None,
+        cache_dir() / "datasets",
+    ]
     return [place for place in places if place is not None]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
-from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.rules import Regularizer, unchanged
 from lstmdrop.nn.shapes import require_sizes
 from lstmdrop.nn.spans import read_backwards
 
@@ -28,7 +28,7 @@ class BidirectionalLSTM(nn.Module):
         super().__init__()
         require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         sizes = [input_size] + [2 * hidden_size] * (num_layers - 1)
-        within = dataclasses.replace(regularizer, between=lambda tensor: tensor)
+        within = dataclasses.replace(regularizer, between=unchanged)
         self.ahead = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
         self.back = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
         self.regularizer = regularizer

@@ -1,7 +1,8 @@
 """The dropout rules: where an LSTM is noisy in training.
 
 Each rule is a function of two rates: ``dropout`` for the non-recurrent connections, ``recurrent`` for the
-path through time. It returns a `Regularizer`, three small functions that the LSTM calls.
+path through time. It returns a `Regularizer`, four small functions that the LSTM calls; they are of this module, so
+that a network can be copied and pickled.
 """
 
 from __future__ import annotations
@@ -27,8 +28,32 @@ def _silent(shape: Shape, like: Tensor) -> Noise:
     return SILENT
 
 
-def _unchanged(tensor: Tensor) -> Tensor:
+def unchanged(tensor: Tensor) -> Tensor:
+    """What a rule that drops nothing does between layers."""
     return tensor
+
+
+def _masked_hidden(shape: Shape, like: Tensor, rate: float) -> Noise:
+    return Noise(hidden=draw_mask(shape, rate, like))
+
+
+def _locked_hidden(shape: Shape, like: Tensor, rate: float) -> Noise:
+    _, batch, hidden = shape
+    return Noise(hidden=draw_mask((1, batch, hidden), rate, like))
+
+
+def _masked_candidate(shape: Shape, like: Tensor, rate: float) -> Noise:
+    return Noise(candidate=draw_mask(shape, rate, like))
+
+
+def _zones(shape: Shape, like: Tensor, rate: float) -> Noise:
+    hidden, cell = (like.new_empty(shape).bernoulli_(rate) for _ in range(2))
+    return Noise(zone_hidden=hidden, zone_cell=cell)
+
+
+def _expected_zones(shape: Shape, like: Tensor, rate: float) -> Noise:
+    zone = like.new_full((1, 1, 1), rate)
+    return Noise(zone_hidden=zone, zone_cell=zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +66,9 @@ class Regularizer:
     ``library_rate`` is the rate at which a library's own dropout between layers is all that the rule does there.
     """
 
-    between: Callable[[Tensor], Tensor] = _unchanged
+    between: Callable[[Tensor], Tensor] = unchanged
     noise: Callable[[Shape, Tensor], Noise] = _silent
-    weight: Callable[[Tensor], Tensor] = _unchanged
+    weight: Callable[[Tensor], Tensor] = unchanged
     expectation: Callable[[Shape, Tensor], Noise] = _silent
     library_rate: float | None = None
 
@@ -65,46 +90,26 @@ def zaremba(dropout: float, recurrent: float) -> Regularizer:
 
 def naive(dropout: float, recurrent: float) -> Regularizer:
     """Zaremba's masks, and fresh ones on h[t-1] too: the paper's counter-example."""
-
-    def noise(shape: Shape, like: Tensor) -> Noise:
-        return Noise(hidden=draw_mask(shape, recurrent, like))
-
-    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=noise)
+    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=partial(_masked_hidden, rate=recurrent))
 
 
 def variational(dropout: float, recurrent: float) -> Regularizer:
     """One mask per sequence on every connection, the recurrent ones too (Gal & Ghahramani 2016)."""
-
-    def noise(shape: Shape, like: Tensor) -> Noise:
-        _, batch, hidden = shape
-        return Noise(hidden=draw_mask((1, batch, hidden), recurrent, like))
-
-    return Regularizer(between=partial(drop_locked, rate=dropout), noise=noise)
+    return Regularizer(between=partial(drop_locked, rate=dropout), noise=partial(_locked_hidden, rate=recurrent))
 
 
 def recurrent(dropout: float, recurrent: float) -> Regularizer:
     """Zaremba's masks, and fresh ones on the candidate update g[t] (Semeniuta et al. 2016, equation 15)."""
-
-    def noise(shape: Shape, like: Tensor) -> Noise:
-        return Noise(candidate=draw_mask(shape, recurrent, like))
-
-    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=noise)
+    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=partial(_masked_candidate, rate=recurrent))
 
 
 def zoneout(dropout: float, recurrent: float) -> Regularizer:
     """Zaremba's masks; units of h and c keep their previous value at random (Krueger et al. 2017, eq. 6)."""
-
-    def keep(shape: Shape, like: Tensor) -> Tensor:
-        return like.new_empty(shape).bernoulli_(recurrent)
-
-    def noise(shape: Shape, like: Tensor) -> Noise:
-        return Noise(zone_hidden=keep(shape, like), zone_cell=keep(shape, like))
-
-    def expectation(shape: Shape, like: Tensor) -> Noise:
-        rate = like.new_full((1, 1, 1), recurrent)
-        return Noise(zone_hidden=rate, zone_cell=rate)
-
-    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=noise, expectation=expectation)
+    return Regularizer(
+        between=partial(drop_each_step, rate=dropout),
+        noise=partial(_zones, rate=recurrent),
+        expectation=partial(_expected_zones, rate=recurrent),
+    )
 
 
 def weight_drop(dropout: float, recurrent: float) -> Regularizer:

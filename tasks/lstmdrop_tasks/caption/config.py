@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
 
 Objective = Literal["captions", "self-critical"]
 
@@ -112,7 +112,7 @@ class CaptionPrediction(Section):
     top_p: float | None = Field(
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
     )
-    seed: int = Field(default=1, ge=0, description="other seeds draw other captions")
+    seed: Seed = Field(default=1, description="other seeds draw other captions")
     attention: Path | None = Field(
         default=None, description="a PNG file for a picture of where each word of one caption looked"
     )

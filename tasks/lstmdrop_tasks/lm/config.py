@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
 
 
 class LMDataConfig(DataConfig):
@@ -60,5 +60,5 @@ class LMPrediction(Section):
     )
     ban: tuple[str, ...] = Field(default=(), description="a token never to sample; may be repeated")
     num_samples: int = Field(default=1, ge=1, description="texts to sample")
-    seed: int = Field(default=1, ge=0, description="other seeds give other samples")
+    seed: Seed = Field(default=1, description="other seeds give other samples")
     score: bool = Field(default=False, description="in place of sampling, log-probability of each line and token")

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
 
 
 class MTDataConfig(DataConfig):
@@ -121,7 +121,7 @@ class MTPrediction(Section):
     top_p: float | None = Field(
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
     )
-    seed: int = Field(default=1, ge=0, description="other seeds draw other translations")
+    seed: Seed = Field(default=1, description="other seeds draw other translations")
     attention: Path | None = Field(
         default=None, description="an SVG file for a picture of where each word of one translation looked"
     )
