@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -201,6 +202,13 @@ def test_evaluation_in_the_middle_of_an_epoch_leaves_training_alone(build: Calla
                 task.model.train()
         trained.append(weights(task))
     assert all(torch.equal(value, trained[1][name]) for name, value in trained[0].items())
+
+
+def test_a_model_can_be_copied_and_pickled(build: Callable[[], Any]) -> None:
+    model = build().model
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert again.state_dict().keys() == model.state_dict().keys()
+        assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
 
 
 def test_a_step_in_bfloat16_is_one_in_float32_to_rounding(build: Callable[[], Any]) -> None:

@@ -13,7 +13,7 @@ def choose_device(name: str) -> torch.device:
     """``auto`` takes a CUDA GPU where there is one; any other name is torch's own.
 
     Raises:
-        UsageError: the name is unknown, this machine has no such device, or it cannot compute what training does.
+        UsageError: the name is unknown, this machine has no such device, or not one that computes what training does.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -26,5 +26,7 @@ def choose_device(name: str) -> torch.device:
         # Of other devices torch says at length what it was built without.
         reason = f" ({str(error).splitlines()[0]})" if str(name).startswith("cuda") else ""
         usable = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
-        raise UsageError(f"--device {name}: this machine cannot train on it{reason}: write --device {usable}") from None
+        raise UsageError(
+            f"--device {name}: this machine cannot compute on it{reason}: write --device {usable}"
+        ) from None
     return torch.device("cpu") if device.type == "cpu" else device
