@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeVar
+
+ItemsT = TypeVar("ItemsT", bound=Iterable[object])
 
 
 class LstmdropError(Exception):
@@ -46,3 +49,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where something known is close to ``name``, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def as_list(name: str, values: ItemsT) -> ItemsT:
+    """``values``, unless they are one string, which would be taken letter by letter.
+
+    Raises:
+        UsageError: they are.
+    """
+    if isinstance(values, str | bytes):
+        raise UsageError(f"{name} = {values!r} is one string where a list of them is meant: write [{values!r}]")
+    return values

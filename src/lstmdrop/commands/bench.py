@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.provenance import device_name
-from lstmdrop.commands.settings import as_list, resolve_config
+from lstmdrop.commands.settings import resolve_config
 from lstmdrop.discovery import load_plugin
+from lstmdrop.errors import as_list
 from lstmdrop.training.precision import require_kernel, set_switches
 from lstmdrop.training.stopwatch import matrix_product_rate
 

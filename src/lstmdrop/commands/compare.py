@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.commands.rescore import rescore, scorable
-from lstmdrop.commands.settings import AnyPath, as_list
-from lstmdrop.errors import DataError, UsageError
+from lstmdrop.commands.settings import AnyPath
+from lstmdrop.errors import DataError, UsageError, as_list
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.significance import SEED, Bootstrap, paired_bootstrap, paired_randomisation
 from lstmdrop.report.run_files import read_summary

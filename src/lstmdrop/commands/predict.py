@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
-from lstmdrop.commands.settings import AnyPath, as_list
+from lstmdrop.commands.settings import AnyPath
 from lstmdrop.config import Section, resolve
 from lstmdrop.discovery import load_plugin
+from lstmdrop.errors import as_list
 
 
 def predict(

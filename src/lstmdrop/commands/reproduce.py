@@ -10,7 +10,8 @@ from lstmdrop.commands.reproduction.collect import collect
 from lstmdrop.commands.reproduction.grid import PACKAGED, Budget, cells, choose, read_grid
 from lstmdrop.commands.reproduction.plan import Planned, plan
 from lstmdrop.commands.reproduction.runner import CellEnded, CellEvent, Listener, run_cells
-from lstmdrop.commands.settings import AnyPath, as_list, as_paths
+from lstmdrop.commands.settings import AnyPath, as_paths
+from lstmdrop.errors import as_list
 
 __all__ = ["ARCHIVE", "DEFAULT_OUT", "CellEvent", "Reproduction", "plan_reproduction", "reproduce"]
 

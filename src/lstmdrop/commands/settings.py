@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from lstmdrop.config import TaskConfig, resolve
 from lstmdrop.discovery import find_preset
-from lstmdrop.errors import ConfigError, UsageError
+from lstmdrop.errors import ConfigError, as_list
 from lstmdrop.layers import Layer, nest, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 
 DEFAULT_SIZE = "small"
 
 AnyPath = str | Path
-ItemsT = TypeVar("ItemsT", bound=Iterable[object])
-
-
-def as_list(name: str, values: ItemsT) -> ItemsT:
-    """``values``, unless they are one string, which would be taken letter by letter.
-
-    Raises:
-        UsageError: they are.
-    """
-    if isinstance(values, str | bytes):
-        raise UsageError(f"{name}={values!r} is one string where a list of them is meant: {name}=[{values!r}]")
-    return values
 
 
 def as_paths(directories: Sequence[AnyPath] | AnyPath) -> list[Path]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
+from lstmdrop.errors import as_list
 from lstmdrop.metrics.score import Score
 
 
@@ -20,7 +21,7 @@ def translation_scores(
     Raises:
         ValueError: there is nothing to score, or not one hypothesis a reference.
     """
-    if not references or len(hypotheses) != len(references):
+    if not as_list("references", references) or len(as_list("hypotheses", hypotheses)) != len(references):
         raise ValueError(f"{len(hypotheses)} translations cannot be scored against {len(references)} references")
     scores = []
     for name, metric in (("bleu", BLEU()), ("chrf", CHRF())):

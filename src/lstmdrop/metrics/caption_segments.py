@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstmdrop.errors import as_list
 from lstmdrop.metrics.ptb_tokenizer import tokenize_captions
 from lstmdrop.metrics.segments import References, SegmentsOf, cider_segments
 from lstmdrop.metrics.significance import Segments, Statistics
@@ -35,7 +36,7 @@ def tokenize_pairs(hypotheses: Sequence[str], references: References) -> Tokeniz
         ValueError: there is not one hypothesis an image, an image has no references, or no reference has words.
         DataError: Java's tokeniser gave back another number of lines.
     """
-    if len(hypotheses) != len(references) or not hypotheses:
+    if len(as_list("hypotheses", hypotheses)) != len(references) or not hypotheses:
         raise ValueError(
             f"{len(hypotheses)} captions cannot be scored against the references of {len(references)} images"
         )

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import jiwer
 
+from lstmdrop.errors import as_list
 from lstmdrop.metrics.score import Score
 
 NORMALISATION = "nfkc+lowercase+no_punctuation_but_apostrophes+single_spaces"
@@ -74,7 +75,7 @@ def transcript_scores(references: Sequence[str], hypotheses: Sequence[str], extr
     Raises:
         ValueError: there is no reference word, or not one hypothesis a reference.
     """
-    if len(references) != len(hypotheses):
+    if len(as_list("references", references)) != len(as_list("hypotheses", hypotheses)):
         raise ValueError(f"{len(hypotheses)} transcripts cannot be scored against {len(references)} references")
     pairs = [(normalise_transcript(r), normalise_transcript(h)) for r, h in zip(references, hypotheses, strict=True)]
     scores = []
