@@ -225,6 +225,24 @@ def toys(toy_corpus: Path, toy_pairs: Path, toy_speech: Path, toy_captions: Path
     }
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, toys: dict[str, tuple[str, list[str]]]) -> Callable[[str], Path]:
+    """The finished toy run of a task, made when it is first asked for; not to be changed."""
+    from lstmdrop.commands.train import train
+
+    runs: dict[str, Path] = {}
+
+    def run(task: str) -> Path:
+        if task not in runs:
+            data, overrides = toys[task]
+            few = [*overrides, "training.epochs=1"]
+            out = tmp_path_factory.mktemp("runs") / task
+            runs[task] = train(task, size="tiny", data=data, overrides=few, out=out).directory
+        return runs[task]
+
+    return run
+
+
 @pytest.fixture
 def build_lm(toy_corpus: Path, tmp_path: Path) -> Callable[..., Any]:
     """Builds a toy language model from overrides; each call from the same seed and vocabulary."""

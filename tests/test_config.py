@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError, model_validator
 
 from lstmdrop.commands.settings import resolve_config
@@ -198,3 +199,16 @@ def test_a_section_knows_no_other_keys() -> None:
 
     with pytest.raises(ConfigError, match="no setting 'b'"):
         resolve(Small, [{"b": 2}])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**32 + 1, 2**64])
+def test_a_seed_that_would_be_another_one_is_refused_with_its_range(seed: int) -> None:
+    with pytest.raises(ConfigError, match=rf"seed: {seed} is no seed: they go from 0 to 4294967295"):
+        resolve(TaskConfig, [{"task": "lm", "seed": seed}])
+
+
+def test_every_seed_draws_numbers_of_its_own() -> None:
+    seeds = [0, 1, 2**31, 2**32 - 1]
+    assert [resolve(TaskConfig, [{"task": "lm", "seed": seed}]).seed for seed in seeds] == seeds
+    drawn = {float(torch.rand((), generator=torch.Generator().manual_seed(seed))) for seed in seeds}
+    assert len(drawn) == len(seeds)

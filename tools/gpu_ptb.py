@@ -150,7 +150,7 @@ def _card() -> str:
     name = torch.cuda.get_device_name()
     try:
         query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
+        driver = subprocess.run(query, capture_output=True, encoding="utf-8", check=True).stdout.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError):
         return f"{name}, driver unknown"
     return f"{name}, driver {driver}"

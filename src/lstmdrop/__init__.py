@@ -6,12 +6,13 @@ that ``import lstmdrop`` costs nothing.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as typing has it, which takes a moment to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from lstmdrop.commands.average import average
     from lstmdrop.commands.bench import bench
     from lstmdrop.commands.compare import compare
@@ -32,6 +33,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'lstmdrop' has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(f"lstmdrop.commands.{name}"), name)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,12 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    neutral: ClassVar[frozenset[str]] = frozenset()
+    """The settings of this section that change no result: a run may go on with another value."""
+
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 LARGEST_SEED = 2**32 - 1
 
@@ -46,6 +52,8 @@ class RegularizerConfig(Section):
 
 class TrainingConfig(Section):
     """How the weights are found."""
+
+    neutral = frozenset({"log_every", "save_minutes"})
 
     epochs: int = Field(default=13, ge=1)
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -115,10 +123,17 @@ def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
         raise ConfigError(_explain(error, config_class)) from None
 
 
-def differences(old: Section, new: Section) -> list[str]:
-    """The dotted keys whose values differ, each as ``key: old -> new``."""
+def neutral_settings(config: Section, prefix: str = "") -> set[str]:
+    """The dotted keys of what changes no result."""
+    parts = {name: getattr(config, name) for name in type(config).model_fields}
+    inner = (neutral_settings(part, f"{prefix}{name}.") for name, part in parts.items() if isinstance(part, Section))
+    return {f"{prefix}{name}" for name in config.neutral}.union(*inner)
+
+
+def differences(old: Section, new: Section, but: Collection[str] = ()) -> list[str]:
+    """The dotted keys whose values differ, each as ``key: old -> new``, those of ``but`` left out."""
     before, after = flatten(old.model_dump(mode="json")), flatten(new.model_dump(mode="json"))
-    keys = sorted(before.keys() | after.keys())
+    keys = sorted((before.keys() | after.keys()) - set(but))
     return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
 
 

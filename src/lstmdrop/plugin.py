@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from lstmdrop.metrics.score import Score
     from lstmdrop.metrics.segments import SegmentsOf
     from lstmdrop.task import Split, Task
+
+
+def no_segments(config: Any) -> Mapping[str, SegmentsOf]:
+    """Every score of the task is made as the core makes it."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,16 @@ class TaskPlugin:
     """What ``compare`` and the results page set the lines of ``predictions.txt`` against, if the task writes any."""
     examples: Examples | None = None
     """What a trained model makes of a few inputs, kept in the run for the results page."""
-    segments: Mapping[str, SegmentsOf] = field(default_factory=dict)
+    segments: SegmentsFor = no_segments
     """Scores that this task makes in another way than `lstmdrop.metrics.segments.SEGMENTS`, by name."""
     tune: Tune | None = None
     """Finds the best settings of ``eval`` that need no training; None where there are none."""
     graphs: Graphs | None = None
     """What ``export`` writes; None where there is nothing that another runtime could run."""
+    oddities: Oddities | None = None
+    """What looks wrong in one's own data, for ``data info``."""
+    scoring_settings: Sequence[str] = ("decoding", "scoring")
+    """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
     assets_for_training: Sequence[str] = ()
     """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
 
@@ -62,8 +71,14 @@ class Speed:
 class Build(Protocol):
     """Makes a task from its configuration."""
 
-    def __call__(self, config: Any, assets: Path, device: torch.device, data_dir: Path | None) -> Task[Any]:
-        """Vocabularies are made into ``assets`` the first time and read from there after."""
+    def __call__(
+        self, config: Any, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+    ) -> Task[Any]:
+        """Vocabularies are made into ``assets`` the first time and read from there after.
+
+        With ``scored`` the data is there to be scored on these splits alone: own data in one piece is not dealt out
+        but is the split (see `lstmdrop.data.registry.whole_split`), and no other split need be there.
+        """
         ...
 
 
@@ -103,6 +118,14 @@ class References(Protocol):
         ...
 
 
+class SegmentsFor(Protocol):
+    """How a run's scores are made of the lines of its predictions."""
+
+    def __call__(self, config: Any) -> Mapping[str, SegmentsOf]:
+        """By the score's name."""
+        ...
+
+
 class Examples(Protocol):
     """Shows what a trained model does."""
 
@@ -124,6 +147,14 @@ class Graphs(Protocol):
 
     def __call__(self, task: Any) -> Mapping[str, Graph]:
         """Graphs by the name of their file."""
+        ...
+
+
+class Oddities(Protocol):
+    """Looks at one's own data before anything is trained on it."""
+
+    def __call__(self, path: Path) -> Iterable[str]:
+        """A line about each thing that looks wrong; none where the data is not of this task."""
         ...
 
 

@@ -10,16 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.atomic import TakenError, atomic_file, claimed
+from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 DEFAULT_ROOT = Path("runs")
+
+BEFORE_TRAINING = ("tensorboard", "log.jsonl", "assets", "config.json")
+"""What a run has made by the time that training begins, ``config.json`` first: what has it is a run."""
 
 
 class Run:
@@ -30,15 +29,19 @@ class Run:
 
     @classmethod
     def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:
-        """Start a run in an empty or absent directory.
+        """Start a run in an empty or absent directory, or in the place of one that never trained.
 
         Raises:
-            UsageError: the directory holds a run already, or other files.
+            UsageError: the directory holds a run already, or other files, or its name is not UTF-8.
         """
         run = cls(directory)
+        if run.never_trained():
+            run.discard()
         if run.exists():
             raise UsageError(f"{directory} holds a run already: --resume goes on with it, --out chooses another place")
         run.require_empty()
+        if not _is_utf8(directory):  # safetensors cannot read it
+            raise UsageError(f"{directory}: the name is not UTF-8, and a checkpoint needs one that is; see --out")
         run.write_config(config)
         run.assets.mkdir()
         return run
@@ -92,34 +95,52 @@ class Run:
     def claimed(self) -> Iterator[None]:
         """No other process of this machine trains in the directory meanwhile; the claim ends with the process.
 
-        Where the system or the file system has no locks, nothing is claimed.
+        A directory that is made for it and stays empty goes again.
 
         Raises:
-            UsageError: one does.
+            UsageError: one does, or the directory is a file.
         """
-        if fcntl is None:
-            yield
-            return
-        directory = os.open(self.directory, os.O_RDONLY)
+        is_new = not self.directory.exists()
+        if is_new:
+            self.directory.mkdir(parents=True)
+        elif not self.directory.is_dir():
+            self.require_empty()
         try:
-            try:
-                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"another process is training in {self.directory}") from None
-            except OSError:
-                pass  # some network file systems
-            yield
+            with claimed(self.directory):
+                yield
+        except TakenError:
+            raise UsageError(f"another process is training in {self.directory}") from None
         finally:
-            os.close(directory)
+            if is_new and not any(self.directory.iterdir()):
+                self.directory.rmdir()
 
     def has_checkpoint(self) -> bool:
         """Whether a state to resume from was ever saved."""
         return self._path("last.safetensors").exists() or self._path("previous.safetensors").exists()
 
-    def discard_if_unused(self) -> None:
-        """Remove the directory again unless something has been trained in it."""
-        if not self.has_checkpoint() and not self._path("log.jsonl").exists():
-            shutil.rmtree(self.directory)
+    def never_trained(self) -> bool:
+        """Whether this is a run that ended, in whatever way, before there was anything to keep.
+
+        The directory has nothing but what was made before training began, and ``config.json`` is ours.
+        """
+        log = self._path("log.jsonl")
+        if not self.exists() or (log.exists() and log.stat().st_size):
+            return False
+        if any(not path.name.lstrip(".").startswith(BEFORE_TRAINING) for path in self.directory.iterdir()):
+            return False
+        try:
+            return {"task", "data", "regularizer", "training"} <= self.config().keys()
+        except DataError:
+            return False
+
+    def discard(self) -> None:
+        """Remove what was made before training began."""
+        for name in BEFORE_TRAINING:
+            for path in (self._path(name), *self.directory.glob(f".{name}.*")):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
 
     def require_empty(self) -> None:
         """Make sure that nothing is overwritten.
@@ -127,7 +148,7 @@ class Run:
         Raises:
             UsageError: the directory holds something, or is a file.
         """
-        if self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir())):
+        if self.directory.exists() and (not self.directory.is_dir() or any(map(_is_kept, self.directory.iterdir()))):
             raise UsageError(f"{self.directory} is not an empty folder: --out chooses another place")
 
     def exists(self) -> bool:
@@ -202,16 +223,26 @@ class Run:
         return None, []
 
     def save_best(self, checkpoint: Checkpoint) -> None:
-        """Save the weights with the best validation score so far."""
-        write_checkpoint(self._path("best.safetensors"), checkpoint)
+        """Save the weights with the best validation score so far, and which assets they were trained with."""
+        values = {**checkpoint.values, "assets": self._assets_sha256()}
+        write_checkpoint(self._path("best.safetensors"), Checkpoint(checkpoint.tensors, values))
 
     def load_best(self) -> Checkpoint:
         """The weights with the best validation score.
 
         Raises:
-            DataError: there are none, or they are damaged.
+            DataError: there are none, or they are damaged, or an asset is not the one that they were trained with.
         """
-        return read_checkpoint(self._path("best.safetensors"))
+        best = read_checkpoint(self._path("best.safetensors"))
+        now = self._assets_sha256()
+        for name, digest in best.values.get("assets", {}).items():
+            if now.get(name, digest) != digest:
+                raise DataError(f"{self.assets / name} is damaged: it is not what the weights were trained with")
+        return best
+
+    def _assets_sha256(self) -> dict[str, str]:
+        files = sorted(path for path in self.assets.rglob("*") if path.is_file())
+        return {path.relative_to(self.assets).as_posix(): content_sha256(path) for path in files}
 
     def _path(self, name: str) -> Path:
         return self.directory / name
@@ -234,9 +265,21 @@ def default_name(config: Mapping[str, Any]) -> str:
     return "-".join(str(part) for part in parts)
 
 
+def _is_kept(path: Path) -> bool:
+    """Whether it is more than a ``config.json`` that was only half written."""
+    return not path.name.startswith(".config.json.")
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))  # as JSON has names that are not UTF-8
 
 
 def _pretty(values: Mapping[str, Any]) -> str:

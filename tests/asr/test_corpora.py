@@ -46,6 +46,26 @@ def test_kaldi_folders(tmp_path: Path, write_tone: Write) -> None:
     assert found.source == sound
 
 
+def test_what_is_only_scored_needs_no_other_split(tmp_path: Path, write_tone: Write) -> None:
+    write_kaldi(tmp_path / "test", "b", 20)
+    sound = write_tone("WAVE/b0-0.wav")
+    for folder, split in ((tmp_path, "test"), (tmp_path / "test", "test"), (tmp_path / "test", "valid")):
+        corpus = find_corpus(str(folder), scored=[split])  # type: ignore[list-item]
+        assert {split: len(own) for split, own in corpus.splits.items()} == {split: 40}
+        assert [u.source for u in corpus.splits[split] if u.id == "b0-0"] == [sound]  # type: ignore[index]
+    with pytest.raises(DataError, match="there is no valid utterance; there are test"):
+        find_corpus(str(tmp_path), scored=["valid"])
+    with pytest.raises(DataError, match="there is no training utterance; there are test"):
+        find_corpus(str(tmp_path))
+
+
+def test_ljspeech_is_scored_whole(tmp_path: Path, write_tone: Write) -> None:
+    (tmp_path / "metadata.csv").write_text("".join(f"LJ{n:03}|Dr. {n}|Doctor {n}\n" for n in range(12)))
+    for number in range(12):
+        write_tone(f"wavs/LJ{number:03}.ogg", 0.05)
+    assert len(find_corpus(str(tmp_path), scored=["test"]).splits["test"]) == 12
+
+
 def test_kaldi_segments_and_ctm(tmp_path: Path) -> None:
     write_kaldi(tmp_path / "train", "a", 4)
     (tmp_path / "train" / "segments").write_text("".join(f"a{n}-0 a{n}-1 1.5 {n + 2}\n" for n in range(4)))

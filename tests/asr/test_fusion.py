@@ -140,14 +140,14 @@ def test_weights_are_tuned_on_one_split_and_scored_on_another(
     assert [setting.split("=")[0] for setting in chosen] == [
         "decoding.beam_size", "decoding.lm_weight", "decoding.length_bonus"
     ]  # fmt: skip
-    wer: dict[tuple[float, float], Any] = {}
+    scores: dict[tuple[float, float], Any] = {}
     for weight, bonus in product(weights, bonuses):
         own = [f"decoding.lm_weight={weight}", f"decoding.length_bonus={bonus}"]
-        wer[weight, bonus] = evaluate("asr", runs=[run], split="valid", overrides=[*settings, *own])[0]
-    best = min(wer, key=lambda pair: (wer[pair].value, pair))
+        scores[weight, bonus] = evaluate("asr", runs=[run], split="valid", overrides=[*settings, *own])
+    best = min(scores, key=lambda pair: (scores[pair][0].value, scores[pair][1].value, pair))
     assert chosen[1:] == [f"decoding.lm_weight={best[0]}", f"decoding.length_bonus={best[1]}"]
-    assert len({score.value for score in wer.values()}) > 1
-    assert "decoding:beam2|lm:" in wer[best].signature
+    assert len({found[0].value for found in scores.values()}) > 1
+    assert "decoding:beam2|lm:" in scores[best][0].signature
 
 
 def test_frames_have_nothing_to_tune(build_asr: Callable[..., Any]) -> None:

@@ -319,9 +319,10 @@ def test_models_of_other_seeds_speak_of_the_same_utterance(build_asr: Build) -> 
         assert torch.allclose(probabilities, (one[number] + other[number]) / 2, atol=1e-5)
 
 
-def test_models_of_other_outputs_cannot_be_averaged(build_asr: Build) -> None:
+@pytest.mark.parametrize("other", ["objective=frames", "model.stride=1", "features.frame_shift=20"])
+def test_models_of_other_outputs_or_steps_cannot_be_averaged(build_asr: Build, other: str) -> None:
     with pytest.raises(UsageError, match="cannot speak as one"):
-        evaluate([build_asr(), build_asr("objective=frames")], "test")
+        evaluate([build_asr(), build_asr(other)], "test")
 
 
 def test_statistics_are_of_the_training_data_or_of_each_speaker(build_asr: Build) -> None:

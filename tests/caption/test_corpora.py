@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -273,6 +274,23 @@ def test_a_split_or_a_folder_that_karpathy_does_not_know_is_refused(coco: Path) 
     write_karpathy(coco / "dataset_coco.json", [karpathy_entry("a", "val", filepath="val2017")])
     with pytest.raises(DataError, match=r"a.jpg lies in 'val2017', not in train2014 or val2014"):
         find_corpus("coco", coco.parent)
+
+
+def test_what_is_only_scored_needs_no_other_split(flickr: Path, coco: Path, tmp_path: Path) -> None:
+    (flickr / "Flickr_8k.trainImages.txt").unlink()
+    shutil.rmtree(coco / "train2014")
+    (coco / ANNOTATIONS.format("train")).unlink()
+    for folder in (flickr, coco):
+        assert ids(find_corpus(str(folder), scored=["test"])) == {"test": SPLITS["test"]}
+        with pytest.raises(DataError):
+            find_corpus(str(folder))
+    for path in flickr.glob("*Images.txt"):
+        path.unlink()
+    assert ids(find_corpus(str(flickr), scored=["test"])) == {"test": tuple(NAMES)}  # one folder, one split
+    whole = jsonl(
+        tmp_path / "mine.jsonl", [{k: v for k, v in entry.items() if k != "split"} for entry in own_entries()]
+    )
+    assert {split: len(own) for split, own in ids(find_corpus(str(whole), scored=["valid"])).items()} == {"valid": 7}
 
 
 def test_ones_own_splits_are_taken_as_given(tmp_path: Path) -> None:

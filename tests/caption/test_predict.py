@@ -46,6 +46,21 @@ def test_a_file_gets_the_caption_that_the_test_gave_it(
     assert texts(task, files, batch_size=2) == texts(task, files)
 
 
+def test_many_cut_captions_are_said_with_the_setting(
+    build_caption: Build, toy_captions: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = build_caption("decoding.max_length=4", "data.max_length=4")
+    with torch.no_grad():
+        task.decoder.softmax.bias[task.tokenizer.eos] = -50.0
+    task.evaluate("test")
+    assert "5 of 5 test captions were cut at the longest length (decoding.max_length=4)" in caplog.text
+    file = str(toy_captions.parent / "test0.npy")
+    (output,) = predict([task], [file], CaptionPrediction(max_length=7))
+    assert len(output["hypotheses"][0]["tokens"]) == 7
+    assert "1 of 1 captions were cut at the longest length (--max-length 7)" in caplog.text
+    assert "the ends of 24 training captions of 4 tokens or more" in task.summary()["left out"]
+
+
 def test_a_folder_stands_for_its_images(build_caption: Build, toy_captions: Path) -> None:
     folder = toy_captions.parent
     found = list(predict([build_caption()], ["", str(folder)], CaptionPrediction()))

@@ -55,7 +55,7 @@ def test_padding_and_company_change_no_loss(build_caption: Build, architecture: 
 
 def test_a_batch_holds_what_the_file_says(build_caption: Build, toy_captions: Path) -> None:
     task = build_caption()
-    entries = [json.loads(line) for line in toy_captions.read_text().splitlines()]
+    entries = [json.loads(line) for line in toy_captions.read_text(encoding="utf-8").splitlines()]
     entries = [entry for entry in entries if entry["split"] == "train"]
     seen = 0
     for batch in task.batches("train", epoch=1):

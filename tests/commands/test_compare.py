@@ -12,6 +12,7 @@ from lstmdrop.commands.comparison_table import comparison_table
 from lstmdrop.commands.rescore import rescore
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.bleu import translation_scores
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop.metrics.perplexity import perplexity
 from lstmdrop.metrics.score import Score
 from lstmdrop.report.run_files import read_summary
@@ -40,10 +41,10 @@ def language_run(directory: Path, shift: float, signature: str = "tokens:600|voc
     return directory
 
 
-def translation_run(directory: Path, pairs: Path, lines: list[str]) -> Path:
+def translation_run(directory: Path, pairs: Path, lines: list[str], tokenize: TokenizerName = "13a") -> Path:
     references = (pairs / "test.fr").read_text(encoding="utf-8").splitlines()
     config = {"task": "mt", "data": {"name": str(pairs), "pair": "en-fr"}}
-    scores = translation_scores(lines, references, {"data": "bbb"})
+    scores = translation_scores(lines, references, {"data": "bbb"}, tokenize=tokenize)
     write_run(directory, scores, config, task="mt", data=str(pairs))
     (directory / "predictions.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return directory
@@ -98,6 +99,16 @@ def test_a_score_that_cannot_be_compared_is_left_out_of_several(tmp_path: Path, 
     assert "perplexity over vocabulary 9 and 8" in made.left_out[0]
 
 
+def test_scores_of_other_words_or_case_are_refused(tmp_path: Path, toy_pairs: Path) -> None:
+    lines = ["maison"] * len((toy_pairs / "test.fr").read_text(encoding="utf-8").splitlines())
+    plain, by_sign = (translation_run(tmp_path / name, toy_pairs, lines, tokenize=name) for name in ("13a", "char"))
+    made = compare(plain, by_sign, num_shuffles=100, num_resamples=100)
+    assert [score.first.name for score in made.scores] == ["chrf"]
+    assert "bleu over tok 13a and char" in made.left_out[0]
+    again = translation_run(tmp_path / "again", toy_pairs, lines, tokenize="char")
+    assert len(compare(by_sign, again, num_shuffles=100, num_resamples=100).scores) == 2
+
+
 def test_without_a_hash_in_the_signature_all_data_must_be_the_same(tmp_path: Path) -> None:
     runs = [language_run(tmp_path / name, 0.0, "tokens:600") for name in ("a", "b")]
     for number, run in enumerate(runs):
@@ -123,7 +134,9 @@ def test_segments_that_cannot_be_paired_are_refused(tmp_path: Path) -> None:
 
 def test_a_run_against_itself_is_neither_better(tmp_path: Path) -> None:
     run = language_run(tmp_path / "a", 0.0)
-    assert comparison_table(compare(run, run, num_shuffles=200)).rows[0][8] == "neither"
+    table = comparison_table(compare(run, run / ".." / "a", num_shuffles=200))
+    assert table.rows[0][8] == "neither"
+    assert "A and B are the same run." in [note.text for note in table.notes]
 
 
 def test_outputs_that_do_not_give_the_runs_own_score_are_refused(tmp_path: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lstmdrop.commands.data import describe_text, find_dataset, list_datasets, prepare_dataset, verify_dataset
 from lstmdrop.discovery import installed_tasks
 from lstmdrop.errors import DataError, UsageError
+
+Command = Callable[..., Any]
 
 
 def test_every_dataset_names_its_task_and_licence() -> None:
@@ -43,7 +49,7 @@ def test_a_text_is_described_by_lines_words_and_different_words(tmp_path: Path) 
 
 def test_the_splits_of_a_folder_of_pairs_are_described(tmp_path: Path) -> None:
     for name in ("train.en", "train.fr", "valid.en", "valid.fr", "notes.md"):
-        (tmp_path / name).write_text("the cat\n")
+        (tmp_path / name).write_text(f"the cat in {name}\n")
     described = [Path(line.partition(": ")[0]).name for line in describe_text(tmp_path)]
     assert described == ["train.en", "train.fr", "valid.en", "valid.fr"]
 
@@ -72,3 +78,52 @@ def test_a_name_stands_for_one_published_dataset_and_demo_for_one_of_every_task(
     assert [row.task for row in rows if row.name == "demo"] == installed_tasks()
     published = [row.name for row in rows if not row.is_built_in]
     assert len(set(published)) == len(published)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One entry of each kind that the tasks make, a dataset, and what somebody else put there."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("LSTMDROP_CACHE", str(folder))
+    name = "0123456789abcdef" * 2
+    for place in (
+        f"tokens/{name}/tokens.bin", f"features/{name}/index.json", f"images/{name}/index.json", f"digests/{name}",
+        f"corpora/demo-{name}/train.txt", f"corpora/own-en-fr-{name[:16]}/report.json", "demo/digits-1/a.flac",
+        f"tokens/.{name}.89abcdef/tokens.bin", "datasets/ptb/ptb.train.txt", "images/holiday.jpg", "mine/notes.txt",
+    ):  # fmt: skip
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes(bytes(100))
+    return folder
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_cache_is_listed_and_pruned_of_what_can_be_made_again(cache: Path, lstmdrop: Command) -> None:
+    kept = {"datasets/ptb/ptb.train.txt", "images/holiday.jpg", "mine/notes.txt"}
+    unfinished = {path for path in files_in(cache) if path.startswith("tokens/.")}
+    listed = lstmdrop("data", "cache").output
+    assert {line.split()[0] for line in listed.splitlines()} == {
+        "tokens", "features", "images", "digests", "corpora", "demo", "datasets"
+    }  # fmt: skip
+    assert lstmdrop("data", "cache", "--older-than", "1").output == ""
+    assert lstmdrop("data", "cache", "--prune", "--older-than", "1").messages.startswith("0.0 MiB freed by 0 entries")
+    outcome = lstmdrop("data", "cache", "--prune")
+    assert outcome.code == 0
+    assert "freed by 7 entries" in outcome.messages
+    assert files_in(cache) == kept | unfinished  # it may still be being made
+    for path in cache.glob("tokens/.*"):
+        for old in (path, *path.iterdir()):
+            os.utime(old, (0, 0))
+    (again,) = json.loads(lstmdrop("data", "cache", "--prune", "--json").output)
+    assert again["kind"] == "tokens"
+    assert files_in(cache) == kept
+
+
+def test_without_a_cache_there_is_nothing_to_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lstmdrop: Command
+) -> None:
+    monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "none"))
+    assert lstmdrop("data", "cache", "--prune").output == ""
+    assert list(tmp_path.iterdir()) == []

@@ -31,7 +31,7 @@ def write_grid(path: Path, data: Path, settings: list[str], **changes: Any) -> P
         "minutes": 2,
     }  # fmt: skip
     lines = [f"{key} = {json.dumps(value)}" for key, value in (entry | changes).items()]
-    path.write_text("[[experiment]]\n" + "\n".join(lines) + "\n")
+    path.write_text("[[experiment]]\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
@@ -162,7 +162,8 @@ def test_only_what_is_missing_is_run_and_a_failure_stops_nothing(
 
 
 def test_a_run_that_two_experiments_share_is_kept_once(grid: Path, tmp_path: Path) -> None:
-    grid.write_text(grid.read_text() + grid.read_text().replace('"toy"', '"again"'))
+    text = grid.read_text(encoding="utf-8")
+    grid.write_text(text + text.replace('"toy"', '"again"'), encoding="utf-8")
     archive = tmp_path / "archive"
     choices: dict[str, Any] = {"grid": grid, "out": tmp_path / "out", "archive": archive, "keep_in": archive}
     first = reproduce(["toy"], **choices)

@@ -43,7 +43,7 @@ def generated_text(path: Path, num_bytes: int, *, separator: str = "\n") -> Path
     """Text of Zipf-distributed words, one sentence after the other."""
     drawn = zipf_words()
     block = separator.join(" ".join(drawn[start : start + 20]) for start in range(0, len(drawn), 20)) + separator
-    with path.open("w") as handle:
+    with path.open("w", encoding="utf-8") as handle:
         for _ in range(-(-num_bytes // len(block))):
             handle.write(block)
     return path

@@ -233,3 +233,23 @@ def test_a_damaged_description_is_named(tmp_path: Path, description: bytes) -> N
     (tmp_path / "tokenizer.json").write_bytes(description)
     with pytest.raises(DataError, match=r"tokenizer\.json: .*(damaged|morse)"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["word", "character"])
+def test_a_vocabulary_that_knows_nothing_is_refused(tmp_path: Path, kind: TokenizerKind) -> None:
+    text = tmp_path / "text"
+    text.write_text("a b\nc d\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no token comes 9 times"):
+        train_tokenizer(kind, text, min_count=9)
+
+
+@pytest.mark.parametrize("kind", ["word", "character"])
+def test_swapped_tokens_are_a_damaged_tokeniser(tmp_path: Path, kind: TokenizerKind) -> None:
+    text = tmp_path / "text"
+    text.write_text("a b\nc d\n", encoding="utf-8")
+    train_tokenizer(kind, text).save(tmp_path)
+    path = tmp_path / "vocabulary.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"a"', '"?"').replace('"b"', '"a"').replace('"?"', '"b"'),
+                    encoding="utf-8")  # fmt: skip
+    with pytest.raises(DataError, match="damaged"):
+        load_tokenizer(tmp_path)

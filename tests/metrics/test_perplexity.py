@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from lstmdrop.metrics.perplexity import mixture_log_probs, perplexity, perplexity_score, token_and_word_perplexity
+from lstmdrop.metrics.perplexity import (
+    Predicted,
+    mixture_log_probs,
+    perplexity,
+    stream_perplexities,
+    token_and_word_perplexity,
+    warn_of_unknown,
+)
 from lstmdrop.metrics.score import Score
 
 
@@ -45,20 +52,42 @@ def test_without_tokens_there_is_none() -> None:
 
 
 def test_score_says_how_it_was_made() -> None:
-    score = perplexity_score(np.log([0.5, 0.125]), vocabulary_size=10, data_sha256="0123456789abcdef", num_models=2)
+    predicted = Predicted(10, "fedcba9876543210", 0, "0123456789abcdef")
+    (score,) = stream_perplexities(np.log([0.5, 0.125]), predicted, np.array([True, True]), num_models=2)
     assert (score.name, score.higher_is_better) == ("perplexity", False)
     parts = dict(part.split(":") for part in score.signature.split("|"))
     assert parts["tokens"] == "2"
     assert parts["vocabulary"] == "10"
+    assert parts["fingerprint"] == "fedcba987654"
+    assert parts["unknown"] == "0"
     assert parts["models"] == "2"
     assert parts["data"] == "0123456789ab"
     assert (parts["stream"], parts["state"]) == ("single", "carried")
 
 
+def test_what_is_unknown_is_left_out_of_a_second_score() -> None:
+    """One guess, <unk>, is right for every word that the vocabulary lacks: that alone is no good model."""
+    log_probs = np.log([0.9, 0.9, 0.9, 0.01])
+    everything, known = stream_perplexities(
+        log_probs, Predicted(3, "f" * 64, 3, "d" * 64), np.array([False, False, False, True])
+    )
+    assert everything.value == pytest.approx(np.exp(-log_probs.mean()))
+    assert (known.name, known.value) == ("known_perplexity", pytest.approx(100.0))
+    assert "unknown:3" in everything.signature
+    assert "known:1|" in known.signature
+
+
+def test_many_unknown_tokens_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_unknown(5, 100, "the test text")
+    assert not caplog.records
+    warn_of_unknown(6, 100, "the test text")
+    assert "6.0% of the tokens of the test text are unknown" in caplog.text
+
+
 def test_only_what_is_counted_by_token_depends_on_the_vocabulary() -> None:
-    by_token, by_word = token_and_word_perplexity(np.log([0.5, 0.125]), "bpe", 300, 1, {"data": "abc"})
+    by_token, by_word = token_and_word_perplexity(np.log([0.5, 0.125]), "bpe", 300, "f" * 64, 1, {"data": "abc"})
     assert (by_token.value, by_word.value) == (pytest.approx(4.0), pytest.approx(16.0))
-    assert by_token.signature.startswith("unit:bpe|tokens:2|vocabulary:300|data:abc|")
+    assert by_token.signature.startswith("unit:bpe|tokens:2|vocabulary:300|fingerprint:ffffffffffff|data:abc|")
     assert by_word.signature.startswith("unit:word|words:1|data:abc|")
 
 

@@ -40,11 +40,46 @@ def test_an_error_rate_may_exceed_a_hundred() -> None:
         ("don’t - 'quote' it's", "don't quote it's"),
         ("ﬁne\tROCK’N’ROLL", "fine rock'n'roll"),
         ("...", ""),
+        ("नमस्ते, दुनिया!", "नमस्ते दुनिया"),
+        ("தமிழ் மொழி", "தமிழ் மொழி"),
+        ("ภาษาไทยที่", "ภาษาไทยที่"),
+        ("مُحَمَّدٌ", "مُحَمَّدٌ"),
+        ("שָׁלוֹם עוֹלָם", "שָׁלוֹם עוֹלָם"),
+        ("Ọjọ́ rọ̀rùn", "ọjọ́ rọ̀rùn"),
+        ("Tie\u0302\u0301ng Vie\u0323\u0302t", "tiếng việt"),
+        ("İstanbul'da", "istanbul'da"),
+        ("ΟΔΥΣΣΕΥΣ", "οδυσσευς"),
+        ("می\u200cخواهم", "می\u200cخواهم"),  # the Persian non-joiner is spelling
+        ("ක්\u200dරි", "ක්\u200dරි"),  # and so is a joiner after a virama
+        ("auf\u200clage 👩\u200d💻 a\u200db", "auflage ab"),  # elsewhere it shows nothing
+        ("\ufeffco\u00adop zero\u200bwidth \u200eltr", "coop zerowidth ltr"),
+        ("don’t don‘t donʼt don＇t don´t don`t", " ".join(["don't"] * 6)),
+        ("צה״ל צ׳יפס", "צהל צ'יפס"),
+        ("col·lecció · fi", "col·lecció fi"),
+        ("1️⃣ two", "1 two"),
+        ("a�b", "a�b"),
     ],
 )
 def test_what_cannot_be_heard_is_left_out(text: str, normalised: str) -> None:
     assert normalise_transcript(text) == normalised
     assert normalise_transcript(normalised) == normalised
+
+
+def test_text_without_letters_beyond_ascii_takes_the_short_way_to_the_same_words() -> None:
+    for text in ("it's 'so' _a-b_ 1.5", "rock 'n' roll`s", "A\tB  C.", "'", ""):
+        assert normalise_transcript(f"{text} é") == f"{normalise_transcript(text)} é".strip()
+
+
+def test_as_it_is_written_is_a_choice_and_the_signature_tells_them_apart() -> None:
+    assert normalise_transcript(" Hello,  World! ", "none") == "Hello, World!"
+    spoken, written = (transcript_scores(["Hello, A"], ["hello a"], {}, norm)[0] for norm in ("spoken", "none"))
+    assert (spoken.value, written.value) == (0.0, 100.0)
+    assert "norm:none" in written.signature
+    assert "norm:none" not in spoken.signature
+
+
+def test_marks_count_in_error_rates() -> None:
+    assert value("wer", ["नमस्ते दुनिया"], ["नमसत दुनिया"]) == 50.0
 
 
 def test_case_and_punctuation_are_no_errors_and_the_signature_says_so() -> None:

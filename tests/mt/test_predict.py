@@ -17,7 +17,7 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.mt.config import MTPrediction
 from lstmdrop_tasks.mt.pairs import pad_pairs
 from lstmdrop_tasks.mt.predict import predict
-from lstmdrop_tasks.mt.translate import LONGEST_WITH_ATTENTION, _batches, translate
+from lstmdrop_tasks.mt.translate import LONGEST_WITH_ATTENTION, _batches, require_one_vocabulary, translate
 
 LINES = ["one red house", "", "cat", "two " * 60, "a word that nobody knows", "cat sees house"]
 Build = Callable[..., Any]
@@ -140,6 +140,45 @@ def test_models_of_different_vocabularies_cannot_translate_as_one(build_mt: Buil
         translate([build_mt(), build_mt("data.vocabulary_size=5")], ["cat"], BeamSettings(), 2)
 
 
+@pytest.mark.parametrize("sample", [False, True])
+def test_a_blank_line_gives_a_blank_line(build_mt: Build, sample: bool) -> None:
+    outputs = list(predict([build_mt()], ["cat", "", " \t", "house"], MTPrediction(sample=sample, num_best=2)))
+    assert [output["source"] for output in outputs] == ["cat", "", " \t", "house"]
+    assert [output["text"] for output in outputs[1:3]] == ["", ""]
+    assert outputs[1]["hypotheses"][0]["tokens"] == ["<eos>"]
+    json.dumps(outputs)
+
+
+def test_many_cut_translations_are_said_at_the_end(build_mt: Build, caplog: pytest.LogCaptureFixture) -> None:
+    task = build_mt()
+    with torch.no_grad():
+        task.model.decoder.softmax.bias[task.tokenizers.target.eos] = -50.0
+    short, long = (
+        next(iter(predict([task], ["cat"], MTPrediction(max_length_ratio=ratio))))["hypotheses"][0]["tokens"]
+        for ratio in (0, 3)
+    )
+    assert (len(short), len(long)) == (10, 16)
+    list(predict([task], ["cat", "", "house"], MTPrediction()))
+    assert "2 of 3 translations were cut at the longest length (--max-length-ratio 2)" in caplog.text
+
+
+def test_models_of_other_languages_cannot_translate_as_one(build_mt: Build, toy_pairs: Path, tmp_path: Path) -> None:
+    there, back = build_mt("data.joint=true"), build_mt("data.joint=true", "data.pair=fr-en")
+    with pytest.raises(UsageError, match="these runs translate en-fr and fr-en: they cannot translate as one"):
+        next(iter(predict([there, back], ["cat"], MTPrediction())))
+    with pytest.raises(UsageError, match="en-fr and fr-en"):
+        require_one_vocabulary([there, back])
+    for split in ("train", "valid", "test"):
+        sides = [(toy_pairs / f"{split}.{code}").read_text().splitlines() for code in ("en", "fr")]
+        table = "".join(f"{source}\t{target}\n" for source, target in zip(*sides, strict=True))
+        (tmp_path / f"{split}.tsv").write_text(table)
+    joint = ("data.joint=true", "data.pair=null")
+    nameless = [build_mt(*joint, f"data.columns={columns}", data=tmp_path) for columns in ("1,2", "2,1")]
+    with pytest.raises(UsageError, match="in opposite order"):
+        require_one_vocabulary(nameless)
+    require_one_vocabulary([nameless[0], there])
+
+
 def test_drawn_translations_depend_on_the_seed_and_not_on_the_batches(build_mt: Build) -> None:
     task = build_mt()
 
@@ -164,11 +203,13 @@ def test_the_attention_of_one_line_is_drawn(build_mt: Build, tmp_path: Path) -> 
     assert set(best["alignment"]) <= set(range(len(output["source_tokens"])))
 
 
-@pytest.mark.parametrize(("settings", "lines"), [((), ["one", "two"]), (("model.architecture=stream",), ["one"])])
+@pytest.mark.parametrize(
+    ("settings", "lines"), [((), ["one", "two"]), (("model.architecture=stream",), ["one"]), ((), [" "])]
+)
 def test_attention_that_cannot_be_drawn_is_an_error(
     build_mt: Build, tmp_path: Path, settings: tuple[str, ...], lines: list[str]
 ) -> None:
-    with pytest.raises(UsageError, match=r"one line; 2 came|no attention"):
+    with pytest.raises(UsageError, match=r"one line; 2 came|no attention|the line is blank"):
         list(predict([build_mt(*settings)], lines, MTPrediction(attention=tmp_path / "out.svg")))
 
 

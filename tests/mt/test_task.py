@@ -12,17 +12,22 @@ import numpy as np
 import pytest
 import torch
 
+from lstmdrop.commands.evaluate import evaluate as evaluate_runs
 from lstmdrop.commands.settings import resolve_config
+from lstmdrop.data.tokenizers.words import WordTokenizer
+from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
+from lstmdrop.run import Run
 from lstmdrop.training.trainer import Trainer
 from lstmdrop_tasks.mt import tuning
 from lstmdrop_tasks.mt.config import MTPrediction
-from lstmdrop_tasks.mt.pairs import pad_pairs
+from lstmdrop_tasks.mt.pairs import Pairs, Sentences, pad_pairs
 from lstmdrop_tasks.mt.predict import predict
+from lstmdrop_tasks.mt.targets import LONGEST_MORE, LONGEST_RATIO, Targets, longest_ratio
 from lstmdrop_tasks.mt.task import evaluate
 
 ARCHITECTURES = ("attention", "sequence", "stream")
@@ -306,6 +311,115 @@ def test_languages_without_names_bind_no_other_data(build_mt: Build, toy_pairs: 
     assert build_mt("data.pair=null").evaluate("test")
 
 
+CHINESE = {"one": "一", "two": "二", "red": "红", "house": "房", "cat": "猫", "sees": "看", "sleeps": "睡"}
+
+
+@pytest.fixture
+def chinese_pairs(toy_pairs: Path, tmp_path: Path) -> Path:
+    """Ten signs for a word, without blanks."""
+    folder = tmp_path / "signs"
+    shutil.copytree(toy_pairs, folder)
+    for path in folder.glob("*.fr"):
+        english = path.with_suffix(".en").read_text(encoding="utf-8").splitlines()
+        lines = ["".join(CHINESE[word] * 10 for word in line.split()) for line in english]
+        path.with_suffix(".zh").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        path.unlink()
+    return folder
+
+
+def test_bleu_follows_the_target_language_wherever_it_is_made(build_mt: Build, chinese_pairs: Path) -> None:
+    settings = ("data.pair=en-zh", "data.tokens=character")
+    task = build_mt(*settings, data=chinese_pairs)
+    assert task.summary()["scoring"] == "BLEU of words by zh"
+    assert "|tok:zh|" in task.evaluate("valid")[0].signature
+    assert (
+        "|tok:char|" in build_mt(*settings, "scoring.tokenize=char", data=chinese_pairs).evaluate("test")[0].signature
+    )
+    lower = build_mt(*settings, "scoring.lowercase=true", data=chinese_pairs).evaluate("test")
+    assert all("|case:lc|" in score.signature for score in lower[:2])
+    other = build_mt("data.pair=zh-en", "data.tokens=character", data=chinese_pairs)
+    other.targets = Targets()  # as of a run from before
+    assert other.bleu_tokenizer("test") == "13a"
+    task.targets = Targets()
+    assert task.bleu_tokenizer("test") == "zh"
+
+
+def test_tuning_cuts_words_as_scoring_does(
+    build_mt: Build, chinese_pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = build_mt("data.pair=en-zh", "data.tokens=character", data=chinese_pairs)
+    references = task.text("valid").target.read_text(encoding="utf-8").splitlines()
+
+    def translated(models: Any, split: str, settings: BeamSettings) -> list[str]:
+        return [f"{line}错" if settings.length_penalty == 1.4 else "错" for line in references]
+
+    monkeypatch.setattr(tuning, "translations_of", translated)
+    assert tuning.tune([task], "valid") == {"decoding.length_penalty": 1.4}, "cut at blanks, all would be 0"
+
+
+def test_what_bleu_needs_is_missed_before_training(
+    lstmdrop: Callable[..., Any], toy_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ja_mecab.MeCab", None)
+    folder, run = tmp_path / "pairs", tmp_path / "run"
+    shutil.copytree(toy_pairs, folder)
+    for path in folder.glob("*.fr"):
+        path.rename(path.with_suffix(".ja"))
+    done = lstmdrop("train", "mt", "--data", folder, "--size", "tiny", "--out", run)
+    assert (done.code, run.exists()) == (5, False)
+    assert "pip install 'lstmdrop[ja]'" in done.messages
+    planned = lstmdrop(
+        "train", "mt", "--data", folder, "--size", "tiny", "--dry-run", settings=["scoring.tokenize=char"]
+    )
+    assert planned.code == 0
+
+
+def test_translations_are_cut_where_the_training_pairs_end(build_mt: Build, chinese_pairs: Path) -> None:
+    settings = ("data.pair=en-zh", "data.tokens=character", "data.joint=false")
+    task = build_mt(*settings, data=chinese_pairs)
+    pairs = task.pairs("train")
+    longest = task.longest_ratio * pairs.source.lengths + LONGEST_MORE
+    assert task.longest_ratio > LONGEST_RATIO
+    assert (longest >= pairs.target.lengths - 1).all()
+    assert "|longest:" in task.evaluate("valid")[0].signature
+    chosen = build_mt(*settings, "decoding.max_length_ratio=2", data=chinese_pairs)
+    assert chosen.longest_ratio == 2
+    assert "longest" not in chosen.evaluate("valid")[0].signature + build_mt().evaluate("valid")[0].signature
+    assert build_mt().longest_ratio == LONGEST_RATIO == Targets().longest_ratio
+
+
+def test_pairs_that_are_no_translations_do_not_move_the_bound(tmp_path: Path) -> None:
+    lengths = [(5, 5)] * 3000 + [(1, 90)]
+    tokenizer = WordTokenizer(Vocabulary((EOS, UNK, "a")))
+    for side, name in enumerate(("en", "fr")):
+        (tmp_path / f"a.{name}").write_text("".join("a " * pair[side] + "\n" for pair in lengths))
+    both = Pairs(*(Sentences.of(tmp_path / f"a.{name}", tokenizer, tmp_path / "tokens") for name in ("en", "fr")))
+    assert longest_ratio(both, max_length=100) == LONGEST_RATIO
+    assert longest_ratio(both, max_length=1) == LONGEST_RATIO
+
+
+def test_many_cut_translations_are_said_with_the_setting(build_mt: Build, caplog: pytest.LogCaptureFixture) -> None:
+    task = build_mt("decoding.max_length_ratio=0.5")
+    eos = task.tokenizers.target.eos
+    for bias, is_said in ((50.0, False), (-50.0, True)):
+        with torch.no_grad():
+            task.model.decoder.softmax.bias[eos] = bias
+        caplog.clear()
+        task.evaluate("test")
+        said = "6 of 6 test translations were cut at the longest length (decoding.max_length_ratio=0.5)"
+        assert (said in caplog.text) is is_said
+
+
+def test_a_blank_line_is_scored_as_an_empty_translation(build_mt: Build, toy_pairs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "blank"
+    shutil.copytree(toy_pairs, folder)
+    (folder / "test.en").write_text("one cat\n \n\nred house\n")
+    (folder / "test.fr").write_text("chat un\n\nmaison\n\n")
+    task = build_mt(data=folder)
+    task.evaluate("test", outputs=tmp_path)
+    assert (tmp_path / "predictions.txt").read_text(encoding="utf-8").split("\n")[1:3] == ["", ""]
+
+
 def test_the_papers_size_has_the_papers_numbers() -> None:
     config: Any = resolve_config(load_plugin("mt"), "paper", "wmt14")
     assert (config.model.architecture, config.model.num_layers, config.model.hidden_size) == ("stream", 4, 1000)
@@ -313,3 +427,16 @@ def test_the_papers_size_has_the_papers_numbers() -> None:
     assert (config.data.vocabulary_size, config.data.target_vocabulary_size) == (160_000, 80_000)
     assert (config.regularizer.rule, config.regularizer.dropout) == ("zaremba", 0.2)
     assert (config.decoding.beam_size, config.training.label_smoothing) == (12, 0.0)
+
+
+def test_models_that_search_in_other_ways_say_whose_holds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    runs = []
+    for beam_size in (2, 3):
+        runs.append(tmp_path / f"beam{beam_size}")
+        how = [f"decoding.beam_size={beam_size}", f"decoding.batch_size={beam_size}", f"seed={beam_size}"]
+        Run.create(runs[-1], resolve_config(load_plugin("mt"), "tiny", overrides=how).model_dump(mode="json"))
+    for one, other in (runs, runs[::-1]):
+        caplog.clear()
+        with pytest.raises(DataError, match="is empty"):
+            evaluate_runs("mt", runs=[one, other])
+        assert caplog.messages == [f"these runs differ in decoding.beam_size: it is as in {one}"]

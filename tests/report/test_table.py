@@ -251,6 +251,17 @@ def test_numbers_that_were_made_in_two_ways_are_told_apart() -> None:
     assert f"lm ptb test perplexity, way 2 of 2 (s2): {TEST}|stream:striped" in text
 
 
+def test_scores_of_other_words_have_lines_of_their_own() -> None:
+    def translated(seed: int, tokenizer: str, rule: str = "zaremba") -> RunSummary:
+        score = SplitScore("test", Score("bleu", 30.0 + seed, True, f"nrefs:1|case:mixed|tok:{tokenizer}|beam:5"))
+        return RunSummary(Path(f"{rule}{seed}{tokenizer}"), "mt", "own", "small", rule, seed, (score,))
+
+    table = rule_table([translated(1, "13a", "none"), translated(1, "zh"), translated(2, "zh"), translated(1, "13a")])
+    assert rows_of(table, "rule", "other settings", "test", "test diff") == [
+        ("none", "tok=13a", 31.0, None), ("zaremba", "tok=13a", 31.0, 0.0), ("zaremba", "tok=zh", 31.5, None),
+    ]  # fmt: skip
+
+
 def test_the_first_score_is_the_metric_and_its_direction_is_told() -> None:
     scores = tuple(SplitScore("valid", Score(name, 70.5, True, "")) for name in ("frame_accuracy", "other"))
     table = rule_table([RunSummary(Path("a"), "asr", "an4", "small", "zaremba", 1, scores)])

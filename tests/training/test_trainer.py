@@ -16,9 +16,11 @@ from torch import Tensor
 
 from lstmdrop.commands.train import train
 from lstmdrop.data.planned import PlannedBatches
+from lstmdrop.metrics.score import Score
 from lstmdrop.run import Run
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
+from lstmdrop.training.progress import Progress
 from lstmdrop.training.trainer import NonFiniteError, Trainer
 
 BuildLM = Callable[..., Any]
@@ -185,6 +187,28 @@ def test_stops_after_so_many_epochs_without_a_better_score(build_lm: BuildLM) ->
     assert events[-1].epoch == bests[-1] + 3 < 50
     gaps = [later - earlier for earlier, later in pairwise(bests)]
     assert all(gap <= 3 for gap in gaps)
+
+
+def test_a_tie_of_the_first_score_is_broken_by_the_next(build_lm: BuildLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BLEU of phrases is 0 for long: the epoch of the best chrF is kept, and patience counts from it."""
+    task = build_lm("training.epochs=9", "training.patience=2")
+    found = iter([10.0, 30.0, 20.0, 40.0, 40.0, 39.0, 99.0])
+
+    def evaluate(split: str, **_: object) -> list[Score]:
+        return [Score("bleu", 0.0, True, ""), Score("chrf", next(found), True, "")]
+
+    monkeypatch.setattr(task, "evaluate", evaluate)
+    events = [event for event in Trainer(task, task.config).run() if isinstance(event, Evaluated)]
+    assert [event.epoch for event in events if event.is_best] == [1, 2, 4]
+    assert events[-1].epoch == 6
+
+
+def test_the_scores_of_the_best_epoch_are_kept_in_checkpoints_old_and_new() -> None:
+    best = (Score("bleu", 0.0, True, "a"), Score("chrf", 3.0, True, "b"))
+    values = json.loads(json.dumps(Progress(best=best).as_json()))
+    assert Progress.from_json(values).best == best
+    assert Progress.from_json({**values, "best": values["best"][0]}).best == best[:1]
+    assert Progress.from_json({**values, "best": None}).best == ()
 
 
 def test_best_is_the_first_epoch_with_the_lowest_score(build_lm: BuildLM) -> None:

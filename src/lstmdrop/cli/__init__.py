@@ -1,5 +1,5 @@
 """The command line: parses, delegates to `lstmdrop.commands`, shows what comes back."""
 
-from lstmdrop.cli.app import main
+from lstmdrop.cli.process import main
 
 __all__ = ["main"]

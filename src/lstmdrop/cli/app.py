@@ -40,9 +40,9 @@ def options(
     """Strong, trustworthy LSTMs: train, score, use and compare them."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; errors that a user can cause become one or two plain lines and an exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+def run(arguments: Sequence[str]) -> None:
+    """Run a command; errors that a user can cause become one or two plain lines and an exit code."""
+    given = list(arguments)
     debug = "--debug" in given
     if given == ["--version"]:
         from importlib.metadata import version
@@ -54,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except LstmdropError as error:
         _fail(error, str(error), error.exit_code, debug)
     except OSError as error:
-        _fail(error, f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug)
+        from lstmdrop.data.registry import cache_problem
+
+        plain = f"{error.filename or 'the system'}: {error.strerror or error}"
+        problem = cache_problem(error) or LstmdropError(plain)
+        _fail(error, str(problem), problem.exit_code, debug)
 
 
 def _fail(error: Exception, message: str, exit_code: int, debug: bool) -> None:

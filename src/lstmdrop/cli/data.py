@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +22,7 @@ Name = Annotated[str, typer.Argument(help="A dataset's name, as 'data list' show
 
 @app.callback()
 def group() -> None:
-    """Datasets: what is known, get it, check it, look at your own."""
+    """Datasets: what is known, get it, check it, look at your own, and at the cache."""
 
 
 @app.command("list")
@@ -69,6 +71,35 @@ def describe(path: Annotated[Path, typer.Argument(help="A text, or a folder of t
 
     for row in describe_text(path):
         typer.echo(row)
+
+
+@app.command("cache")
+def cache(
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove what can be made again; datasets stay. Not while a run trains.")
+    ] = False,
+    older_than: Annotated[
+        float, typer.Option(help="Only what was made more than so many days ago.", metavar="DAYS", min=0)
+    ] = 0.0,
+    as_json: options.Json = False,
+) -> None:
+    """What the cache holds: kind, size, age and place; the cache is where LSTMDROP_CACHE says."""
+    from lstmdrop.commands.data import list_cache, prune_cache
+    from lstmdrop.data.registry import cache_dir
+
+    entries = prune_cache(older_than) if prune else list_cache(older_than)
+    if as_json:
+        typer.echo(json.dumps([asdict(entry) for entry in entries], default=str))
+    else:
+        for entry in entries:
+            typer.echo(f"{entry.kind:<10}{_size(entry.num_bytes):>10}{entry.days:>8.1f} days  {entry.path}")
+    total = _size(sum(entry.num_bytes for entry in entries))
+    verb = "freed" if prune else "held"
+    typer.echo(f"{total} {verb} by {len(entries):,} entries in {cache_dir()}", err=True)
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 2**20:,.1f} MiB"
 
 
 def _say_built_in(name: str) -> None:

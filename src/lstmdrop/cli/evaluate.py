@@ -50,9 +50,9 @@ def command(
             split, settings = split or "test", list(overrides or ())
             where: dict[str, Any] = {"runs": runs or (), "data": data, "device": device, "data_dir": data_dir}
             if tune_on is not None:
-                settings += tune(task, split=tune_on, overrides=settings, **where)
+                settings += tune(task, split=tune_on, scored=split, overrides=settings, **where)
                 typer.echo(f"chosen on {tune_on}: {' '.join(settings)}", err=True)
-            scores = {split: evaluate(task, split=split, overrides=settings, **where)}
+            scores = {split: evaluate(task, split=split, overrides=settings, tuned_on=tune_on, **where)}
         elif overrides or tune_on:
             raise UsageError("--out averages runs as they were trained: leave --set and --tune-on out")
         elif split is None:
@@ -60,6 +60,9 @@ def command(
         else:
             raise UsageError("--out scores valid and test: leave --split out")
     rows = score_rows(scores)
+    for name, found in scores.items():
+        counts = {what: count for score in reversed(found) for what, count in score.counts.items()}
+        typer.echo(f"scored on {name}: {', '.join(f'{count:,} {what}' for what, count in counts.items())}", err=True)
     if as_json:
         typer.echo(json.dumps(rows))
     else:

@@ -63,7 +63,7 @@ def _write(made: Report, output_format: str, output: Path | None, *, with_data: 
     if output is None:
         typer.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        output.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _show(made: Report, *, with_curves: bool) -> None:

@@ -30,10 +30,15 @@ def command(
     pair: Annotated[
         str | None, typer.Option(help="Of mt: source and target language, such as en-fr.", metavar="XX-YY")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Of mt: the columns of a table, source first, such as 2,4.", metavar="N,N")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run; with --data, wherever its data is now.")
+    ] = False,
     preset: Annotated[
         Path | None, typer.Option(help="Settings from a TOML or config.json file.", metavar="FILE")
     ] = None,
@@ -47,7 +52,7 @@ def command(
     ] = False,
 ) -> None:
     """Train a model, score it as it goes and at the end, and write a run directory."""
-    named = {"objective": objective, "data.pair": pair}
+    named = {"objective": objective, "data.pair": pair, "data.columns": columns}
     overrides = [*(f"{key}={value}" for key, value in named.items() if value is not None), *(overrides or ())]
     if dry_run:
         _show_plan(task, (size, data, regularizer, seed, preset, overrides), device, data_dir)
@@ -76,7 +81,7 @@ def _train(task: str, log: str, **choices: Any) -> None:
     from lstmdrop.cli.work_view import shown_work
     from lstmdrop.commands.train import train
 
-    with TrainingView() as view, shown_work(view.progress), _extra(log) as extra:
+    with _extra(log) as extra, TrainingView() as view, shown_work(view.progress):
 
         def show(event: Event | Started | Finished) -> None:
             view.show(event)
@@ -86,7 +91,11 @@ def _train(task: str, log: str, **choices: Any) -> None:
         try:
             train(task, listener=show, **choices)
         except KeyboardInterrupt:
-            view.say("interrupted; the same command with --resume goes on from here")
+            view.say(
+                "interrupted; the same command with --resume goes on from here"
+                if view.has_begun
+                else "interrupted before the first step; the same command begins again"
+            )
             raise typer.Exit(130) from None
 
 

@@ -29,6 +29,7 @@ class TrainingView:
         )  # fmt: skip
         self.bar: TaskID | None = None
         self.num_epochs = 0
+        self.has_begun = False
         self.last_line = 0.0
 
     def __enter__(self) -> TrainingView:
@@ -47,6 +48,7 @@ class TrainingView:
     def show(self, event: Event | Started | Finished) -> None:
         """One event."""
         if isinstance(event, Stepped):
+            self.has_begun = True
             self._advance(event)
         elif isinstance(event, Started):
             self._start(event)

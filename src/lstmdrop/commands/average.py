@@ -11,6 +11,7 @@ from lstmdrop.commands.evaluate import load_tasks, open_runs
 from lstmdrop.commands.provenance import provenance
 from lstmdrop.commands.result import SCORED_SPLITS, score_rows
 from lstmdrop.commands.settings import AnyPath, resolve_config
+from lstmdrop.data.atomic import new_folder
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import UsageError
 from lstmdrop.layers import flatten
@@ -38,13 +39,15 @@ def average(
     plugin = load_plugin(task)
     members = open_runs(task, runs)
     result = _result(members, [resolve_config(plugin, data=data, stored=run.config()).data.name for run in members])
-    out.mkdir(parents=True, exist_ok=True)
-    outputs = {"test": out}
-    scores: dict[str, Sequence[Score]] = {
-        split: plugin.evaluate(load_tasks(plugin, members, device, data, data_dir), split, outputs.get(split))
-        for split in SCORED_SPLITS
-    }
-    Run(out).finish({**result, "scores": score_rows(scores), **provenance(choose_device(device))})
+    with new_folder(out) as unfinished:
+        outputs = {"test": unfinished}
+        scores: dict[str, Sequence[Score]] = {
+            split: plugin.evaluate(
+                load_tasks(plugin, members, device, data, data_dir, scored=SCORED_SPLITS), split, outputs.get(split)
+            )
+            for split in SCORED_SPLITS
+        }
+        Run(unfinished).finish({**result, "scores": score_rows(scores), **provenance(choose_device(device))})
     return scores
 
 

@@ -15,8 +15,11 @@ from lstmdrop.report.run_files import read_summary
 from lstmdrop.report.summary import RunSummary
 
 SIGNIFICANT = 0.05
-_IDENTITY = ("data", "tokens", "vocabulary", "unit")
+_IDENTITY = ("data", "fingerprint", "norm", "tokens", "vocabulary", "unit", "tok", "case")
 """Parts of a signature that must be alike, or the numbers measure different things."""
+
+_SAID_LATER = ("fingerprint", "norm", "tok", "case")
+"""Parts that earlier versions did not write: where one run lacks it, the others decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,16 @@ def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None
     for run, identity in ((first, ours), (second, theirs)):
         if "data" not in identity:
             raise DataError(f"{run.directory} does not say on which data {name} was measured: it cannot be compared")
-    differing = [key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
+    differing = [
+        key
+        for key in ours.keys() | theirs.keys()
+        if ours.get(key) != theirs.get(key) and not (key in _SAID_LATER and (key not in ours or key not in theirs))
+    ]
+    if "fingerprint" in differing:
+        raise DataError(
+            f"{first.directory} and {second.directory} have different vocabularies: they predict different tokens, and "
+            "the one that knows fewer looks better\ntrain both on one text, or both with data.tokens=character"
+        )
     if differing:
         listed = ", ".join(f"{key} {ours.get(key)} and {theirs.get(key)}" for key in sorted(differing))
         raise DataError(

@@ -35,6 +35,7 @@ def comparison_table(comparison: Comparison) -> Table:
         notes=(
             Note("A:", str(comparison.first)),
             Note("B:", str(comparison.second)),
+            *([Note("A and B are the same run.")] if comparison.first.samefile(comparison.second) else []),
             Note(how),
             *(note for score in comparison.scores for note in _signatures(score)),
             *(Note(f"left out: {line}") for line in comparison.left_out),

@@ -1,7 +1,10 @@
-"""Datasets: what is known, get it, check it, look at one's own."""
+"""Datasets: what is known, get it, check it, look at one's own, and at what the cache has of them."""
 
 from __future__ import annotations
 
+import re
+import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +12,32 @@ from pathlib import Path
 from lstmdrop.data.checksum import verify
 from lstmdrop.data.download import Progress, silent
 from lstmdrop.data.preparation import prepare
-from lstmdrop.data.registry import Dataset, datasets_dir, locate
+from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, locate
 from lstmdrop.data.text import read_lines
 from lstmdrop.discovery import installed_tasks, load_plugin
 from lstmdrop.errors import DataError, UsageError, did_you_mean
 from lstmdrop.task import SPLITS
+
+DAY = 24 * 60 * 60
+"""Seconds."""
+
+DATASETS = "datasets"
+"""What was got from elsewhere, and may be hard to get again."""
+
+_MADE = ("corpora", "demo", "digests", "features", "images", "tokens")
+_NAME = re.compile(r"\.?((.*-)?[0-9a-f]{16}([0-9a-f]{16})?|(digits|scenes)-\d+)(\..*)?")
+"""Of what the toolkit has made: nothing else is ever removed, whatever folder LSTMDROP_CACHE names."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """What the cache holds of one thing."""
+
+    kind: str
+    num_bytes: int
+    days: float
+    """Since it was made."""
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +104,8 @@ def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, s
 def describe_text(path: str | Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
-    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``.
+    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``. After them, what
+    the tasks find odd.
 
     Raises:
         DataError: there is no text, or one is not UTF-8.
@@ -93,6 +118,46 @@ def describe_text(path: str | Path) -> Iterator[str]:
         )
     for text in texts:
         yield _describe(text)
+    for look in (load_plugin(task).oddities for task in installed_tasks()):
+        if look is not None:
+            yield from look(path)
+
+
+def list_cache(older_than: float = 0.0) -> list[CacheEntry]:
+    """What is in the cache and at least so many days old, the largest first.
+
+    Raises:
+        DataError: there can be no cache: see `lstmdrop.data.registry.cache_dir`.
+    """
+    folders = [folder for kind in (*_MADE, DATASETS) if (folder := cache_dir() / kind).is_dir()]
+    entries = [_entry(folder.name, path) for folder in folders for path in sorted(folder.iterdir())]
+    found = [entry for entry in entries if entry.kind == DATASETS or _NAME.fullmatch(entry.path.name)]
+    return sorted((entry for entry in found if entry.days >= older_than), key=lambda entry: -entry.num_bytes)
+
+
+def prune_cache(older_than: float = 0.0) -> list[CacheEntry]:
+    """Remove what `list_cache` finds and can be made again, and return it.
+
+    Datasets stay, and so does what may still be being made: it is unfinished and less than a day old.
+
+    Raises:
+        DataError: as `list_cache`.
+        OSError: something cannot be removed.
+    """
+    entries = [entry for entry in list_cache(older_than) if entry.kind != DATASETS]
+    removed = [entry for entry in entries if entry.days >= 1 or not entry.path.name.startswith(".")]
+    for entry in removed:
+        if entry.path.is_dir() and not entry.path.is_symlink():
+            shutil.rmtree(entry.path)
+        else:
+            entry.path.unlink()
+    return removed
+
+
+def _entry(kind: str, path: Path) -> CacheEntry:
+    files = [file.lstat() for file in (path, *path.rglob("*"))]
+    made = max(file.st_mtime for file in files)
+    return CacheEntry(kind, sum(file.st_size for file in files[1:] or files), (time.time() - made) / DAY, path)
 
 
 def find_dataset(name: str) -> Dataset:

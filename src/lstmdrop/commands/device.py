@@ -13,7 +13,7 @@ def choose_device(name: str) -> torch.device:
     """``auto`` takes a CUDA GPU where there is one; any other name is torch's own.
 
     Raises:
-        UsageError: the name is unknown, this machine has no such device, or not one that computes what training does.
+        UsageError: the name is unknown, or this machine has no such device, or not one that computes what training does.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -23,10 +23,7 @@ def choose_device(name: str) -> torch.device:
             device = torch.device(name)
             torch.ones(1, dtype=torch.float64, device=device).sum().item()  # losses are summed in this format
     except Exception as error:  # torch raises almost any kind, by the device
-        # Of other devices torch says at length what it was built without.
+        here = " or ".join(["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))])
         reason = f" ({str(error).splitlines()[0]})" if str(name).startswith("cuda") else ""
-        usable = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
-        raise UsageError(
-            f"--device {name}: this machine cannot compute on it{reason}: write --device {usable}"
-        ) from None
+        raise UsageError(f"--device {name}: this machine cannot compute on it{reason}: write --device {here}") from None
     return torch.device("cpu") if device.type == "cpu" else device

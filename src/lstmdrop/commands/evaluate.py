@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.settings import AnyPath, as_paths, resolve_config
+from lstmdrop.commands.settings import AnyPath, as_paths, naming_moved_data, resolve_config
+from lstmdrop.config import differences, setting_names
 from lstmdrop.discovery import load_plugin
-from lstmdrop.errors import BoundMissedError, DataError, UsageError
+from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
+from lstmdrop.layers import flatten, parse_override
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import Run
 from lstmdrop.task import SPLITS, Split, Task
 from lstmdrop.training.precision import set_switches
+
+log = logging.getLogger("lstmdrop.evaluate")
 
 
 def evaluate(
@@ -27,19 +33,29 @@ def evaluate(
     device: str = "auto",
     data_dir: Path | None = None,
     overrides: Sequence[str] = (),
+    tuned_on: str | None = None,
 ) -> Sequence[Score]:
     """Scores of a run, or of several as an ensemble; without ``runs``, of the newest finished one.
 
-    ``overrides`` are laid over the runs' settings, say those of decoding; see `tune` for how to choose them.
+    ``data`` in one piece (a text, a table, a manifest) is the split, whole; of a folder only the split need be there.
+    ``overrides`` are laid over the runs' settings of decoding and scoring; those that `tune` chose on the split
+    ``tuned_on`` are marked so in the signatures.
 
     Raises:
         UsageError: there is no such split, or a run is of another task.
-        ConfigError: an override does not fit.
+        ConfigError: an override does not fit, or is not about scoring.
         DataError: a run, its checkpoint or the data is missing or damaged.
     """
     chosen = _split(split)
     plugin = load_plugin(task)
-    return plugin.evaluate(load_tasks(plugin, open_runs(task, runs), device, data, data_dir, overrides), chosen)
+    _require_about_scoring(plugin, overrides)
+    members = open_runs(task, runs)
+    _warn_of_own_data(plugin, members, data)
+    with naming_moved_data(run.config()["data"]["name"] for run in members):
+        scores = plugin.evaluate(load_tasks(plugin, members, device, data, data_dir, overrides, [chosen]), chosen)
+    if tuned_on is None:
+        return scores
+    return [replace(score, signature=f"{score.signature}|tuned:{_split(tuned_on)}") for score in scores]
 
 
 def tune(
@@ -48,6 +64,7 @@ def tune(
     runs: Sequence[AnyPath] = (),
     data: AnyPath | None = None,
     split: str = "valid",
+    scored: str | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
     overrides: Sequence[str] = (),
@@ -55,15 +72,50 @@ def tune(
     """The decoding settings that are best on ``split``, as overrides for `evaluate`.
 
     Raises:
-        UsageError: the task has nothing to tune, or as `evaluate`.
+        UsageError: the task has nothing to tune, an override is what is chosen here, ``data`` is in one piece and
+            ``scored`` after is another split, or as `evaluate`.
         DataError: as `evaluate`.
     """
     plugin = load_plugin(task)
     if plugin.tune is None:
         raise UsageError(f"{task} has no settings to tune")
-    chosen = _split(split)
-    models = list(load_tasks(plugin, open_runs(task, runs), device, data, data_dir, overrides))
-    return [f"{key}={value}" for key, value in plugin.tune(models, chosen).items()]
+    _require_about_scoring(plugin, overrides)
+    splits = [_split(name) for name in (split, scored) if name is not None]
+    models = list(load_tasks(plugin, open_runs(task, runs), device, data, data_dir, overrides, splits))
+    found = plugin.tune(models, splits[0])
+    given = _overridden(overrides)
+    for key, value in found.items():
+        if given.get(key, value) != value:
+            raise UsageError(f"--tune-on chooses {key}: leave it out of --set, or leave --tune-on out")
+    return [f"{key}={value}" for key, value in found.items()]
+
+
+def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: str | None) -> None:
+    path = Path(data or "").expanduser().resolve()
+    if path.is_file() and any(resolve_config(plugin, stored=run.config()).data.name == str(path) for run in runs):
+        log.warning(
+            "%s is what was trained on, and its training part is scored too, unless the file itself names splits; "
+            "leave --data out for the test split that the run had",
+            path,
+        )
+
+
+def _overridden(overrides: Sequence[str]) -> dict[str, Any]:
+    return {key: value for text in overrides for key, value in flatten(parse_override(text)).items()}
+
+
+def _require_about_scoring(plugin: TaskPlugin, overrides: Sequence[str]) -> None:
+    """What a run was trained with stays as it is, or its number would be another model's."""
+    known = setting_names(plugin.config)
+    taken = [
+        name for name in known for place in plugin.scoring_settings if name == place or name.startswith(f"{place}.")
+    ]
+    for key in _overridden(overrides):
+        if key == "data.name":
+            raise ConfigError("--set data.name: other data is given with --data")
+        if key in known and key not in taken:
+            listed = f"eval {plugin.name} takes {', '.join(taken)}" if taken else f"eval {plugin.name} takes no setting"
+            raise ConfigError(f"--set {key}: that is as the run was trained\n{listed}")
 
 
 def _split(name: str) -> Split:
@@ -94,14 +146,31 @@ def open_runs(task: str, directories: Sequence[AnyPath] | AnyPath) -> list[Run]:
     """The runs in ``directories``, or the newest finished run of the task.
 
     Raises:
-        UsageError: a run is of another task.
+        UsageError: a run is of another task, or there twice.
         DataError: there is no such run.
     """
-    runs = [Run.open(directory) for directory in as_paths(directories)] or [Run.newest(task)]
+    paths = as_paths(directories)
+    _require_different(paths)
+    runs = [Run.open(directory) for directory in paths] or [Run.newest(task)]
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")
     return runs
+
+
+def _require_different(directories: Sequence[Path]) -> None:
+    """Refuse a folder that is there twice, in whatever spelling: it would count as two models.
+
+    Raises:
+        UsageError: one is.
+    """
+    for number, directory in enumerate(directories):
+        for other in directories[:number]:
+            if directory.exists() and other.exists() and directory.samefile(other):
+                spelling = "" if directory == other else f", as {other} too"
+                raise UsageError(
+                    f"{directory} is given twice{spelling}: an ensemble is of two or more --run that differ"
+                )
 
 
 def load_tasks(
@@ -111,19 +180,34 @@ def load_tasks(
     data: AnyPath | None,
     data_dir: Path | None,
     overrides: Sequence[str] = (),
+    scored: Sequence[Split] = (),
 ) -> Iterator[Task[Any]]:
-    """Each run's task with its best weights, built one at a time."""
+    """Each run's task with its best weights, built one at a time.
+
+    ``data`` in place of the run's own is there to be ``scored`` on these splits (see `Build`).
+    """
+    _warn_of_other_searches(plugin, runs, overrides)
     for run in runs:
-        yield _load_task(plugin, run, device, data, data_dir, overrides)
+        yield _load_task(plugin, run, device, data, data_dir, overrides, scored if data is not None else ())
+
+
+def _warn_of_other_searches(plugin: TaskPlugin, runs: Sequence[Run], overrides: Sequence[str]) -> None:
+    """Several models search as one, and in whose way would else depend on their order without a word."""
+    first, *others = (resolve_config(plugin, stored=run.config(), overrides=overrides) for run in runs)
+    changed = {line.partition(":")[0] for other in others for line in differences(first, other)}
+    keys = sorted(key for key in changed if key.startswith(("decoding.", "scoring.")) and "batch_size" not in key)
+    if keys:
+        log.warning("these runs differ in %s: it is as in %s", ", ".join(keys), runs[0].directory)
 
 
 def _load_task(
-    plugin: TaskPlugin, run: Run, device: str, data: AnyPath | None, data_dir: Path | None, overrides: Sequence[str]
-) -> Task[Any]:
+    plugin: TaskPlugin, run: Run, device: str, data: AnyPath | None, data_dir: Path | None, overrides: Sequence[str],
+    scored: Sequence[Split],
+) -> Task[Any]:  # fmt: skip
     run.require_assets()
     config = resolve_config(plugin, data=data, stored=run.config(), overrides=overrides)
     set_switches(config.training)
-    task = plugin.build(config, run.assets, choose_device(device), data_dir)
+    task = plugin.build(config, run.assets, choose_device(device), data_dir, scored)
     try:
         task.model.load_state_dict(run.load_best().tensors)
     except RuntimeError:

@@ -13,12 +13,15 @@ from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.provenance import device_name, git_commit
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.discovery import installed_tasks
+from lstmdrop.errors import DataError
 
 PARTS = (
     "numpy",
     "safetensors",
     "sentencepiece",
     "sacrebleu",
+    "mecab-python3",
+    "mecab-ko",
     "jiwer",
     "soundfile",
     "soxr",
@@ -45,8 +48,15 @@ def info() -> dict[str, str]:
         "device": device_name(choose_device("auto")),
         **{part: _version(part) for part in PARTS},
         "data": os.environ.get("LSTMDROP_DATA", "LSTMDROP_DATA is not set"),
-        "cache": str(cache_dir()),
+        "cache": _cache(),
     }
+
+
+def _cache() -> str:
+    try:
+        return str(cache_dir())
+    except DataError as error:
+        return str(error).replace("\n", "; ")
 
 
 def _version(part: str) -> str:

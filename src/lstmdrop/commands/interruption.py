@@ -1,14 +1,71 @@
-"""Stopping between two steps when the user or the system asks for it."""
+"""Stopping when the user or the system asks for it: between two steps, and never in the middle of an import."""
 
 from __future__ import annotations
 
+import _thread
+import os
 import signal
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from types import FrameType, TracebackType
-from typing import Any
+
+TYPE_CHECKING = False  # typing itself takes its time, in which a signal would still be Python's own
+if TYPE_CHECKING:
+    from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+INTERRUPTED = 130
+"""The exit code."""
+
+TRY_AGAIN = 0.05
+"""Seconds after which a signal that came during an import comes again."""
+
+COMMAND_LINE = "lstmdrop.cli"
+"""What its modules import, they import before any work has begun."""
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise `KeyboardInterrupt`: the handler of a signal.
+
+    Libraries in C++ abort where that happens while they are imported. So an import of the command line's own ends the
+    process, and any other comes to its end first.
+    """
+    importer = _importer(frame)
+    if importer is None:
+        raise KeyboardInterrupt
+    if str(importer.f_globals.get("__name__")).startswith(COMMAND_LINE):
+        os._exit(INTERRUPTED)
+    # Not a thread of threading's, whose locks the main thread may hold.
+    _thread.start_new_thread(_send_again, (number, _thread.get_ident()))
+
+
+def _importer(frame: FrameType | None) -> FrameType | None:
+    """Who began the outermost of the imports that are going on."""
+    found = None
+    for inner, outer in _calls(frame):
+        if _is_import(inner) and not _is_import(outer):
+            found = outer
+    return found
+
+
+def _calls(frame: FrameType | None) -> Iterator[tuple[FrameType, FrameType]]:
+    while frame is not None and frame.f_back is not None:
+        yield frame, frame.f_back
+        frame = frame.f_back
+
+
+def _is_import(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith("<frozen importlib")
+
+
+def _send_again(number: int, main_thread: int) -> None:
+    time.sleep(TRY_AGAIN)
+    if hasattr(signal, "pthread_kill"):  # wakes the main thread where it waits for something
+        signal.pthread_kill(main_thread, number)
+    else:  # Windows
+        _thread.interrupt_main(signal.Signals(number))
 
 
 class Interruption:
@@ -35,5 +92,5 @@ class Interruption:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested or self.at_once:
-            raise KeyboardInterrupt
+            interrupt(number, frame)
         self.requested = True

@@ -62,5 +62,5 @@ def _has_data(example: Example) -> bool:
 def _items(run: RunSummary, data_dir: Path | None) -> Sequence[ScoredItem]:
     try:
         return scored_items(run, data_dir)
-    except LstmdropError:
+    except (LstmdropError, OSError):
         return []  # the data is not here: the predictions stand alone

@@ -33,7 +33,7 @@ def predict(
         DataError: a run or its checkpoint is missing or damaged.
     """
     plugin = load_plugin(task)
-    lines = map(str, as_list("inputs", inputs))
+    inputs = map(str, as_list("inputs", inputs))
     chosen = options or resolve(plugin.prediction, [settings])
     models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
-    yield from plugin.predict(models, lines, chosen)
+    yield from plugin.predict(models, inputs, chosen)

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstmdrop.config import resolve
+from lstmdrop.config import TaskConfig, resolve
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.layers import merge, nest
-from lstmdrop.metrics.segments import SEGMENTS, perplexity_segments
+from lstmdrop.metrics.score import Score
+from lstmdrop.metrics.segments import SEGMENTS, SIGNED_SEGMENTS, perplexity_segments
 from lstmdrop.metrics.significance import Segments
 from lstmdrop.plugin import ScoredItem
 from lstmdrop.report.outputs import read_log_probs, read_predictions
@@ -22,7 +23,7 @@ TOLERANCE = 1e-4
 
 def scorable(run: RunSummary) -> list[str]:
     """The test scores that can be made again."""
-    known = {"perplexity", *SEGMENTS, *load_plugin(run.task).segments}
+    known = {"perplexity", *SIGNED_SEGMENTS, *SEGMENTS, *load_plugin(run.task).segments(_config(run))}
     return [entry.score.name for entry in run.scores if entry.split == "test" and entry.score.name in known]
 
 
@@ -37,7 +38,7 @@ def rescore(run: RunSummary, metric: str, data_dir: Path | None = None) -> Segme
     if score is None or metric not in scorable(run):
         raise UsageError(f"{run.directory} has no test score {metric!r} that can be made again: {scorable(run)}")
     try:
-        segments = _perplexity(run) if metric == "perplexity" else _of_predictions(run, metric, data_dir)
+        segments = _perplexity(run) if metric == "perplexity" else _of_predictions(run, score, data_dir)
     except ValueError as error:
         raise DataError(f"{run.directory}: {metric}: {error}") from None
     if not math.isclose(segments.value, score.value, rel_tol=TOLERANCE, abs_tol=1e-6):
@@ -57,19 +58,25 @@ def scored_items(run: RunSummary, data_dir: Path | None = None) -> Sequence[Scor
     plugin = load_plugin(run.task)
     if plugin.references is None:
         raise UsageError(f"task {run.task!r} says no references for its predictions")
+    return plugin.references(_config(run), data_dir)
+
+
+def _config(run: RunSummary) -> TaskConfig:
     settings: dict[str, object] = {}
     for key, value in run.settings.items():
         settings = merge(settings, nest(key, value))
-    return plugin.references(resolve(plugin.config, [settings]), data_dir)
+    return resolve(load_plugin(run.task).config, [settings])
 
 
 def _perplexity(run: RunSummary) -> Segments:
     return perplexity_segments(*read_log_probs(run.directory))
 
 
-def _of_predictions(run: RunSummary, metric: str, data_dir: Path | None) -> Segments:
+def _of_predictions(run: RunSummary, score: Score, data_dir: Path | None) -> Segments:
     lines, items = read_predictions(run.directory), scored_items(run, data_dir)
     if len(lines) != len(items):
         raise DataError(f"{run.directory}/predictions.txt: {len(lines)} lines for {len(items)} test items")
-    make = {**SEGMENTS, **load_plugin(run.task).segments}[metric]
-    return make(lines, [item.references for item in items])
+    references = [item.references for item in items]
+    if score.name in SIGNED_SEGMENTS:
+        return SIGNED_SEGMENTS[score.name](lines, references, score.signature)
+    return {**SEGMENTS, **load_plugin(run.task).segments(_config(run))}[score.name](lines, references)

@@ -51,4 +51,6 @@ def run_result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskCo
 
 def score_rows(scores: Mapping[str, Sequence[Score]]) -> list[dict[str, Any]]:
     """Scores by split as the rows of ``result.json``."""
-    return [{"split": split, **asdict(score)} for split, found in scores.items() for score in found]
+    return [
+        {"split": split, **asdict(score), "counts": score.counts} for split, found in scores.items() for score in found
+    ]

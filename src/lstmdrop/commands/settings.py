@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lstmdrop.config import TaskConfig, resolve
+from lstmdrop.data.registry import expanded
 from lstmdrop.discovery import find_preset
-from lstmdrop.errors import ConfigError, as_list
+from lstmdrop.errors import ConfigError, DataError, as_list
 from lstmdrop.layers import Layer, nest, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 
@@ -58,6 +60,22 @@ def resolve_config(
     return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
 
 
+@contextmanager
+def naming_moved_data(names: Iterable[str]) -> Iterator[None]:
+    """An error within the block, where a run's data is not in its place any more, says how to give the new one.
+
+    Raises:
+        DataError: the error, with a line more.
+    """
+    try:
+        yield
+    except DataError as error:
+        gone = [name for name in names if Path(name).is_absolute() and not Path(name).exists()]
+        if not gone:
+            raise
+        raise DataError(f"{error}\n{gone[0]} is no more: if it has moved, say where with --data") from None
+
+
 def _require_task(task: str, layers: Iterable[Layer]) -> None:
     for layer in layers:
         if layer.get("task", task) != task:
@@ -66,5 +84,5 @@ def _require_task(task: str, layers: Iterable[Layer]) -> None:
 
 def _whole_path(data: str, datasets: Sequence[str]) -> str:
     """A path in full, so that the run can be scored from any folder; a dataset's name as it is."""
-    path = Path(data).expanduser()
+    path = expanded(data)
     return str(path.resolve()) if path.exists() and data not in datasets else data

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.interruption import Interruption
 from lstmdrop.commands.result import run_result
-from lstmdrop.commands.settings import AnyPath, resolve_config
-from lstmdrop.config import TaskConfig, differences, resolve
+from lstmdrop.commands.settings import AnyPath, naming_moved_data, resolve_config
+from lstmdrop.config import TaskConfig, differences, neutral_settings, resolve
 from lstmdrop.discovery import load_plugin
-from lstmdrop.errors import ConfigError, LstmdropError
+from lstmdrop.errors import ConfigError, DataError, did_you_mean
+from lstmdrop.layers import flatten, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import DEFAULT_ROOT, Run, default_name
 from lstmdrop.task import Task
@@ -22,7 +24,7 @@ from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
 from lstmdrop.training.precision import require_kernel
 from lstmdrop.training.progress import Progress
-from lstmdrop.training.trainer import Trainer
+from lstmdrop.training.trainer import Trainer, require_same_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ def train(
     """Train and score a model; returns its finished run.
 
     With ``resume`` an interrupted run goes on from its last checkpoint, to the weights that it would have
-    had; a finished one is returned as it is. ``listener`` hears of every event.
+    had; a finished one is returned as it is; where there is none, one is begun if its data is named. What changes no
+    result may be another then: see `lstmdrop.config.Section.neutral`, and the place of the data, whose content decides.
+    ``listener`` hears of every event. A run that ends before its first step leaves nothing behind.
 
     Raises:
         LstmdropError: the configuration, the data or the run directory is wrong; see `lstmdrop.errors`.
@@ -77,16 +81,45 @@ def train(
     choices = (size, data, regularizer, seed, preset, overrides)
     config = resolve_config(plugin, *choices)
     run = Run(out or DEFAULT_ROOT / default_name(config.model_dump()))
-    if resume and run.exists():
+    goes_on = resume and run.exists()
+    if goes_on:
         config = resolve_config(plugin, *choices, stored=run.config())
-    else:
-        Run.create(run.directory, config.model_dump(mode="json"))
-    with run.claimed():
-        _take_up(run, plugin, config)
-        if not run.is_finished():
-            _finish(run, plugin, config, device, data_dir, listener)
+        _require_alike(run, plugin, config)
+    elif resume:
+        _require_named_data(run.directory, data, preset, overrides)
+    with run.claimed(), naming_moved_data([config.data.name]):
+        if goes_on:
+            _go_on(run, plugin, config, device, data_dir, listener)
+        else:
+            with _begun(run, config):
+                _finish(run, plugin, config, device, data_dir, listener)
     listener(Finished(run.directory, run.result()))
     return run
+
+
+@contextmanager
+def _begun(run: Run, config: TaskConfig) -> Iterator[None]:
+    """A new run, which goes again if it ends, in whatever way, before there is anything to keep."""
+    Run.create(run.directory, config.model_dump(mode="json"))
+    try:
+        yield
+    except BaseException:
+        if run.never_trained():
+            run.discard()
+        raise
+
+
+def _go_on(
+    run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
+) -> None:
+    if not run.is_finished():
+        if not run.has_checkpoint():
+            run.start_over()
+        _finish(run, plugin, config, device, data_dir, listener)
+    elif config.data != _stored(run, plugin).data:
+        built = plugin.build(config, run.assets, choose_device(device), data_dir)
+        require_same_data(str(run.result()["data_sha256"]), built)
+        run.write_config(config.model_dump(mode="json"))
 
 
 def _finish(
@@ -101,33 +134,45 @@ def _finish(
         run.finish(result)
 
 
-def _take_up(run: Run, plugin: TaskPlugin, config: TaskConfig) -> None:
-    """Make sure that a run can go on with ``config``."""
-    changed = differences(resolve(plugin.config, [run.config()]), config)
+def _stored(run: Run, plugin: TaskPlugin) -> TaskConfig:
+    return resolve(plugin.config, [run.config()])
+
+
+def _require_alike(run: Run, plugin: TaskPlugin, config: TaskConfig) -> None:
+    """Make sure that a run can go on with ``config``, if the data is the same."""
+    changed = differences(_stored(run, plugin), config, but={*neutral_settings(config), "data.name"})
     if changed:
         listed = "\n".join(f"  {line}" for line in changed)
         raise ConfigError(
             f"{run.directory} was started with another configuration; it cannot go on with this one:\n{listed}"
         )
-    if not run.has_checkpoint() and not run.is_finished():
-        run.start_over()
+
+
+def _require_named_data(directory: Path, data: str | None, preset: Path | None, overrides: Sequence[str]) -> None:
+    """Where there is no run to go on with, the name may be wrong: no other data is trained on unasked."""
+    layers = [read_preset(preset)] if preset else []
+    layers += map(parse_override, overrides)
+    if data is None and not any("data.name" in flatten(layer) for layer in layers):
+        runs = [str(path.parent) for path in directory.parent.glob("*/config.json")]
+        raise DataError(
+            f"{directory} has no run to go on with{did_you_mean(str(directory), runs)}\n"
+            "to begin one there, name its data: --data NAME or PATH"
+        )
 
 
 def _prepare(
     run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
 ) -> tuple[Task[Any], Trainer[Any]]:
     """The task and its trainer, at the point where the run stands."""
-    try:
-        chosen = choose_device(device)
-        if not run.has_checkpoint():  # a run that goes on takes another kernel where its own cannot run
-            require_kernel(config.training, chosen)
-        built = plugin.build(config, run.assets, chosen, data_dir)
-        trainer = Trainer(built, config)
-        notes = _restore(run, trainer)
-        listener(_started(run, built, trainer, config, notes))
-    except LstmdropError:
-        run.discard_if_unused()  # or the corrected command would be refused for it
-        raise
+    chosen = choose_device(device)
+    if not run.has_checkpoint():  # a run that goes on takes another kernel where its own cannot run
+        require_kernel(config.training, chosen)
+    built = plugin.build(config, run.assets, chosen, data_dir)
+    trainer = Trainer(built, config)
+    notes = _restore(run, trainer)
+    if config != _stored(run, plugin):  # in what changes no result
+        run.write_config(config.model_dump(mode="json"))
+    listener(_started(run, built, trainer, config, notes))
     return built, trainer
 
 
@@ -137,12 +182,6 @@ def _restore(run: Run, trainer: Trainer[Any]) -> list[str]:
         trainer.load_state_dict(checkpoint)
         if notes:
             notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
-        gone = {
-            kernel for name, kernel in checkpoint.values["kernels"].items() if kernel != trainer.kernels().get(name)
-        }
-        if gone:
-            listed = " and ".join(sorted(gone))
-            notes.append(f"kernel {listed} of the run cannot run here: another takes its place, which rounds otherwise")
     run.rewind_log(partial(_is_past, progress=trainer.progress))
     return notes
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and folders that one process has to itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
+from lstmdrop.data.registry import cache_problem
 from lstmdrop.errors import LstmdropError
 
 
@@ -20,17 +26,18 @@ class TakenError(LstmdropError):
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write; it takes its name, even from another file, when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_name(path)
-    try:
-        with temporary.open("xb") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _naming_the_cache(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_name(path)
+        try:
+            with temporary.open("xb") as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+            _sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -55,18 +62,78 @@ def new_folder(path: Path) -> Iterator[Path]:
         TakenError: another process filled a folder of that name meanwhile.
     """
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_name(path)
-    temporary.mkdir()
+    with _naming_the_cache(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_name(path)
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.iterdir():
+                _sync(file)
+            _sync(temporary)
+            _claim(temporary, path)
+            _sync(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _naming_the_cache(path: Path) -> Iterator[None]:
+    """An error of the system that is about the cache says how to choose another."""
     try:
-        yield temporary
-        for file in temporary.iterdir():
-            _sync(file)
-        _sync(temporary)
-        _claim(temporary, path)
-        _sync(path.parent)
+        yield
+    except OSError as error:
+        raise cache_problem(error, path) or error from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Of the processes of this machine that come to such a block for the folder, one at a time is in it.
+
+    The lock ends with the process. Where the system or the file system has none, nobody waits.
+    """
+    with _descriptor(folder) as descriptor:
+        if descriptor is not None:
+            _lock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """As `locked`, but without waiting.
+
+    Raises:
+        TakenError: another process is in such a block.
+    """
+    with _descriptor(folder) as descriptor:
+        try:
+            if descriptor is not None:
+                _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TakenError(f"{folder} is in use by another process") from None
+        yield
+
+
+def _lock(descriptor: int, flags: int) -> None:
+    try:
+        fcntl.flock(descriptor, flags)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass  # some network file systems have no locks
+
+
+@contextmanager
+def _descriptor(folder: Path) -> Iterator[int | None]:
+    """None where folders cannot be opened, which is where there is no ``fcntl`` either."""
+    if fcntl is None:
+        yield None
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(descriptor)
 
 
 def _temporary_name(path: Path) -> Path:
@@ -84,8 +151,6 @@ def _claim(temporary: Path, path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with _descriptor(path) as descriptor:
+        if descriptor is not None:
+            os.fsync(descriptor)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Protocol
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from lstmdrop.data.atomic import locked
 from lstmdrop.data.checksum import file_status
 from lstmdrop.data.registry import DatasetFile
 from lstmdrop.data.text import BLOCK_BYTES
@@ -47,7 +45,7 @@ def download(file: DatasetFile, folder: Path, progress: Progress = silent) -> Pa
     """
     target = folder / file.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(target.parent):
+    with locked(target.parent):
         if file_status(file, target) == "ok":
             return target
         failures = []
@@ -110,13 +108,3 @@ def _write(response: HTTPResponse, part: Path, done: int, name: str, progress: P
         os.fsync(handle.fileno())
     if total is not None and done < total:
         raise OSError(f"the connection ended after {done:,} of {total:,} bytes")
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

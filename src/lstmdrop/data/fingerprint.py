@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.text import content_sha256
+from lstmdrop.errors import DataError
 
 LARGE = 1 << 26
 """Bytes from which a hash is remembered; below, reading the file again takes a moment."""
@@ -30,17 +32,32 @@ def remembered_sha256(*paths: Path) -> str:
 def _sha256(path: Path) -> str:
     if not path.is_file() or path.stat().st_size < LARGE:
         return content_sha256(path)
-    note = _note(path)
-    if note.is_file():
-        return note.read_text(encoding="ascii")
-    digest = content_sha256(path)
-    if time.time() - path.stat().st_mtime > SETTLED and note == _note(path):
-        with atomic_file(note) as handle:
-            handle.write(digest.encode())
+    state = _state(path)
+    digest = recall(state)
+    if digest is None:
+        digest = content_sha256(path)
+        if time.time() - path.stat().st_mtime > SETTLED and state == _state(path):
+            remember(state, digest)
     return digest
 
 
-def _note(path: Path) -> Path:
+def recall(state: str) -> str | None:
+    """The digest that was remembered of files in this state."""
+    with suppress(OSError, DataError):  # what can be worked out needs no cache
+        return _note(state).read_text(encoding="ascii")
+    return None
+
+
+def remember(state: str, digest: str) -> None:
+    """Keep a digest for `recall`, where there is a cache that can be written."""
+    with suppress(OSError, DataError), atomic_file(_note(state)) as handle:
+        handle.write(digest.encode())
+
+
+def _state(path: Path) -> str:
     status = path.stat()
-    state = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n{status.st_ino}"
-    return cache_dir() / "digests" / hashlib.sha256(state.encode()).hexdigest()[:32]
+    return f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n{status.st_ino}"
+
+
+def _note(state: str) -> Path:
+    return cache_dir() / "digests" / hashlib.sha256(state.encode(errors="surrogateescape")).hexdigest()[:32]

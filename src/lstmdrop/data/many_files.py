@@ -7,9 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lstmdrop.data.atomic import atomic_file
-from lstmdrop.data.fingerprint import SETTLED
-from lstmdrop.data.registry import cache_dir
+from lstmdrop.data.fingerprint import SETTLED, recall, remember
 from lstmdrop.data.text import content_sha256
 from lstmdrop.data.work_progress import report_work
 
@@ -19,13 +17,12 @@ def remembered_content(files: Sequence[Path], parts: Sequence[str] = ()) -> str:
 
     It is remembered for files whose sizes and times of change stay as they are.
     """
-    note = _note(files, parts)
-    if note.is_file():
-        return note.read_text(encoding="ascii")
-    digest = _hash([*parts, *_contents(files)])
-    if _are_settled(files) and note == _note(files, parts):
-        with atomic_file(note) as handle:
-            handle.write(digest.encode())
+    state = _states(files, parts)
+    digest = recall(state)
+    if digest is None:
+        digest = hashlib.sha256("\n".join([*parts, *_contents(files)]).encode(errors="surrogateescape")).hexdigest()
+        if _are_settled(files) and state == _states(files, parts):
+            remember(state, digest)
     return digest
 
 
@@ -36,8 +33,8 @@ def _contents(files: Sequence[Path]) -> Iterator[str]:
     report_work("looking at files", len(files), len(files))
 
 
-def _note(files: Sequence[Path], parts: Sequence[str]) -> Path:
-    return cache_dir() / "digests" / _hash([*parts, *map(_state, files)])[:32]
+def _states(files: Sequence[Path], parts: Sequence[str]) -> str:
+    return "\n".join([*parts, *map(_state, files)])
 
 
 def _state(path: Path) -> str:
@@ -51,7 +48,3 @@ def _state(path: Path) -> str:
 def _are_settled(files: Sequence[Path]) -> bool:
     newest = max((path.stat().st_mtime for path in files if path.is_file()), default=0.0)
     return time.time() - newest > SETTLED
-
-
-def _hash(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-from lstmdrop.errors import DataError
+from lstmdrop.config import Split
+from lstmdrop.errors import DataError, UsageError
+
+MOST_NAMES = 8
+"""Of a folder's files, in an error."""
+
+CHOOSE_A_CACHE = "set LSTMDROP_CACHE to a folder that can be written, on a disk with room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +55,34 @@ class Dataset:
 
 
 def cache_dir() -> Path:
-    """The folder for what can be made again: ``$LSTMDROP_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("LSTMDROP_CACHE") or platformdirs.user_cache_dir("lstmdrop")).expanduser()
+    """The folder for what can be made again: ``$LSTMDROP_CACHE``, else the user's cache folder.
+
+    Raises:
+        DataError: it is to be in the user's home, and there is none.
+    """
+    named = os.environ.get("LSTMDROP_CACHE") or platformdirs.user_cache_dir("lstmdrop")
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        raise DataError(f"{named}: there is no home folder\n{CHOOSE_A_CACHE}") from None
+
+
+def cache_problem(error: OSError, path: Path | None = None) -> DataError | None:
+    """What to say of a file in the cache that cannot be read or written; None where the error is of another.
+
+    ``path`` is what was being written, should the disk be full: such an error names no file.
+    """
+    if isinstance(error.filename, str):
+        path = Path(error.filename)
+    elif error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    try:
+        is_ours = path is not None and path.resolve().is_relative_to(cache_dir().resolve())
+    except DataError:
+        return None
+    if not is_ours:
+        return None
+    return DataError(f"{path}: {error.strerror or error}\n{CHOOSE_A_CACHE}")
 
 
 def datasets_dir(data_dir: Path | None = None) -> Path:
@@ -70,11 +104,43 @@ def locate(name: str, data_dir: Path | None = None) -> Path:
     raise DataError(f"the dataset {name!r} is not here (looked for {looked})\nget it: lstmdrop data prepare {name}")
 
 
+def whole_split(data: Path, scored: Sequence[Split]) -> Split:
+    """The split that one's own data in one piece is: the one that is to be scored; of training, ``train``.
+
+    Raises:
+        UsageError: two are to be scored, and it cannot be both.
+    """
+    split, *others = dict.fromkeys(scored or ("train",))
+    if others:
+        raise UsageError(
+            f"{data} is in one piece and cannot be both {split} and {others[0]}: give a folder that has the two\n"
+            "or choose settings on the run's own data first (--tune-on without --data), and give them with --set"
+        )
+    return split
+
+
+def contents(folder: Path) -> str:
+    """``it holds a.txt, b.txt``: the first names in a folder, for an error."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+    return f"it holds {listed or 'nothing'}"
+
+
 def _places(data_dir: Path | None) -> list[Path]:
     environment = os.environ.get("LSTMDROP_DATA")
-    places = [
-        Path(data_dir) if data_dir else None,
-        Path(environment).expanduser() if environment else None,
-        cache_dir() / "datasets",
-    ]
-    return [place for place in places if place is not None]
+    named = Path(data_dir) if data_dir else None
+    places = [place for place in (named, expanded(environment) if environment else None) if place is not None]
+    try:
+        return [*places, cache_dir() / "datasets"]
+    except DataError:
+        if not places:
+            raise
+        return places
+
+
+def expanded(path: str) -> Path:
+    """The path, with the home folder for ``~`` where there is such a home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

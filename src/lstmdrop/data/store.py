@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +62,10 @@ class TokenStore:
         """
         size = self.tokens.itemsize
         with (self.folder / TOKENS).open("rb", buffering=0) as handle:
-            file = handle.fileno()
-            places = zip((starts * size).tolist(), (lengths * size).tolist(), strict=True)
-            parts = [os.pread(file, num_bytes, place) for place, num_bytes in places]
+            parts = []
+            for place, num_bytes in zip((starts * size).tolist(), (lengths * size).tolist(), strict=True):
+                handle.seek(place)
+                parts.append(handle.read(num_bytes))
         return np.frombuffer(b"".join(parts), self.tokens.dtype)
 
 

@@ -95,15 +95,25 @@ def load_tokenizer(directory: Path) -> Tokenizer:
     """
     path = directory / DESCRIPTION
     try:
-        kind = json.loads(path.read_bytes())["kind"]
+        description = json.loads(path.read_bytes())
+        kind, fingerprint = description["kind"], description.get("fingerprint")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file, so {directory} holds no tokeniser") from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: the tokeniser's description is damaged ({error})") from None
+    tokenizer = _of_kind(kind, directory)
+    if fingerprint not in (None, tokenizer.fingerprint):
+        raise DataError(f"{directory}: the tokeniser is damaged: its tokens are not those that {DESCRIPTION} names")
+    return tokenizer
+
+
+def _of_kind(kind: object, directory: Path) -> Tokenizer:
     if kind == "word":
         return WordTokenizer(Vocabulary.load(directory / VOCABULARY))
     if kind == "character":
         return CharacterTokenizer(Vocabulary.load(directory / VOCABULARY))
     if kind in ("bpe", "unigram"):
-        return SubwordTokenizer.load(directory, kind)
-    raise DataError(f"{path}: no tokeniser is of the kind {kind!r}; choose word, character, bpe or unigram")
+        return SubwordTokenizer.load(directory, "bpe" if kind == "bpe" else "unigram")
+    raise DataError(
+        f"{directory / DESCRIPTION}: no tokeniser is of the kind {kind!r}; choose word, character, bpe or unigram"
+    )

@@ -115,3 +115,17 @@ def count_vocabulary(counts: Mapping[str, int], *, min_count: int = 1, max_size:
     words.sort(key=lambda token: (-ranked[token], token))
     kept = [*words[: None if max_size is None else max_size - len(specials)], *specials]
     return Vocabulary(tuple(sorted(kept, key=lambda token: (-ranked[token], token))))
+
+
+def required_words(vocabulary: Vocabulary, text: Path, min_count: int) -> Vocabulary:
+    """The vocabulary, if there is more in it than ``<eos>`` and ``<unk>``.
+
+    Raises:
+        DataError: there is not, so that a model would learn nothing but where lines end.
+    """
+    if len(vocabulary) <= 2:
+        raise DataError(
+            f"{text}: no token comes {min_count} times, so that the vocabulary would be {EOS} and {UNK} alone\n"
+            "lower data.min_count or use more text"
+        )
+    return vocabulary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,6 +12,11 @@ from torch import Tensor
 
 EMPTY, CUT, FINISHED = 0, 1, 2
 """What an end is, worst first: none yet, cut at the longest length, ended by <eos>."""
+
+MOST_CUT = 0.01
+"""The share of a text's hypotheses that may be cut without a word."""
+
+log = logging.getLogger("lstmdrop.decoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,15 @@ class Hypothesis:
     """Whether it ended with <eos>; if not, it was cut at the longest length, or no token could follow."""
     attention: Float[Tensor, "steps positions"] | None = field(compare=False, repr=False)
     """One row a token, <eos> too when finished; the real positions alone if the search knew how many."""
+
+
+def warn_of_cut(num_cut: int, num_all: int, what: str, setting: str) -> None:
+    """Say so where more than `MOST_CUT` of the best hypotheses were cut; ``setting`` is what cut them: ``a=2``."""
+    if num_cut > MOST_CUT * num_all:
+        log.warning(
+            "%d of %d %s were cut at the longest length (%s): raise it, unless the model has yet to learn to stop",
+            num_cut, num_all, what, setting,
+        )  # fmt: skip
 
 
 class Ends(NamedTuple):

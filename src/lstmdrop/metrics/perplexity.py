@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.metrics.score import Score
+
+MOST_UNKNOWN = 0.05
+
+log = logging.getLogger("lstmdrop.metrics")
 
 LogProbs = npt.NDArray[np.floating]
 
@@ -24,23 +30,56 @@ def perplexity(log_probs: LogProbs) -> float:
     return float(np.exp(-log_probs.astype(np.float64).sum() / log_probs.size))
 
 
-def perplexity_score(log_probs: LogProbs, *, vocabulary_size: int, data_sha256: str, num_models: int = 1) -> Score:
-    """Perplexity of one sequential stream with carried state, with the signature that says so."""
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Of what a text's tokens were predicted."""
+
+    vocabulary_size: int
+    fingerprint: str
+    """Identity of the tokeniser and its vocabulary."""
+    num_unknown: int
+    """Tokens of the text that the vocabulary lacks; its own ``<unk>`` is none."""
+    data_sha256: str
+
+
+def stream_perplexities(
+    log_probs: LogProbs, predicted: Predicted, is_known: npt.NDArray[np.bool_], num_models: int = 1
+) -> list[Score]:
+    """Perplexity of one sequential stream with carried state, with the signature that says so.
+
+    Where the vocabulary lacks some of the text, a second score leaves out all tokens that are predicted as ``<unk>``
+    (``is_known`` says which are not): one guess for very many words makes a model look better than it is.
+    """
     signature = {
-        "tokens": log_probs.size,
-        "vocabulary": vocabulary_size,
+        "vocabulary": predicted.vocabulary_size,
+        "fingerprint": predicted.fingerprint[:12],
+        "unknown": predicted.num_unknown,
         "stream": "single",
         "state": "carried",
         "models": num_models,
-        "data": data_sha256[:12],
+        "data": predicted.data_sha256[:12],
         "version": version("lstmdrop"),
     }
-    text = "|".join(f"{key}:{value}" for key, value in signature.items())
-    return Score("perplexity", perplexity(log_probs), higher_is_better=False, signature=text)
+    text = "".join(f"|{key}:{value}" for key, value in signature.items())
+    scores = [Score("perplexity", perplexity(log_probs), False, f"tokens:{log_probs.size}{text}")]
+    if predicted.num_unknown and is_known.any():
+        known = log_probs[is_known]
+        scores.append(Score("known_perplexity", perplexity(known), False, f"known:{known.size}{text}"))
+    return scores
+
+
+def warn_of_unknown(num_unknown: int, num_tokens: int, what: str) -> None:
+    """Say so where more than `MOST_UNKNOWN` of the tokens of a text are not in the vocabulary."""
+    if num_unknown > MOST_UNKNOWN * num_tokens:
+        log.warning(
+            "%.1f%% of the tokens of %s are unknown and count as one, <unk>: the less a model knows, the lower its "
+            "perplexity. Train on text like it, or with data.tokens=bpe",
+            100 * num_unknown / num_tokens, what,
+        )  # fmt: skip
 
 
 def token_and_word_perplexity(
-    log_probs: LogProbs, token: str, vocabulary_size: int, num_words: int, extra: Mapping[str, str]
+    log_probs: LogProbs, token: str, vocabulary_size: int, fingerprint: str, num_words: int, extra: Mapping[str, str]
 ) -> tuple[Score, Score]:
     """Perplexity of sentences that were predicted apart, by token (of the kind ``token``) and by word.
 
@@ -50,10 +89,9 @@ def token_and_word_perplexity(
     by_token = perplexity(log_probs)
     by_word = float(np.exp(-log_probs.astype(np.float64).sum() / num_words))
     common = "".join(f"|{key}:{value}" for key, value in {**extra, "version": version("lstmdrop")}.items())
+    tokens = f"unit:{token}|tokens:{log_probs.size}|vocabulary:{vocabulary_size}|fingerprint:{fingerprint[:12]}"
     return (
-        Score(
-            "perplexity", by_token, False, f"unit:{token}|tokens:{log_probs.size}|vocabulary:{vocabulary_size}{common}"
-        ),
+        Score("perplexity", by_token, False, f"{tokens}{common}"),
         Score("word_perplexity", by_word, False, f"unit:word|words:{num_words}{common}"),
     )
 

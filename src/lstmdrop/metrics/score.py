@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+COUNTED = (
+    "segments",
+    "lines",
+    "utterances",
+    "images",
+    "references",
+    "tokens",
+    "words",
+    "characters",
+    "frames",
+    "unknown",
+)
+"""Keys of a signature that say over how many of what a score was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +33,23 @@ class Score:
     higher_is_better: bool
     signature: str
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Over how many of what it was made, as its signature says."""
+        pairs = dict(part.split(":", 1) for part in self.signature.split("|") if ":" in part)
+        return {name: int(pairs[name]) for name in COUNTED if pairs.get(name, "").isdecimal()}
+
     def is_better_than(self, other: Score) -> bool:
         """Whether this score beats ``other``; a tie does not."""
         return self.value > other.value if self.higher_is_better else self.value < other.value
+
+
+def are_better(scores: Sequence[Score], others: Sequence[Score]) -> bool:
+    """Whether the first score that differs is the better one; a score that is no number decides nothing.
+
+    Both are the scores of one task, the most telling first: where BLEU is 0 twice, chrF decides.
+    """
+    for score, other in zip(scores, others, strict=False):
+        if score.is_better_than(other) or other.is_better_than(score):
+            return score.is_better_than(other)
+    return False

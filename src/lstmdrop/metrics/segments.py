@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
+from lstmdrop.metrics.bleu import bleu_metric
+from lstmdrop.metrics.bleu_tokenizer import tokenizer_in
 from lstmdrop.metrics.perplexity import LogProbs
 from lstmdrop.metrics.significance import Segments, Statistics
 
@@ -20,14 +21,19 @@ BLOCK = 50
 """Consecutive tokens that are drawn together: neighbours in one text are not independent."""
 
 
-def bleu_segments(hypotheses: Sequence[str], references: References) -> Segments:
-    """sacreBLEU's BLEU in percent."""
-    return _sacrebleu_segments(BLEU(), hypotheses, references)
+def bleu_segments(hypotheses: Sequence[str], references: References, signature: str = "") -> Segments:
+    """sacreBLEU's BLEU in percent, with the tokeniser and the case that a score's ``signature`` says.
+
+    Raises:
+        MissingPartError: what the tokeniser needs is not here.
+    """
+    metric = bleu_metric(tokenizer_in(signature), lowercase=_is_lowercase(signature))
+    return _sacrebleu_segments(metric, hypotheses, references)
 
 
-def chrf_segments(hypotheses: Sequence[str], references: References) -> Segments:
-    """sacreBLEU's chrF2 in percent."""
-    return _sacrebleu_segments(CHRF(), hypotheses, references)
+def chrf_segments(hypotheses: Sequence[str], references: References, signature: str = "") -> Segments:
+    """sacreBLEU's chrF2 in percent, with the case that a score's ``signature`` says."""
+    return _sacrebleu_segments(CHRF(lowercase=_is_lowercase(signature)), hypotheses, references)
 
 
 def word_error_segments(hypotheses: Sequence[str], references: References) -> Segments:
@@ -85,15 +91,23 @@ def perplexity_segments(log_probs: LogProbs, lengths: Sequence[int] | None = Non
 
 SegmentsOf = Callable[[Sequence[str], References], Segments]
 
-SEGMENTS: Mapping[str, SegmentsOf] = {
+SIGNED_SEGMENTS: Mapping[str, Callable[[Sequence[str], References, str], Segments]] = {
     "bleu": bleu_segments,
     "chrf": chrf_segments,
+}
+"""By score name, from predicted lines, their references and the score's signature, which says how they are cut."""
+
+SEGMENTS: Mapping[str, SegmentsOf] = {
     "wer": word_error_segments,
     "cer": character_error_segments,
     "frame_accuracy": frame_accuracy_segments,
     "cider": cider_segments,
 }
 """By score name, from predicted lines and their references."""
+
+
+def _is_lowercase(signature: str) -> bool:
+    return "case:lc" in signature.split("|")
 
 
 def _sacrebleu_segments(metric: Any, hypotheses: Sequence[str], references: References) -> Segments:

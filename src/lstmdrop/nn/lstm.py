@@ -78,7 +78,12 @@ class RegularizedLSTM(nn.Module):
         return outputs, LSTMState(*(part[:, back] for part in final))
 
     def unrolled(self, num_steps: int, batch_size: int) -> Unrolled:
-        """A pass of so many steps to be taken one by one, its dropout masks drawn now."""
+        """A pass of so many steps to be taken one by one, its dropout masks drawn now.
+
+        Raises:
+            ValueError: there is no step, or no row.
+        """
+        require_sizes(num_steps=num_steps, batch_size=batch_size)
         weights = self._weights()
         sizes = [layer.input.shape[1] for layer in weights] + [self.hidden_size]
         masks = [self._mask((num_steps, batch_size, size)) for size in sizes]

@@ -1,8 +1,7 @@
 """The dropout rules: where an LSTM is noisy in training.
 
 Each rule is a function of two rates: ``dropout`` for the non-recurrent connections, ``recurrent`` for the
-path through time. It returns a `Regularizer`, four small functions that the LSTM calls; they are of this module, so
-that a network can be copied and pickled.
+path through time. It returns a `Regularizer`, four small functions that the LSTM calls.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ def _silent(shape: Shape, like: Tensor) -> Noise:
 
 
 def unchanged(tensor: Tensor) -> Tensor:
-    """What a rule that drops nothing does between layers."""
+    """Nothing is dropped."""
     return tensor
 
 
-def _masked_hidden(shape: Shape, like: Tensor, rate: float) -> Noise:
+def _dropped_hidden(shape: Shape, like: Tensor, rate: float) -> Noise:
     return Noise(hidden=draw_mask(shape, rate, like))
 
 
@@ -42,7 +41,7 @@ def _locked_hidden(shape: Shape, like: Tensor, rate: float) -> Noise:
     return Noise(hidden=draw_mask((1, batch, hidden), rate, like))
 
 
-def _masked_candidate(shape: Shape, like: Tensor, rate: float) -> Noise:
+def _dropped_candidate(shape: Shape, like: Tensor, rate: float) -> Noise:
     return Noise(candidate=draw_mask(shape, rate, like))
 
 
@@ -52,8 +51,8 @@ def _zones(shape: Shape, like: Tensor, rate: float) -> Noise:
 
 
 def _expected_zones(shape: Shape, like: Tensor, rate: float) -> Noise:
-    zone = like.new_full((1, 1, 1), rate)
-    return Noise(zone_hidden=zone, zone_cell=zone)
+    expected = like.new_full((1, 1, 1), rate)
+    return Noise(zone_hidden=expected, zone_cell=expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ class Regularizer:
     recurrent path (for a ``(time, batch, hidden)`` shape) and ``weight`` on the recurrent weights.
     In evaluation only ``expectation`` acts, and it is silent for every rule but zoneout.
     ``library_rate`` is the rate at which a library's own dropout between layers is all that the rule does there.
+    All are functions of a module or partial ones, so that networks can be pickled.
     """
 
     between: Callable[[Tensor], Tensor] = unchanged
@@ -90,7 +90,7 @@ def zaremba(dropout: float, recurrent: float) -> Regularizer:
 
 def naive(dropout: float, recurrent: float) -> Regularizer:
     """Zaremba's masks, and fresh ones on h[t-1] too: the paper's counter-example."""
-    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=partial(_masked_hidden, rate=recurrent))
+    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=partial(_dropped_hidden, rate=recurrent))
 
 
 def variational(dropout: float, recurrent: float) -> Regularizer:
@@ -100,7 +100,7 @@ def variational(dropout: float, recurrent: float) -> Regularizer:
 
 def recurrent(dropout: float, recurrent: float) -> Regularizer:
     """Zaremba's masks, and fresh ones on the candidate update g[t] (Semeniuta et al. 2016, equation 15)."""
-    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=partial(_masked_candidate, rate=recurrent))
+    return Regularizer(between=partial(drop_each_step, rate=dropout), noise=partial(_dropped_candidate, rate=recurrent))
 
 
 def zoneout(dropout: float, recurrent: float) -> Regularizer:

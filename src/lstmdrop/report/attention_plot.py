@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from lstmdrop.errors import MissingPartError
+from lstmdrop.report.plots import require_matplotlib
 
 
 def attention_figure(source: Sequence[str], target: Sequence[str], weights: Sequence[Sequence[float]]) -> str:
@@ -14,11 +14,10 @@ def attention_figure(source: Sequence[str], target: Sequence[str], weights: Sequ
     Raises:
         MissingPartError: matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingPartError("figures need matplotlib: pip install 'lstmdrop[plots]'") from None
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     with mpl.rc_context({"svg.hashsalt": "lstmdrop", "svg.fonttype": "none", "font.size": 9}):
         size = (1.6 + 0.28 * len(source), 1.2 + 0.24 * len(target))
         figure = Figure(figsize=size, layout="constrained", facecolor="white")

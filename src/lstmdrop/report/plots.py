@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -33,11 +34,10 @@ def overfitting_figure(runs: Sequence[Curves]) -> str:
     """
     if not 1 <= len(runs) <= len(COLORS):
         raise UsageError(f"{len(runs)} runs with curves: a figure shows 1 to {len(COLORS)}; name the runs to draw")
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingPartError("figures need matplotlib: pip install 'lstmdrop[plots]'") from None
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     if not any(_is_drawn(point) for run in runs for point in zip(run.training, run.validation, strict=True)):
         raise DataError("no run has an epoch with finite perplexities")
     with mpl.rc_context({"svg.hashsalt": "lstmdrop", "svg.fonttype": "path", "font.size": 9}):
@@ -46,6 +46,23 @@ def overfitting_figure(runs: Sequence[Curves]) -> str:
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "lstmdrop"})
     return text.getvalue()
+
+
+def require_matplotlib() -> None:
+    """Make sure that there is matplotlib, without a word about where it keeps its own cache.
+
+    Raises:
+        MissingPartError: it is not installed.
+    """
+    log = logging.getLogger("matplotlib")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise MissingPartError("figures need matplotlib: pip install 'lstmdrop[plots]'") from None
+    finally:
+        log.setLevel(level)
 
 
 def _draw(figure: Figure, runs: Sequence[Curves]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,7 +102,11 @@ def read_summary(directory: Path) -> RunSummary:
 def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
     runs: dict[Path, Path] = {}
     problems: list[str] = []
+    given: set[Path] = set()
     for directory in directories:
+        if directory.resolve() in given:
+            problems.append(f"{directory}: named twice, counted once")
+        given.add(directory.resolve())
         found = {path.parent for name in ("result.json", "config.json") for path in directory.rglob(name)}
         for run in sorted(found):
             runs.setdefault(run.resolve(), run)
@@ -112,13 +117,16 @@ def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
 
 def _parse(path: Path, adapter: TypeAdapter[T]) -> T:
     try:
-        return adapter.validate_json(path.read_bytes(), strict=True)
+        # Python's own parser, since pydantic's refuses the names of files that are not UTF-8.
+        return adapter.validate_python(json.loads(path.read_bytes()), strict=True)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
         raise DataError(f"{path}: {key}{': ' if key else ''}{problem['msg'].lower()}") from None
+    except ValueError as error:
+        raise DataError(f"{path}: invalid json: {error}") from None
 
 
 def _split_score(row: _ScoreRow) -> SplitScore:

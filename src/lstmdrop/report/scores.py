@@ -12,6 +12,8 @@ from lstmdrop.report.table import Note
 
 # Settings that change no result, and those that a line of a table states itself
 _NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.")
+# Parts of the first score's signature that are as good as settings: numbers that differ in them have no common mean
+_TELLING = ("tok", "case")
 
 
 def better_direction(score: Score) -> str:
@@ -47,7 +49,7 @@ def differing_settings(runs: Iterable[RunSummary]) -> list[str]:
     """The settings in which runs differ besides rule and seed; one that a run does not know has no say."""
     values: dict[str, list[object]] = defaultdict(list)
     for run in runs:
-        for key in run.settings:
+        for key in _known(run):
             if not key.startswith(_NEUTRAL) and (value := setting(run, key)) not in values[key]:
                 values[key].append(value)
     return sorted(key for key, known in values.items() if len(known) > 1)
@@ -72,5 +74,12 @@ def setting(run: RunSummary, key: str) -> object:
 
     Of the run that training started from only that there was one: every seed starts from its own.
     """
-    value = run.settings.get(key, "?")
+    value = _known(run).get(key, "?")
     return "RUN" if key == "start_from" and value not in (None, "?") else value
+
+
+def _known(run: RunSummary) -> dict[str, object]:
+    """Settings by dotted key, with what the signature tells beside them."""
+    signature = run.scores[0].score.signature if run.scores else ""
+    parts = dict(part.partition(":")[::2] for part in signature.split("|"))
+    return {**run.settings, **{key: parts[key] for key in _TELLING if key in parts}}

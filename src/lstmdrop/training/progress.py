@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ class Progress:
     epoch_items: int = 0
     logged_items: int = 0
     logged_seconds: float = 0.0
-    best: Score | None = None
+    best: tuple[Score, ...] = ()
+    """All scores of the best epoch so far; none before the first validation."""
     epochs_since_best: int = 0
 
     def count(self, items: int) -> None:
@@ -32,9 +33,9 @@ class Progress:
         self.epoch_items += items
         self.logged_items += items
 
-    def start_epoch(self, new_best: Score | None) -> None:
-        """Stand at the start of the next epoch; ``new_best`` is the score just reached, if it is the best."""
-        self.best = new_best or self.best
+    def start_epoch(self, new_best: Sequence[Score]) -> None:
+        """Stand at the start of the next epoch; ``new_best`` are the scores just reached, if they are the best."""
+        self.best = tuple(new_best) or self.best
         self.epochs_since_best = 0 if new_best else self.epochs_since_best + 1
         self.epoch, self.position, self.epoch_items = self.epoch + 1, 0, 0
 
@@ -50,5 +51,6 @@ class Progress:
     def from_json(cls, values: Mapping[str, Any]) -> Progress:
         """What `as_json` gave; further keys are ignored."""
         known = {name: values[name] for name in cls.__dataclass_fields__}
-        best = known["best"]
-        return cls(**{**known, "best": None if best is None else Score(**best)})
+        best = known["best"] or ()  # earlier versions kept the first score alone
+        best = (best,) if isinstance(best, Mapping) else best
+        return cls(**{**known, "best": tuple(Score(**score) for score in best)})

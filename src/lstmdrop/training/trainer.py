@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Generic
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import DataError, LstmdropError
+from lstmdrop.metrics.score import are_better
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
@@ -29,6 +31,8 @@ from lstmdrop.training.progress import Progress
 from lstmdrop.training.random_state import load_random_state, random_state
 from lstmdrop.training.replay import Record, Replay, Update, recorder_on
 from lstmdrop.training.schedule import rate_at
+
+log = logging.getLogger("lstmdrop.training")
 
 
 class NonFiniteError(LstmdropError):
@@ -124,18 +128,14 @@ class Trainer(Generic[BatchT]):
     def load_state_dict(self, checkpoint: Checkpoint) -> None:
         """Go on from ``checkpoint``: the next step is the one that an uninterrupted run would have made.
 
-        Where a kernel cannot run on this machine, the next step measures another, which rounds in another way.
+        But for rounding where its kernel cannot run on this machine: then the next step measures another.
 
         Raises:
             DataError: the data is no longer what it was.
         """
         values = dict(checkpoint.values)
-        if values["data_sha256"] != self.task.data_sha256():
-            raise DataError("the data has changed since the run was started, so it cannot go on")
-        usable = usable_kernels(self.config, self.device)
-        for name, lstm in self._lstms().items():
-            kernel = values["kernels"].get(name)
-            lstm.kernel = kernel if kernel in usable else None
+        require_same_data(values["data_sha256"], self.task)
+        self._take_kernels(values["kernels"])
         self.progress = Progress.from_json(values)
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
@@ -150,6 +150,18 @@ class Trainer(Generic[BatchT]):
     def kernels(self) -> dict[str, Kernel | None]:
         """By the name of each LSTM the fused kernel of its training; None where none has been measured yet."""
         return {name: lstm.kernel for name, lstm in self._lstms().items()}
+
+    def _take_kernels(self, kernels: Mapping[str, Kernel | None]) -> None:
+        """Those that the run was trained on so far; where one cannot run here, the next step measures another."""
+        usable = (None, *usable_kernels(self.config, self.device))
+        for name, lstm in self._lstms().items():
+            lstm.kernel = kernels.get(name) if kernels.get(name) in usable else None
+        if gone := sorted({str(kernel) for kernel in kernels.values() if kernel not in usable}):
+            log.warning(
+                "the run was trained on the kernel %s, which cannot run on this machine: it goes on with another, "
+                "whose numbers differ in their last digits",
+                " and ".join(gone),
+            )
 
     def scored_weights(self) -> dict[str, Tensor]:
         """The model's state as it was last scored: with the mean of the weights where they are averaged."""
@@ -206,7 +218,7 @@ class Trainer(Generic[BatchT]):
             scores = self.task.evaluate("valid")
         self._require_finite(torch.tensor(scores[0].value))
         progress = self.progress
-        is_best = progress.best is None or scores[0].is_better_than(progress.best)
+        is_best = not progress.best or are_better(scores, progress.best)
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
@@ -215,7 +227,7 @@ class Trainer(Generic[BatchT]):
             training_loss=float(self.epoch_loss) / max(progress.epoch_items, 1),
             is_best=is_best,
         )
-        progress.start_epoch(scores[0] if is_best else None)
+        progress.start_epoch(scores if is_best else ())
         self.epoch_loss.zero_()
         self._start_pass()
         return event
@@ -235,6 +247,19 @@ class Trainer(Generic[BatchT]):
     def _lstms(self) -> dict[str, RegularizedLSTM]:
         modules = self.task.model.named_modules()
         return {name: module for name, module in modules if isinstance(module, RegularizedLSTM)}
+
+
+def require_same_data(sha256: str, task: Task[Any]) -> None:
+    """Refuse to go on with other data, wherever it lies.
+
+    Raises:
+        DataError: its hash is another than ``sha256``.
+    """
+    if task.data_sha256() != sha256:
+        raise DataError(
+            "the data has changed since the run was started, so it cannot go on "
+            f"(it was {sha256[:12]}, and is {task.data_sha256()[:12]})"
+        )
 
 
 def _after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:

@@ -10,7 +10,7 @@ from lstmdrop.discovery import preset_folder
 from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
 from lstmdrop_tasks.asr.config import ASRConfig, ASRPrediction
 from lstmdrop_tasks.asr.corpora.datasets import DATASETS
-from lstmdrop_tasks.asr.segments import SEGMENTS
+from lstmdrop_tasks.asr.segments import segments
 
 if TYPE_CHECKING:
     import torch
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from lstmdrop_tasks.asr.task import SpeechRecognition
 
 
-def _build(config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None) -> SpeechRecognition:
+def _build(
+    config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> SpeechRecognition:
     from lstmdrop_tasks.asr.task import build
 
-    return build(config, assets, device, data_dir)
+    return build(config, assets, device, data_dir, scored)
 
 
 def _evaluate(tasks: Iterable[SpeechRecognition], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -77,7 +79,7 @@ PLUGIN = TaskPlugin(
     predict=_predict,
     bench=_bench,
     references=_references,
-    segments=SEGMENTS,
+    segments=segments,
     tune=_tune,
     graphs=_graphs,
     assets_for_training=("transcripts.txt", "left_out.txt"),

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+from lstmdrop.metrics.word_error_rate import Normalisation
 
 Objective = Literal["ctc", "frames"]
 
@@ -18,6 +19,11 @@ class ASRDataConfig(DataConfig):
 
     tokens: Literal["character", "bpe", "unigram"] = Field(default="character", description="what ctc writes")
     vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of ctc; default: all characters")
+    normalisation: Normalisation = Field(
+        default="spoken",
+        description="of transcripts, in training and in scoring: spoken is lower case without punctuation, none is as "
+        "they are written",
+    )
     max_seconds: float = Field(default=30.0, gt=0, description="longer training utterances are left out")
 
 
@@ -90,6 +96,8 @@ class ASRTrainingConfig(TrainingConfig):
 
 class ASRDecodingConfig(Section):
     """How ctc's outputs become text."""
+
+    neutral = frozenset({"batch_size"})
 
     beam_size: int = Field(default=1, ge=1, description="prefixes kept; 1 without an LM is greedy")
     lm: Path | None = Field(default=None, description="a run of the language model task, for shallow fusion")

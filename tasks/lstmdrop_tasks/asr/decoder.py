@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from lstmdrop.data.tokenizer import Tokenizer
+from lstmdrop.data.vocabulary import UNK
 from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs, align, greedy
 from lstmdrop.decoding.ctc_search import CTCBeamSettings, PrefixBeamSearch, prefix_beam_search
+from lstmdrop.metrics.word_error_rate import UNKNOWN
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
 from lstmdrop_tasks.asr.fusion import LMScorer
 
+UNKNOWN_PIECE = " ⁇ "
+"""How SentencePiece writes what it does not know."""
 PRUNE = 10.0
 """Tokens of less than e^-10 of the likeliest's probability are not tried in the search."""
 
@@ -58,7 +62,11 @@ class Decoder:
 
     def text(self, hypothesis: CTCHypothesis) -> str:
         """What was said."""
-        return " ".join(self.tokenizer.decode(hypothesis.tokens).split())
+        return " ".join(self._decoded(hypothesis.tokens).split())
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        """What the vocabulary lacks is one symbol, not the letters of its name."""
+        return self.tokenizer.decode(tokens).replace(UNK, UNKNOWN).replace(UNKNOWN_PIECE, UNKNOWN)
 
     def signature(self) -> dict[str, str]:
         """How outputs were decoded."""
@@ -75,7 +83,7 @@ class Decoder:
         words: list[dict[str, Any]] = []
         begin = 0
         for number, token in enumerate(tokens):
-            so_far = self.tokenizer.decode(tokens[begin : number + 1])
+            so_far = self._decoded(tokens[begin : number + 1])
             texts = so_far.split()
             if len(texts) == 0 or so_far.endswith(" "):
                 continue

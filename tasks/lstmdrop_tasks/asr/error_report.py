@@ -7,15 +7,17 @@ from collections.abc import Sequence
 
 import jiwer
 
-from lstmdrop.metrics.word_error_rate import NO_ERRORS, Errors, normalise_transcript, word_errors
+from lstmdrop.metrics.word_error_rate import NO_ERRORS, Errors, word_errors
 
 NUM_WORST = 20
 NUM_FREQUENT = 20
 
 
-def error_report(ids: Sequence[str], references: Sequence[str], hypotheses: Sequence[str]) -> str:
-    """Counts of the three kinds of errors, the most frequent mistakes, the worst utterances with both texts."""
-    pairs = [(normalise_transcript(r), normalise_transcript(h)) for r, h in zip(references, hypotheses, strict=True)]
+def error_report(ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> str:
+    """Counts of the three kinds of errors, the most frequent mistakes, the worst utterances with both texts.
+
+    ``pairs`` are references with their hypotheses, both normalised.
+    """
     errors = [word_errors(reference, hypothesis) for reference, hypothesis in pairs]
     total = sum(errors, NO_ERRORS)
     order = sorted(range(len(ids)), key=lambda number: (-errors[number].total, ids[number]))

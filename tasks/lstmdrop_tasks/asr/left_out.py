@@ -22,7 +22,7 @@ def save_left_out(speech: Speech, objective: Objective, assets: Path) -> None:
         for name, reason in speech.left_out(split, objective).items()
     ]
     if lines:
-        (assets / LEFT_OUT).write_text("".join(lines), encoding="utf-8")
+        (assets / LEFT_OUT).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
 
 
 def listed(left_out: Mapping[str, str]) -> str:

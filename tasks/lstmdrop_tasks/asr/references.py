@@ -24,7 +24,10 @@ def references(config: ASRConfig, data_dir: Path | None) -> Sequence[ScoredItem]
     """
     utterances = find_corpus(config.data.name, data_dir).splits["test"]
     if config.objective == "ctc":
-        return [ScoredItem([normalise_transcript(utterance.text or "")]) for utterance in utterances]
+        return [
+            ScoredItem([normalise_transcript(utterance.text or "", config.data.normalisation)])
+            for utterance in utterances
+        ]
     store = build_store(utterances, config.features, cache_dir() / "features", labelled=True)
     unused = {**store.problems, **store.mismatches}
     items = []

@@ -12,13 +12,13 @@ from lstmdrop.metrics.segments import (
     word_error_segments,
 )
 from lstmdrop.metrics.significance import Segments
-from lstmdrop.metrics.word_error_rate import normalise_transcript
+from lstmdrop.metrics.word_error_rate import Normalisation, normalise_transcript
+from lstmdrop_tasks.asr.config import ASRConfig
 
 
-def _normalised(make: SegmentsOf) -> SegmentsOf:
+def _normalised(make: SegmentsOf, normalisation: Normalisation) -> SegmentsOf:
     def segments(hypotheses: Sequence[str], references: References) -> Segments:
-        spoken = [[normalise_transcript(line) for line in some] for some in references]
-        return make([normalise_transcript(line) for line in hypotheses], spoken)
+        return make([normalise_transcript(line, normalisation) for line in hypotheses], references)
 
     return segments
 
@@ -32,8 +32,10 @@ def _frames(line: str) -> str:
     return line.partition(" ")[2]
 
 
-SEGMENTS: Mapping[str, SegmentsOf] = {
-    "wer": _normalised(word_error_segments),
-    "cer": _normalised(character_error_segments),
-    "frame_accuracy": _without_names,
-}
+def segments(config: ASRConfig) -> Mapping[str, SegmentsOf]:
+    """What makes each score from lines of predictions and from references as `references` gives them."""
+    return {
+        "wer": _normalised(word_error_segments, config.data.normalisation),
+        "cer": _normalised(character_error_segments, config.data.normalisation),
+        "frame_accuracy": _without_names,
+    }

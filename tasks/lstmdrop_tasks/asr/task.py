@@ -102,9 +102,11 @@ class SpeechRecognition:
         return self.speech.data_sha256()
 
 
-def build(config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None) -> SpeechRecognition:
+def build(
+    config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> SpeechRecognition:
     """An acoustic model with fresh weights drawn from the seed."""
-    speech = Speech(config, lambda: find_corpus(config.data.name, data_dir))
+    speech = Speech(config, lambda: find_corpus(config.data.name, data_dir, scored))
     is_new = not any(assets.iterdir())
     if is_new:
         _make_assets(config, assets, speech)
@@ -159,15 +161,25 @@ def require_alike(models: Sequence[SpeechRecognition]) -> None:
     Raises:
         UsageError: their outputs or steps differ.
     """
-    if len({(model.targets.fingerprint, model.config.model.stride) for model in models}) > 1:
-        raise UsageError("these runs differ in their outputs or in model.stride and cannot speak as one")
+    steps = {
+        (model.config.model.stride, model.config.features.frame_shift, model.config.features.frame_length)
+        for model in models
+    }
+    if len({model.targets.fingerprint for model in models}) > 1 or len(steps) > 1:
+        raise UsageError(
+            "these runs differ in their outputs or in model.stride, features.frame_shift or features.frame_length "
+            "and cannot speak as one"
+        )
 
 
 def _make_assets(config: ASRConfig, assets: Path, speech: Speech) -> None:
     if config.objective == "frames":
         save_phones(speech.store("train").phones, assets)
     else:
-        transcripts = [normalise_transcript(utterance.text or "") for utterance in speech.utterances("train")]
+        transcripts = [
+            normalise_transcript(utterance.text or "", config.data.normalisation)
+            for utterance in speech.utterances("train")
+        ]
         text = assets / TRANSCRIPTS
         text.write_text("".join(f"{line}\n" for line in transcripts if line), encoding="utf-8")
         (assets / TOKENS).mkdir()
@@ -180,4 +192,6 @@ def _make_assets(config: ASRConfig, assets: Path, speech: Speech) -> None:
 def _objective(config: ASRConfig, assets: Path) -> Objective:
     if config.objective == "frames":
         return FrameObjective(load_phones(assets), config.model.stride)
-    return TranscriptObjective(load_tokenizer(assets / TOKENS), config.model.stride, config.decoding)
+    return TranscriptObjective(
+        load_tokenizer(assets / TOKENS), config.model.stride, config.decoding, config.data.normalisation
+    )

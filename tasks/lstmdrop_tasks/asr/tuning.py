@@ -9,7 +9,7 @@ from typing import Any
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import UsageError
-from lstmdrop.metrics.word_error_rate import normalise_transcript, word_errors
+from lstmdrop.metrics.word_error_rate import character_errors, word_errors
 from lstmdrop.task import Split
 from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective
@@ -22,7 +22,7 @@ DEFAULT_BEAM = 8
 
 
 def tune(tasks: Sequence[SpeechRecognition], split: Split) -> Mapping[str, Any]:
-    """The LM weight and length bonus of least word error rate, the smaller ones where several are equal.
+    """The LM weight and length bonus of least word error rate, then character error rate, then the smaller ones.
 
     Raises:
         UsageError: the run was trained on frames, so nothing is searched.
@@ -40,11 +40,16 @@ def tune(tasks: Sequence[SpeechRecognition], split: Split) -> Mapping[str, Any]:
         )
         for weight, bonus in weights
     ]
-    num_errors = [0] * len(decoders)
+    num_errors = [(0, 0)] * len(decoders)
     for number, log_probs in _outputs(tasks, split):
-        reference = normalise_transcript(first.speech.utterances(split)[number].text or "")
+        reference = first.targets.normalise(first.speech.utterances(split)[number].text)
         for place, heard in enumerate(_transcripts(decoders, log_probs)):
-            num_errors[place] += word_errors(reference, normalise_transcript(heard)).total
+            words, characters = num_errors[place]
+            hypothesis = first.targets.normalise(heard)
+            num_errors[place] = (
+                words + word_errors(reference, hypothesis).total,
+                characters + character_errors(reference, hypothesis).total,
+            )
     _, (weight, bonus) = min(zip(num_errors, weights, strict=True))
     chosen_weight = {"decoding.lm_weight": weight} if config.lm else {}
     return {"decoding.beam_size": beam_size, **chosen_weight, "decoding.length_bonus": bonus}

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
     from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
+    from lstmdrop.metrics.segments import SegmentsOf
     from lstmdrop.task import Split
     from lstmdrop_tasks.caption.task import ImageCaptioning
 
 
-def _build(config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None) -> ImageCaptioning:
+def _build(
+    config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> ImageCaptioning:
     from lstmdrop_tasks.caption.task import build
 
-    return build(config, assets, device, data_dir)
+    return build(config, assets, device, data_dir, scored)
 
 
 def _evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -66,6 +69,10 @@ def _graphs(task: ImageCaptioning) -> Mapping[str, Graph]:
     return graphs(task)
 
 
+def _segments(config: CaptionConfig) -> Mapping[str, SegmentsOf]:
+    return CAPTION_SEGMENTS
+
+
 PLUGIN = TaskPlugin(
     name="caption",
     summary="image captioning: CIDEr-D, BLEU, captioned images",
@@ -79,7 +86,8 @@ PLUGIN = TaskPlugin(
     bench=_bench,
     references=_references,
     examples=_examples,
-    segments=CAPTION_SEGMENTS,
+    segments=_segments,
     graphs=_graphs,
+    scoring_settings=("decoding", "scoring", "images.batch_size"),
     assets_for_training=("first_stage.safetensors",),
 )

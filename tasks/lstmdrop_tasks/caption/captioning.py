@@ -22,11 +22,13 @@ Features = Sequence[Float[Tensor, "images rows channels"]]
 """What each of the models reads of the same images."""
 
 
-def caption(models: Models, features: Features, settings: BeamSettings) -> list[list[Hypothesis]]:
-    """The likeliest hypotheses of each image, best first."""
+def caption(
+    models: Models, features: Features, settings: BeamSettings, max_length: int | None = None
+) -> list[list[Hypothesis]]:
+    """The likeliest hypotheses of each image, best first, cut after ``max_length`` tokens (default: as the run has)."""
     decoder, states = _encoded(models, features)
     eos, unk = models[0].tokenizer.eos, models[0].tokenizer.unk
-    longest = _longest(models, len(features[0]))
+    longest = _longest(models, len(features[0]), max_length)
     return beam_search(
         decoder, states, num_rows=len(features[0]), bos=eos, eos=eos, max_lengths=longest, settings=settings,
         banned=[unk],
@@ -34,14 +36,18 @@ def caption(models: Models, features: Features, settings: BeamSettings) -> list[
 
 
 def draw_captions(
-    models: Models, features: Features, options: SamplingOptions, seeds: Sequence[Sequence[int]]
+    models: Models,
+    features: Features,
+    options: SamplingOptions,
+    seeds: Sequence[Sequence[int]],
+    max_length: int | None = None,
 ) -> list[list[Hypothesis]]:
-    """Random hypotheses of each image, as many as it has ``seeds``, the likeliest first."""
+    """Random hypotheses of each image, as many as it has ``seeds``, the likeliest first; cut as in `caption`."""
     owners = torch.tensor([image for image, own in enumerate(seeds) for _ in own])
     decoder, states = _encoded(models, [own[owners] for own in features])
     eos = models[0].tokenizer.eos
     drawn = sample_sequences(
-        decoder, states, bos=eos, eos=eos, max_lengths=_longest(models, len(owners)), options=options,
+        decoder, states, bos=eos, eos=eos, max_lengths=_longest(models, len(owners), max_length), options=options,
         seeds=list(chain.from_iterable(seeds)),
     )  # fmt: skip
     found: list[list[Hypothesis]] = [[] for _ in seeds]
@@ -58,5 +64,6 @@ def _encoded(models: Models, features: Features) -> tuple[Ensemble[Any], tuple[A
     return Ensemble([model.model.decoder for model in models]), states
 
 
-def _longest(models: Models, num_rows: int) -> Tensor:
-    return torch.full((num_rows,), models[0].config.decoding.max_length, device=models[0].device)
+def _longest(models: Models, num_rows: int, max_length: int | None) -> Tensor:
+    longest = models[0].config.decoding.max_length if max_length is None else max_length
+    return torch.full((num_rows,), longest, device=models[0].device)

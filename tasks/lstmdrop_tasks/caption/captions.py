@@ -97,4 +97,4 @@ def caption_batch(
 def captions_sha256(images: Sequence[CaptionedImage]) -> str:
     """Identity of the images' names and captions."""
     listed = [[image.id, *image.captions] for image in images]
-    return hashlib.sha256(json.dumps(listed, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(listed, ensure_ascii=False).encode(errors="surrogateescape")).hexdigest()

@@ -25,6 +25,8 @@ class CaptionDataConfig(DataConfig):
 class ImageConfig(Section):
     """What the network sees of an image."""
 
+    neutral = frozenset({"batch_size"})
+
     encoder: str = Field(
         default="efficientnet-lite0",
         description="a frozen network: efficientnet-lite0, or timm:NAME; features: files of one's own, .npy or .npz",
@@ -61,6 +63,8 @@ class CaptionTrainingConfig(TrainingConfig):
 
 class CaptionDecodingConfig(Section):
     """How captions are searched for."""
+
+    neutral = frozenset({"batch_size"})
 
     beam_size: int = Field(default=5, ge=1)
     length_penalty: float = Field(default=0.7, ge=0, description="log-probabilities are divided by length ** this")
@@ -104,6 +108,7 @@ class CaptionPrediction(Section):
 
     beam_size: int | None = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
     length_penalty: float | None = Field(default=None, ge=0, description="above 1 favours longer captions")
+    max_length: int | None = Field(default=None, ge=1, description="tokens after which a caption is cut")
     num_best: int = Field(default=1, ge=1, description="captions an image in the JSON output, best first")
     batch_size: int = Field(default=32, ge=1, description="images captioned at a time; changes speed only")
     sample: bool = Field(default=False, description="draw captions in place of searching for the best")

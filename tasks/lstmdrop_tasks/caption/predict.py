@@ -14,7 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lstmdrop.data.registry import expanded
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
+from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.decoding.sampling import SamplingOptions
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.attention_picture import attention_picture
@@ -59,7 +61,7 @@ def predict(tasks: Models, inputs: Iterable[str], options: CaptionPrediction) ->
     encoders = {task.config.images: FileEncoder(task.config.images, task.device) for task in tasks}
     unread: list[Path] = []
     files = iter(_files(inputs, unread)) if options.attention is None else iter(_only_file(tasks, inputs))
-    first = 0
+    first = num_written = num_cut = 0
     while batch := list(islice(files, options.batch_size)):
         read = []
         for number, (path, features) in enumerate(zip(batch, _features(tasks, encoders, batch), strict=True), first):
@@ -67,8 +69,13 @@ def predict(tasks: Models, inputs: Iterable[str], options: CaptionPrediction) ->
                 unread.append(path)
             else:
                 read.append(ReadImage(number, path, features))
-        yield from _captioned(tasks, read, options)
+        for output in _captioned(tasks, read, options):
+            num_written += 1
+            num_cut += not output["hypotheses"][0]["finished"]
+            yield output
         first += len(batch)
+    longest = tasks[0].config.decoding.max_length if options.max_length is None else options.max_length
+    warn_of_cut(num_cut, num_written, "captions", f"--max-length {longest}")
     if unread:
         raise DataError(f"{len(unread)} of the inputs could not be captioned, such as {unread[0]}")
 
@@ -91,9 +98,9 @@ def _captioned(tasks: Models, read: Sequence[ReadImage], options: CaptionPredict
     if options.sample:
         seeds = [[_seed(options.seed, image.number, n) for n in range(options.num_best)] for image in read]
         how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned=[tasks[0].tokenizer.unk])
-        found = draw_captions(tasks, features, how, seeds)
+        found = draw_captions(tasks, features, how, seeds, options.max_length)
     else:
-        found = caption(tasks, features, _settings(options, tasks[0].config.decoding))
+        found = caption(tasks, features, _settings(options, tasks[0].config.decoding), options.max_length)
     for image, hypotheses in zip(read, found, strict=True):
         if options.attention is not None:
             _draw_attention(options.attention, tasks[0], image.path, hypotheses[0])
@@ -130,7 +137,7 @@ def _files(inputs: Iterable[str], empty: list[Path]) -> Iterator[Path]:
     Folders without any are added to ``empty``.
     """
     for name in filter(str.strip, inputs):
-        path = Path(name).expanduser()
+        path = expanded(name)
         if not path.is_dir():
             yield path
         elif images := [file for file in sorted(path.iterdir()) if file.suffix.lower() in ENDINGS]:

@@ -14,6 +14,7 @@ import torch
 from lstmdrop.data.planned import PlannedBatches
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.decoding.beam import BeamSettings
+from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.metrics.captions import caption_scores, require_parts
 from lstmdrop.metrics.cider import CiderD
@@ -25,7 +26,7 @@ from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Loss, Split
 from lstmdrop_tasks.caption.captioning import caption
 from lstmdrop_tasks.caption.captions import CaptionBatch
-from lstmdrop_tasks.caption.config import CaptionConfig
+from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
 from lstmdrop_tasks.caption.corpora.find import find_corpus
 from lstmdrop_tasks.caption.data import CaptionData
 from lstmdrop_tasks.caption.features_about import FeaturesAbout
@@ -114,7 +115,13 @@ class ImageCaptioning:
             rows[split] = f"{num_images:,} images, {len(captions):,} captions, {unknown:.2%} unknown tokens"
         rows["split"] = corpus.split
         damaged = sum(len(self.data.damaged(split)) for split in SPLITS)
-        left_out = [corpus.dropped, f"damaged images: {damaged:,}" if damaged else ""]
+        longest = self.config.data.max_length
+        too_long = int((self.data.captions("train", self.tokenizer).lengths > longest).sum())
+        left_out = [
+            corpus.dropped,
+            f"damaged images: {damaged:,}" if damaged else "",
+            f"the ends of {too_long:,} training captions of {longest} tokens or more" if too_long else "",
+        ]
         return {**rows, "left out": "; ".join(filter(None, left_out))} if any(left_out) else rows
 
     def data_sha256(self) -> str:
@@ -122,9 +129,11 @@ class ImageCaptioning:
         return self.data.data_sha256()
 
 
-def build(config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None) -> ImageCaptioning:
+def build(
+    config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> ImageCaptioning:
     """A captioner with fresh weights drawn from the seed, or with those of its first stage."""
-    data = CaptionData(config, lambda: find_corpus(config.data.name, data_dir), device)
+    data = CaptionData(config, lambda: find_corpus(config.data.name, data_dir, scored), device)
     if not any(assets.iterdir()):
         require_parts(meteor=config.scoring.meteor, spice=config.scoring.spice)  # or they are missed after an epoch
         if config.start_from is not None:
@@ -168,7 +177,13 @@ def evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | Non
     references = [image.captions for image in first.data.images(split)]
     config, scoring = first.config, first.config.scoring
     how = {"models": str(len(models)), "data": first.data.sha256(split)[:12]}
-    search = {"beam": str(config.decoding.beam_size), "length": f"{config.decoding.length_penalty:g}"}
+    search = {
+        "references": str(sum(map(len, references))),
+        "beam": str(config.decoding.beam_size),
+        "length": f"{config.decoding.length_penalty:g}",
+    }
+    if config.decoding.max_length != CaptionDecodingConfig().max_length:
+        search["max_length"] = str(config.decoding.max_length)
     scores = caption_scores(captions, references, {**search, **how}, meteor=scoring.meteor, spice=scoring.spice)
     return [*scores, *_perplexities(log_probs, first, references, how)]
 
@@ -189,9 +204,13 @@ def _captions(models: Sequence[ImageCaptioning], split: Split) -> list[str]:
     settings = BeamSettings(first.config.decoding.beam_size, first.config.decoding.length_penalty)
     batch_size = first.config.decoding.batch_size
     found: list[str] = []
+    num_cut = 0
     for chosen in np.split(numbers, range(batch_size, len(numbers), batch_size)):
         features = [model.data.features(split, chosen) for model in models]
-        found += [first.tokenizer.decode(best[0].tokens) for best in caption(models, features, settings)]
+        written = [best for best, *_ in caption(models, features, settings)]
+        found += [first.tokenizer.decode(best.tokens) for best in written]
+        num_cut += sum(not best.finished for best in written)
+    warn_of_cut(num_cut, len(found), f"{split} captions", f"decoding.max_length={first.config.decoding.max_length}")
     for number in {number for model in models for number in model.data.damaged(split).tolist()}:
         found[number] = ""
     return found
@@ -201,11 +220,11 @@ def _perplexities(
     log_probs: LogProbs, task: ImageCaptioning, references: Sequence[Sequence[str]], how: dict[str, str]
 ) -> list[Score]:
     """By token; by word too where those differ."""
-    kind, vocabulary_size = task.config.data.tokens, len(task.tokenizer.vocabulary)
+    kind, vocabulary = task.config.data.tokens, (len(task.tokenizer.vocabulary), task.tokenizer.fingerprint)
     if kind == "word":
-        return [token_and_word_perplexity(log_probs, kind, vocabulary_size, log_probs.size, how)[0]]
+        return [token_and_word_perplexity(log_probs, kind, *vocabulary, log_probs.size, how)[0]]
     num_words = sum(len(python_tokenize(line).split()) + 1 for lines in references for line in lines)
-    return list(token_and_word_perplexity(log_probs, kind, vocabulary_size, num_words, how))
+    return list(token_and_word_perplexity(log_probs, kind, *vocabulary, num_words, how))
 
 
 def _make_tokens(config: CaptionConfig, data: CaptionData, assets: Path) -> None:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from lstmdrop_tasks.lm.task import LanguageModelling
 
 
-def _build(config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None) -> LanguageModelling:
+def _build(
+    config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> LanguageModelling:
     from lstmdrop_tasks.lm.task import build
 
-    return build(config, assets, device, data_dir)
+    return build(config, assets, device, data_dir, scored)
 
 
 def _evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:

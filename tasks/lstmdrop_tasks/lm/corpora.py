@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmdrop.data.registry import locate
+from lstmdrop.data.registry import contents, expanded, locate, whole_split
 from lstmdrop.data.text import require_text
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.lm.datasets import DATASETS, DEMO, SPLITS, TEXT8
@@ -15,6 +15,8 @@ from lstmdrop_tasks.lm.demo import demo_folder
 from lstmdrop_tasks.lm.splitting import split_by_characters, split_by_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmdrop.task import Split
 
 __all__ = ["DATASETS", "Corpus", "find_corpus"]
@@ -42,12 +44,12 @@ class Corpus:
         return _require(self.folder / self.layout.format(split), self.advice)
 
 
-def find_corpus(data: str, data_dir: Path | None = None) -> Corpus:
+def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split] = ()) -> Corpus:
     """The files of a known name, or of a path; one that is never asked for may be missing.
 
     A folder has ``train.txt``, ``valid.txt`` and ``test.txt`` (or those files under their published names);
     one text file is split by its lines, the last twentieth for test and the one before for validation. What
-    has to be made is made once, in the cache.
+    has to be made is made once, in the cache. Where it is only to be ``scored``, a file is that split as it is.
 
     Raises:
         DataError: nothing has this name, or the file to be split is empty or not UTF-8.
@@ -56,9 +58,15 @@ def find_corpus(data: str, data_dir: Path | None = None) -> Corpus:
         return _in_folder(demo_folder(), "remove its folder and run again")
     if data in {dataset.name for dataset in DATASETS}:
         return _published(data, locate(data, data_dir))
-    path = Path(data).expanduser()
+    path = expanded(data)
     if path.is_dir():
-        return _in_folder(path, "a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone")
+        advice = (
+            f"a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone\n{contents(path)}"
+        )
+        return _in_folder(path, advice)
+    if path.is_file() and scored:
+        whole_split(path, scored)
+        return Corpus(path.parent, path.name.replace("{", "{{").replace("}", "}}"), "")
     if path.is_file():
         return _in_folder(split_by_lines(path), "remove its folder and run again")
     raise DataError(_unknown(data))
@@ -81,7 +89,7 @@ def _require(path: Path, advice: str) -> Path:
     try:
         require_text(path)
     except DataError as error:
-        raise DataError(f"{error}\n{advice}") from None
+        raise DataError(f"{error}\n{advice}".rstrip()) from None
     return path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, perplexity_score
+from lstmdrop.metrics.perplexity import LogProbs, Predicted, mixture_log_probs, stream_perplexities, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Split
@@ -32,19 +32,24 @@ class LanguageModelling:
     """A language model, its text and its perplexity."""
 
     def __init__(
-        self, config: LMConfig, model: LanguageModel, tokenizer: Tokenizer, device: torch.device, data_dir: Path | None
+        self,
+        config: LMConfig,
+        model: LanguageModel,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        corpus: Callable[[], Corpus],
     ) -> None:
         self.config = config
         self.model = model
         self.tokenizer = tokenizer
         self.device = device
-        self.data_dir = data_dir
+        self._corpus = corpus
         self._stores: dict[Split, TokenStore] = {}
 
     @cached_property
     def corpus(self) -> Corpus:
         """Its texts, looked for only when one is needed: sampling needs none."""
-        return find_corpus(self.config.data.name, self.data_dir)
+        return self._corpus()
 
     def store(self, split: Split) -> TokenStore:
         """The tokens of a split, made on first use.
@@ -111,15 +116,21 @@ class LanguageModelling:
             )
 
 
-def build(config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None) -> LanguageModelling:
+def build(
+    config: LMConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> LanguageModelling:
     """A language model with fresh weights drawn from the seed."""
-    tokenizer = _tokenizer(config, assets, data_dir)
+
+    def corpus() -> Corpus:
+        return find_corpus(config.data.name, data_dir, scored)
+
+    tokenizer = _tokenizer(config, assets, corpus)
     regularizer = make_regularizer(
         config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
     )
     generator = torch.Generator().manual_seed(config.seed)
     model = LanguageModel(config.model, len(tokenizer.vocabulary), regularizer, generator).to(device)
-    return LanguageModelling(config, model, tokenizer, device, data_dir)
+    return LanguageModelling(config, model, tokenizer, device, corpus)
 
 
 def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -130,11 +141,11 @@ def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | N
     """
     members = _Members(tasks, split)
     log_probs, num_models = mixture_log_probs(members)
-    vocabulary_size, _, data_sha256 = members.identity
     if outputs is not None:
         np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32))
-    score = perplexity_score(log_probs, vocabulary_size=vocabulary_size, data_sha256=data_sha256, num_models=num_models)
-    return [score]
+    assert members.predicted is not None
+    warn_of_unknown(members.predicted.num_unknown, log_probs.size, f"the {split} text")
+    return stream_perplexities(log_probs, members.predicted, members.is_known, num_models)
 
 
 class _Members:
@@ -143,26 +154,27 @@ class _Members:
     def __init__(self, tasks: Iterable[LanguageModelling], split: Split) -> None:
         self.tasks = tasks
         self.split: Split = split
-        self.identity: tuple[int, str, str] = (0, "", "")
+        self.predicted: Predicted | None = None
+        self.is_known = np.zeros(0, np.bool_)
+        """Of each token but the first, whether it is another than ``<unk>``."""
 
     def __iter__(self) -> Iterator[LogProbs]:
         for task in self.tasks:
-            identity = (
-                len(task.tokenizer.vocabulary), task.tokenizer.fingerprint, task.store(self.split).sha256
-            )  # fmt: skip
-            if self.identity[0] and self.identity != identity:
+            store, tokenizer = task.store(self.split), task.tokenizer
+            predicted = Predicted(len(tokenizer.vocabulary), tokenizer.fingerprint, store.num_unknown, store.sha256)
+            if self.predicted not in (None, predicted):
                 raise DataError("these runs differ in vocabulary or test text: their probabilities cannot be averaged")
-            self.identity = identity
+            self.predicted, self.is_known = predicted, store.tokens[1:] != tokenizer.unk
             log_probs = task.log_probs(self.split)
             del task  # the next model is built only after this one is gone
             yield log_probs
 
 
-def _tokenizer(config: LMConfig, assets: Path, data_dir: Path | None) -> Tokenizer:
+def _tokenizer(config: LMConfig, assets: Path, corpus: Callable[[], Corpus]) -> Tokenizer:
     if any(assets.iterdir()):
         return load_tokenizer(assets)
     data = config.data
-    text = find_corpus(data.name, data_dir).text("train")
+    text = corpus().text("train")
     tokenizer = train_tokenizer(data.tokens, text, min_count=data.min_count, max_size=data.vocabulary_size)
     tokenizer.save(assets)
     return tokenizer

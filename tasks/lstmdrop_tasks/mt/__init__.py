@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmdrop.discovery import preset_folder
+from lstmdrop.errors import DataError
 from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
 from lstmdrop_tasks.mt.config import MTConfig, MTPrediction
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from lstmdrop_tasks.mt.task import MachineTranslation
 
 
-def _build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None) -> MachineTranslation:
+def _build(
+    config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> MachineTranslation:
     from lstmdrop_tasks.mt.task import build
 
-    return build(config, assets, device, data_dir)
+    return build(config, assets, device, data_dir, scored)
 
 
 def _evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -56,7 +59,7 @@ def _references(config: MTConfig, data_dir: Path | None) -> Sequence[ScoredItem]
     from lstmdrop.data.text import read_lines
     from lstmdrop_tasks.mt.corpora.find import find_corpus
 
-    text = find_corpus(config.data.name, config.data.pair, data_dir).test
+    text = find_corpus(config.data.name, config.data.pair, data_dir, config.data.layout).test
     pairs = zip(read_lines(text.source), read_lines(text.target), strict=True)
     return [ScoredItem([target], source) for source, target in pairs]
 
@@ -71,6 +74,15 @@ def _graphs(task: MachineTranslation) -> Mapping[str, Graph]:
     from lstmdrop_tasks.mt.export import graphs
 
     return graphs(task)
+
+
+def _oddities(path: Path) -> Iterator[str]:
+    from lstmdrop_tasks.mt.corpora.oddities import is_parallel, oddities
+
+    try:
+        yield from oddities(str(path), None) if is_parallel(path) else ()
+    except DataError as error:
+        yield str(error)
 
 
 PLUGIN = TaskPlugin(
@@ -88,4 +100,6 @@ PLUGIN = TaskPlugin(
     references=_references,
     examples=_examples,
     graphs=_graphs,
+    oddities=_oddities,
+    scoring_settings=("decoding", "scoring", "data.pair", "data.columns"),
 )

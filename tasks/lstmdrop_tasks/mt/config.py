@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName
+from lstmdrop_tasks.mt.corpora.table import TableLayout
 
 
 class MTDataConfig(DataConfig):
     """Which pairs of sentences, and how they are cut into tokens."""
 
     pair: str | None = Field(default=None, description="languages, such as en-fr; default: the dataset's own")
+    columns: tuple[PositiveInt, PositiveInt] | None = Field(
+        default=None, description="of a table, source first, such as 2,4; default: the first two"
+    )
+    header: bool = Field(default=False, description="the first row of a table names its columns")
+    quoted: bool = Field(default=False, description="cells may stand in double quotes, as in any .csv")
     tokens: Literal["bpe", "unigram", "word", "character"] = "bpe"
     joint: bool = Field(default=True, description="one set of tokens for both languages")
     vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of the joint set, or of the source")
     target_vocabulary_size: int | None = Field(default=None, ge=3, description="of the target; default: as the source")
     max_length: int = Field(default=100, ge=1, description="training pairs with a side of more tokens are left out")
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _columns_are_two(cls, given: object) -> object:
+        columns = re.split(r"\s*,\s*", given.strip()) if isinstance(given, str) else given
+        if columns is not None and not (isinstance(columns, list | tuple) and len({*columns}) == len(columns) == 2):
+            raise ValueError("two different columns, source first, such as 2,4")
+        return columns
+
+    @property
+    def layout(self) -> TableLayout:
+        """Which cells of a table are the pairs."""
+        return TableLayout(self.columns, self.header, self.quoted)
 
     @model_validator(mode="after")
     def _joint_has_one_size(self) -> Self:
@@ -73,6 +94,8 @@ class MTTrainingConfig(TrainingConfig):
 class MTDecodingConfig(Section):
     """How translations are searched for."""
 
+    neutral = frozenset({"batch_size"})
+
     beam_size: int = Field(default=5, ge=1)
     length_penalty: float = Field(
         default=1.0, ge=0, allow_inf_nan=False, description="log-probabilities are divided by length ** this"
@@ -80,7 +103,22 @@ class MTDecodingConfig(Section):
     coverage_penalty: float = Field(
         default=0.0, ge=0, allow_inf_nan=False, description="weight of Wu et al. 2016, equation 14"
     )
+    max_length_ratio: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="a translation is cut after so many times the source's "
+        "tokens and ten more; default: as the training pairs need, at least 2"
+    )  # fmt: skip
     batch_size: int = Field(default=128, ge=1, description="sentences searched at a time; changes speed only")
+
+
+class MTScoringConfig(Section):
+    """How translations are scored."""
+
+    tokenize: TokenizerName | Literal["auto"] = Field(
+        default="auto",
+        description="sacreBLEU's tokeniser; auto follows the target language: zh, ja-mecab, ko-mecab, char for those "
+        "without blanks, else 13a",
+    )
+    lowercase: bool = Field(default=False, description="BLEU and chrF whatever the case")
 
 
 class MTConfig(TaskConfig):
@@ -91,6 +129,7 @@ class MTConfig(TaskConfig):
     model: MTModelConfig = MTModelConfig()
     training: MTTrainingConfig = MTTrainingConfig()
     decoding: MTDecodingConfig = MTDecodingConfig()
+    scoring: MTScoringConfig = MTScoringConfig()
 
     @model_validator(mode="after")
     def _coverage_has_attention(self) -> Self:
@@ -111,6 +150,10 @@ class MTPrediction(Section):
     coverage_penalty: float | None = Field(
         default=None, ge=0, allow_inf_nan=False, description="above 0 favours looking at every word"
     )
+    max_length_ratio: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="a translation is cut after so many times the source's "
+        "tokens and ten more"
+    )  # fmt: skip
     num_best: int = Field(default=1, ge=1, description="translations a line, best first, for --json")
     batch_size: int = Field(default=32, ge=1, description="lines translated at a time; changes speed only")
     sample: bool = Field(default=False, description="draw translations in place of searching for the best")

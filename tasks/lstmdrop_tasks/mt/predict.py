@@ -12,12 +12,13 @@ import numpy as np
 from lstmdrop.data.arrivals import as_they_come
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
+from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.decoding.sampling import SamplingOptions
 from lstmdrop.errors import UsageError
 from lstmdrop.report.attention_plot import attention_figure
 from lstmdrop_tasks.mt.config import MTDecodingConfig, MTPrediction
 from lstmdrop_tasks.mt.task import MachineTranslation
-from lstmdrop_tasks.mt.translate import draw_translations, translate
+from lstmdrop_tasks.mt.translate import draw_translations, longest_ratio_of, translate
 
 Models = Sequence[MachineTranslation]
 
@@ -40,6 +41,16 @@ def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iter
     for task in tasks:
         task.model.eval()
     lines = inputs if options.attention is None else _only_line(inputs)
+    num_lines = num_cut = 0
+    for output in _translated(tasks, lines, options):
+        num_lines += 1
+        num_cut += not output["hypotheses"][0]["finished"]
+        yield output
+    ratio = longest_ratio_of(tasks) if options.max_length_ratio is None else options.max_length_ratio
+    warn_of_cut(num_cut, num_lines, "translations", f"--max-length-ratio {ratio:g}")
+
+
+def _translated(tasks: Models, lines: Iterable[str], options: MTPrediction) -> Iterator[Mapping[str, Any]]:
     first = 0
     for batch in as_they_come(lines, options.batch_size):
         found = _drawn(tasks, batch, options, first) if options.sample else _searched(tasks, batch, options)
@@ -56,12 +67,14 @@ def examples(task: MachineTranslation) -> Iterator[Mapping[str, Any]]:
     """The first lines of the test split: translated, with the reference and where the model looked."""
     text = task.text("test")
     sources, references = (list(islice(read_lines(path), NUM_EXAMPLES)) for path in (text.source, text.target))
-    for output, reference in zip(predict([task], sources, MTPrediction()), references, strict=True):
+    task.model.eval()
+    for output, reference in zip(_translated([task], sources, MTPrediction()), references, strict=True):
         yield {**output, "references": [reference]}
 
 
 def _searched(tasks: Models, lines: Sequence[str], options: MTPrediction) -> list[list[Hypothesis]]:
-    return translate(tasks, lines, _settings(options, tasks[0].config.decoding), options.batch_size)
+    settings = _settings(options, tasks[0].config.decoding)
+    return translate(tasks, lines, settings, options.batch_size, options.max_length_ratio)
 
 
 def _drawn(tasks: Models, lines: Sequence[str], options: MTPrediction, first: int) -> list[list[Hypothesis]]:
@@ -71,7 +84,7 @@ def _drawn(tasks: Models, lines: Sequence[str], options: MTPrediction, first: in
     ]
     unknown = tasks[0].tokenizers.target.unk
     how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned=[unknown])
-    return draw_translations(tasks, lines, how, seeds, options.batch_size)
+    return draw_translations(tasks, lines, how, seeds, options.batch_size, options.max_length_ratio)
 
 
 def _seed(*parts: int) -> int:
@@ -80,7 +93,7 @@ def _seed(*parts: int) -> int:
 
 def _settings(options: MTPrediction, default: MTDecodingConfig) -> BeamSettings:
     given = options.model_dump(include={"beam_size", "length_penalty", "coverage_penalty"}, exclude_none=True)
-    chosen = {**default.model_dump(exclude={"batch_size"}), **given}
+    chosen = {**default.model_dump(include={"beam_size", "length_penalty", "coverage_penalty"}), **given}
     chosen["beam_size"] = max(chosen["beam_size"], options.num_best)
     return BeamSettings(**chosen, num_best=options.num_best)
 
@@ -114,6 +127,8 @@ def _only_line(inputs: Iterable[str]) -> list[str]:
     lines = list(inputs)
     if len(lines) != 1:
         raise UsageError(f"--attention draws the translation of one line; {len(lines):,} came")
+    if not lines[0].strip():
+        raise UsageError("--attention: the line is blank, so there is nothing to look at")
     return lines
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,28 @@ from lstmdrop.data.bucketing import token_batches
 from lstmdrop.data.planned import PlannedBatches
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.text import read_lines
-from lstmdrop.decoding.beam import BeamSettings
+from lstmdrop.decoding.beam import BeamSettings, Hypothesis
+from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.bleu import translation_scores
-from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
+from lstmdrop.metrics.bleu import bleu_metric, translation_scores
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName, tokenizer_for
+from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Loss, Split
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.find import find_corpus
-from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, save_pair, saved_pair
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair, save_pair, saved_pair
+from lstmdrop_tasks.mt.corpora.oddities import oddities, require_table
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
 from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences
+from lstmdrop_tasks.mt.targets import LONGEST_MORE, LONGEST_RATIO, Targets, longest_ratio
 from lstmdrop_tasks.mt.tokenizers import Tokenizers, load_tokenizers, train_tokenizers
-from lstmdrop_tasks.mt.translate import require_one_vocabulary, translate
+from lstmdrop_tasks.mt.translate import longest_ratio_of, require_one_vocabulary, translate
+
+log = logging.getLogger("lstmdrop.mt")
 
 
 class MachineTranslation:
@@ -43,10 +50,15 @@ class MachineTranslation:
         tokenizers: Tokenizers,
         corpus: Callable[[], ParallelCorpus],
         device: torch.device,
+        targets: Targets = Targets(),  # noqa: B008 (frozen)
+        languages: LanguagePair | None = None,
     ) -> None:
         self.config = config
         self.model = model
         self.tokenizers = tokenizers
+        self.targets = targets
+        self.languages = languages
+        """None where they have no names."""
         self.device = device
         self._corpus = corpus
         self._pairs: dict[Split, Pairs] = {}
@@ -63,10 +75,7 @@ class MachineTranslation:
 
     def text(self, split: Split) -> ParallelText:
         """The two files of a split."""
-        texts: dict[Split, ParallelText] = {
-            "train": self.corpus.train, "valid": self.corpus.valid, "test": self.corpus.test
-        }  # fmt: skip
-        return texts[split]
+        return self.corpus.text(split)
 
     def pairs(self, split: Split) -> Pairs:
         """The tokens of a split, made on first use.
@@ -75,13 +84,19 @@ class MachineTranslation:
             DataError: a text is missing or damaged.
         """
         if split not in self._pairs:
-            text, cache = self.text(split), cache_dir() / "tokens"
-            source, target = self.tokenizers.source, self.tokenizers.target
-            self._pairs[split] = Pairs(
-                Sentences.of(text.source, source, cache),
-                Sentences.of(text.target, target, cache),
-            )
+            self._pairs[split] = _pairs(self.text(split), self.tokenizers)
         return self._pairs[split]
+
+    @property
+    def longest_ratio(self) -> float:
+        """Tokens a source token, and `LONGEST_MORE`, after which a translation is cut."""
+        chosen = self.config.decoding.max_length_ratio
+        return self.targets.longest_ratio if chosen is None else chosen
+
+    def bleu_tokenizer(self, split: Split) -> TokenizerName:
+        """What cuts the words of BLEU: as the settings say, else by the target language."""
+        chosen = self.config.scoring.tokenize
+        return (self.targets.tokenize or _auto_tokenizer(self.corpus, split)) if chosen == "auto" else chosen
 
     def batches(self, split: Split, *, epoch: int = 0) -> PlannedBatches[PairBatch]:
         """Pairs of like length together, in an order that the seed and the epoch determine.
@@ -143,6 +158,9 @@ class MachineTranslation:
             rows[split] = f"{len(pairs):,} pairs, {target.num_tokens:,} target tokens, {unknown:.2%} unknown"
         rows["split"] = self.corpus.split
         rows["dropped"] = self.corpus.dropped
+        lowercase = ", lower case" if self.config.scoring.lowercase else ""
+        rows["scoring"] = f"BLEU of words by {self.bleu_tokenizer('valid')}{lowercase}"
+        rows["longest"] = f"translations of {self.longest_ratio:g} times the source and {LONGEST_MORE} tokens"
         too_long = len(self.pairs("train")) - len(self.pairs("train").kept(self.config.data.max_length))
         return {**rows, "left out": f"{too_long:,} training pairs of more than {self.config.data.max_length} tokens"}
 
@@ -157,19 +175,29 @@ class MachineTranslation:
         return PlannedBatches([kept[batch] for batch in batches], lambda numbers: pairs.batch(numbers, self.device))
 
 
-def build(config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None) -> MachineTranslation:
+def build(
+    config: MTConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
+) -> MachineTranslation:
     """A translator with fresh weights drawn from the seed."""
 
+    @cache
     def corpus() -> ParallelCorpus:
-        return find_corpus(config.data.name, config.data.pair or saved_pair(assets), data_dir)
+        pair = config.data.pair or saved_pair(assets)
+        for line in oddities(config.data.name, pair, config.data.layout):
+            log.warning(line)
+        return find_corpus(config.data.name, pair, data_dir, config.data.layout, scored)
 
-    tokenizers = _tokenizers(config, assets, corpus)
+    if not any(assets.iterdir()):
+        _prepare(config, assets, corpus())
+    tokenizers, targets = load_tokenizers(assets), Targets.load(assets)
     regularizer = make_regularizer(
         config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
     )
     sizes = (len(tokenizers.source.vocabulary), len(tokenizers.target.vocabulary))
     model = build_translator(config.model, *sizes, regularizer, torch.Generator().manual_seed(config.seed))
-    return MachineTranslation(config, model.to(device), tokenizers, corpus, device)
+    pair = config.data.pair or saved_pair(assets)
+    languages = None if pair is None else parse_pair(pair)
+    return MachineTranslation(config, model.to(device), tokenizers, corpus, device, targets, languages)
 
 
 def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -177,7 +205,7 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
 
     Raises:
         DataError: the runs are scored on different test data.
-        UsageError: the models cut text into different tokens.
+        UsageError: the models cut text into different tokens, or translate other languages.
     """
     models = list(tasks)
     if len({model.pairs(split).sha256 for model in models}) > 1:
@@ -185,25 +213,45 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     require_one_vocabulary(models)
     for model in models:
         model.model.eval()
+    scoring, tokenize = models[0].config.scoring, models[0].bleu_tokenizer(split)
+    bleu_metric(tokenize)  # or a missing part is missed after the search
     log_probs, _ = mixture_log_probs(model.log_probs(split) for model in models)
-    translations = translations_of(models, split, search_settings(models[0].config))
+    found = _searched(models, split, search_settings(models[0].config))
+    num_cut = sum(not hypothesis.finished for hypothesis in found)
+    ratio = f"decoding.max_length_ratio={longest_ratio_of(models):g}"
+    warn_of_cut(num_cut, len(found), f"{split} translations", ratio)
+    translations = [models[0].tokenizers.target.decode(hypothesis.tokens) for hypothesis in found]
     if outputs is not None:
         (outputs / "predictions.txt").write_text("".join(f"{line}\n" for line in translations), encoding="utf-8")
         lengths = models[0].pairs(split).target.lengths
         np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32), lengths=lengths)
     references = list(read_lines(models[0].text(split).target))
-    decoding, data = models[0].config.decoding, models[0].pairs(split).sha256[:12]
-    how = {"models": str(len(models)), "data": data}
-    search = {"beam": str(decoding.beam_size), "length": f"{decoding.length_penalty:g}"}
-    if decoding.coverage_penalty:
-        search["coverage"] = f"{decoding.coverage_penalty:g}"
+    how = {"models": str(len(models)), "data": models[0].pairs(split).sha256[:12]}
+    search = {"segments": str(len(references)), **_search_signature(models)}
     tokenizer, num_unknown = models[0].tokenizers.target, models[0].pairs(split).target.store.num_unknown
     num_words = sum(len(line.split()) for line in references) + len(references)
+    warn_of_unknown(num_unknown, log_probs.size, f"the {split} translations")
     predicted = {"unknown": str(num_unknown), **how} if num_unknown else how
     return [
-        *translation_scores(translations, references, {**search, **how}),
-        *token_and_word_perplexity(log_probs, tokenizer.kind, len(tokenizer.vocabulary), num_words, predicted),
-    ]
+        *translation_scores(
+            translations, references, {**search, **how}, tokenize=tokenize,
+            lowercase=scoring.lowercase,
+        ),
+        *token_and_word_perplexity(
+            log_probs, tokenizer.kind, len(tokenizer.vocabulary), tokenizer.fingerprint, num_words, predicted
+        ),
+    ]  # fmt: skip
+
+
+def _search_signature(models: Sequence[MachineTranslation]) -> dict[str, str]:
+    """How was searched; what is as it always was before it could be chosen goes without saying."""
+    decoding, ratio = models[0].config.decoding, longest_ratio_of(models)
+    return {
+        "beam": str(decoding.beam_size),
+        "length": f"{decoding.length_penalty:g}",
+        **({"coverage": f"{decoding.coverage_penalty:g}"} if decoding.coverage_penalty else {}),
+        **({"longest": f"{ratio:g}"} if ratio != LONGEST_RATIO else {}),
+    }
 
 
 def search_settings(config: MTConfig) -> BeamSettings:
@@ -216,19 +264,40 @@ def translations_of(models: Sequence[MachineTranslation], split: Split, settings
     """The split's source sentences, translated by the models together.
 
     Raises:
-        UsageError: the models cut text into different tokens.
+        UsageError: the models cut text into different tokens, or translate other languages.
     """
-    first = models[0]
-    sources = list(read_lines(first.text(split).source))
-    found = translate(models, sources, settings, first.config.decoding.batch_size)
-    return [first.tokenizers.target.decode(hypotheses[0].tokens) for hypotheses in found]
+    target = models[0].tokenizers.target
+    return [target.decode(hypothesis.tokens) for hypothesis in _searched(models, split, settings)]
 
 
-def _tokenizers(config: MTConfig, assets: Path, corpus: Callable[[], ParallelCorpus]) -> Tokenizers:
-    if any(assets.iterdir()):
-        return load_tokenizers(assets)
-    text = corpus()
-    tokenizers = train_tokenizers(config.data, text.train)
+def _searched(models: Sequence[MachineTranslation], split: Split, settings: BeamSettings) -> list[Hypothesis]:
+    sources = list(read_lines(models[0].text(split).source))
+    return [best for best, *_ in translate(models, sources, settings, models[0].config.decoding.batch_size)]
+
+
+def _prepare(config: MTConfig, assets: Path, corpus: ParallelCorpus) -> None:
+    """Keep in a new run what it takes from the training pairs.
+
+    Raises:
+        ConfigError: the layout of a table is given, and there is none.
+        MissingPartError: what BLEU's tokeniser needs is not here; said now, or it is missed after an epoch.
+    """
+    require_table(config.data.name, config.data.layout)
+    tokenize = _auto_tokenizer(corpus, "train")
+    bleu_metric(tokenize if config.scoring.tokenize == "auto" else config.scoring.tokenize)
+    tokenizers = train_tokenizers(config.data, corpus.train)
     tokenizers.save(assets)
-    save_pair(assets, LanguagePair(text.source_language, text.target_language))
-    return tokenizers
+    save_pair(assets, LanguagePair(corpus.source_language, corpus.target_language))
+    ratio = longest_ratio(_pairs(corpus.train, tokenizers), config.data.max_length)
+    Targets(ratio, tokenize).save(assets)
+
+
+def _auto_tokenizer(corpus: ParallelCorpus, split: Split) -> TokenizerName:
+    return tokenizer_for(corpus.target_language, read_lines(corpus.text(split).target))
+
+
+def _pairs(text: ParallelText, tokenizers: Tokenizers) -> Pairs:
+    folder = cache_dir() / "tokens"
+    return Pairs(
+        Sentences.of(text.source, tokenizers.source, folder), Sentences.of(text.target, tokenizers.target, folder)
+    )

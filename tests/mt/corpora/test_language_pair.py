@@ -12,7 +12,22 @@ def test_a_pair_is_written_as_it_is_read() -> None:
     assert str(pair) == "en-pt_BR"
 
 
-@pytest.mark.parametrize("text", ["", "en", "en-", "-fr", "en-en", "en-fr-de", "en fr", "../en-fr"])
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("en-pt-BR", ("en", "pt-BR")), ("pt-BR-en", ("pt-BR", "en")), ("zh-Hans-zh-Hant", ("zh-Hans", "zh-Hant")),
+        ("es-419-en", ("es-419", "en")), ("en:zh-cn", ("en", "zh-cn")), ("src-tgt", ("src", "tgt")),
+    ],
+)  # fmt: skip
+def test_codes_may_have_a_region_or_a_script(text: str, pair: tuple[str, str]) -> None:
+    assert parse_pair(text) == pair
+    assert str(parse_pair(text)) == text
+    assert parse_pair(str(LanguagePair(*pair))) == pair
+
+
+@pytest.mark.parametrize(
+    "text", ["en-pt-br", ":fr", "en:en", "", "en", "en-", "-fr", "en-en", "en-fr-de", "en fr", "../en-fr"]
+)
 def test_what_is_no_pair_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is no language pair; write two different codes") as caught:
         parse_pair(text)

@@ -12,6 +12,7 @@ from lstmdrop.errors import ConfigError, DataError
 from lstmdrop_tasks.mt.corpora.find import find_corpus
 from lstmdrop_tasks.mt.corpora.parallel import ParallelText
 from lstmdrop_tasks.mt.corpora.splitting import sentence_key
+from lstmdrop_tasks.mt.corpora.table import TableLayout
 
 PairsOf = Callable[[ParallelText], list[tuple[str, str]]]
 SPLITS = ("train", "valid", "test")
@@ -161,3 +162,62 @@ def test_a_table_too_small_for_three_splits_is_refused_with_how_it_was_split(tmp
     (tmp_path / "few.tsv").write_text("one\tun\ntwo\tdeux\n")
     with pytest.raises(DataError, match=r"no pairs for \w+ .*\nthe pairs were split by source sentence .* 5% each"):
         find_corpus(str(tmp_path / "few.tsv"), None)
+
+
+def tables(folder: Path, content: str, ending: str = ".tsv") -> str:
+    for split in SPLITS:
+        (folder / f"{split}{ending}").write_text(content, encoding="utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "layout", "pairs"),
+    [
+        ("1\tone\t7\tun\n", TableLayout((2, 4)), [("one", "un")]),
+        ("1\tone\t7\tun\n", TableLayout((4, 2)), [("un", "one")]),
+        ("english\tfrench\n\none\tun\n", TableLayout(header=True), [("one", "un")]),
+        ('"a ""b"""\t"c\td"\ne\tf\n', TableLayout(quoted=True), [('a "b"', "c\td"), ("e", "f")]),
+        ('"one\nline"\tune\n', TableLayout(quoted=True), [("one line", "une")]),
+        ('"Go away," he said\t"Va-t\'en"\n', TableLayout(), [('"Go away," he said', "\"Va-t'en\"")]),
+    ],
+)  # fmt: skip
+def test_the_cells_of_a_table_are_chosen(
+    tmp_path: Path, pairs_of: PairsOf, content: str, layout: TableLayout, pairs: list[tuple[str, str]]
+) -> None:
+    assert pairs_of(find_corpus(tables(tmp_path, content), None, layout=layout).test) == pairs
+
+
+def test_commas_separate_the_cells_of_a_csv_file(tmp_path: Path, pairs_of: PairsOf) -> None:
+    folder = tables(tmp_path, '1,"Yes, sir",Oui\r\n2,No,"Non, ""non"""\r\n', ".csv")
+    corpus = find_corpus(folder, None, layout=TableLayout((2, 3)))
+    assert pairs_of(corpus.test) == [("Yes, sir", "Oui"), ("No", 'Non, "non"')]
+    assert pairs_of(find_corpus(folder, None, layout=TableLayout((3, 2))).test)[0] == ("Oui", "Yes, sir")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "layout", "message"),
+    [
+        (
+            "a.tsv",
+            "a\tb\tc\td\ne\tf\n",
+            TableLayout((2, 4)),
+            r":2: this row has 2 columns, and 2 and 4 .*\n.*--columns",
+        ),
+        ("a.csv", "a;b\n", TableLayout(), r":1: this line has no comma; .*with tabs, name it \.tsv"),
+        ("a.csv", 'a,b\n"c,d\ne,f\n', TableLayout(), r":2: the quotes of the row that begins here are odd"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named(
+    tmp_path: Path, name: str, content: str, layout: TableLayout, message: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=message):
+        find_corpus(str(tmp_path / name), None, layout=layout)
+
+
+def test_a_language_with_a_region_is_found_and_told_again(folder: Path) -> None:
+    for split in SPLITS:
+        (folder / f"{split}.fr").rename(folder / f"{split}.pt-BR")
+    corpus = find_corpus(str(folder), None)
+    assert (corpus.source_language, corpus.target_language) == ("en", "pt-BR")
+    assert find_corpus(str(folder), "pt-BR-en").source_language == "pt-BR"

@@ -56,7 +56,7 @@ def experiment_sha256(config: TaskConfig) -> str:
 
     How often is logged and saved makes no difference, nor does the rate of a rule that drops nothing.
     """
-    neutral: dict[str, Any] = {"training": _without(config.training, "log_every", "save_minutes")}
+    neutral: dict[str, Any] = {"training": _without(config.training, *config.training.neutral)}
     if config.regularizer.rule == "none":
         neutral["regularizer"] = RegularizerConfig(rule="none").model_dump(mode="json")
     settings = {**config.model_dump(mode="json"), **neutral}

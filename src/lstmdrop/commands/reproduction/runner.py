@@ -96,7 +96,10 @@ def _all_stopped(running: Sequence[_Job]) -> Iterator[None]:
         yield
     finally:
         for job in running:
-            job.process.send_signal(signal.SIGINT)
+            if os.name == "nt":  # Windows sends no signals
+                job.process.terminate()
+            else:
+                job.process.send_signal(signal.SIGINT)
         for job in running:
             job.process.wait()
 

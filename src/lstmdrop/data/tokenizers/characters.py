@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lstmdrop.data.text import read_blocks
 from lstmdrop.data.tokenizers.block import EncodedBlock
 from lstmdrop.data.tokenizers.folder import VOCABULARY, write_description
-from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary, count_vocabulary
+from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary, count_vocabulary, required_words
 from lstmdrop.errors import DataError
 
 NUM_CODE_POINTS = 0x110000
@@ -45,7 +45,7 @@ class CharacterTokenizer:
         counts[EOS] = counts.pop("\n")
         if not any(not token.isspace() for token in counts.keys() - {EOS}):
             raise DataError(f"{text}: there is no character in this text, only blank lines")
-        return cls(count_vocabulary(counts, min_count=min_count, max_size=max_size))
+        return cls(required_words(count_vocabulary(counts, min_count=min_count, max_size=max_size), text, min_count))
 
     def encode(self, line: str) -> list[int]:
         """The ids of the line's characters."""

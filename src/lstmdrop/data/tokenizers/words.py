@@ -14,7 +14,7 @@ import numpy as np
 from lstmdrop.data.text import read_blocks
 from lstmdrop.data.tokenizers.block import EncodedBlock
 from lstmdrop.data.tokenizers.folder import VOCABULARY, write_description
-from lstmdrop.data.vocabulary import EOS, Vocabulary, count_vocabulary
+from lstmdrop.data.vocabulary import EOS, Vocabulary, count_vocabulary, required_words
 from lstmdrop.errors import DataError
 
 
@@ -41,7 +41,7 @@ class WordTokenizer:
             counts.update(_split(block))
         if not counts.keys() - {EOS}:
             raise DataError(f"{text}: there is no word in this text, only blank lines")
-        return cls(count_vocabulary(counts, min_count=min_count, max_size=max_size))
+        return cls(required_words(count_vocabulary(counts, min_count=min_count, max_size=max_size), text, min_count))
 
     def encode(self, line: str) -> list[int]:
         """The ids of the line's words."""

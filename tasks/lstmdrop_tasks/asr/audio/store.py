@@ -117,7 +117,7 @@ def _write(
         "size": size, "lengths": lengths, "seconds": seconds, "phones": list(phones), "labelled": labelled,
         "problems": problems, "mismatches": mismatches, "sha256": sha256,
     }  # fmt: skip
-    (folder / INDEX).write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
 def _append(found: Extracted, phones: dict[str, int], features: BinaryIO, labels: BinaryIO) -> None:

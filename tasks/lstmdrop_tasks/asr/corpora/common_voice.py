@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from lstmdrop.data.text import read_lines
@@ -15,14 +16,14 @@ FILES: dict[Split, str] = {"train": "train.tsv", "valid": "dev.tsv", "test": "te
 COLUMNS = ("client_id", "path", "sentence")
 
 
-def common_voice(folder: Path) -> SpeechCorpus:
+def common_voice(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     """One language of a release; the published splits share no speaker.
 
     Raises:
         DataError: a table is missing or damaged.
     """
     tables: dict[Split, Path] = {split: folder / name for split, name in FILES.items()}
-    return with_held_out(folder.name, read_splits(tables, _table))
+    return with_held_out(folder.name, read_splits(tables, _table), scored)
 
 
 def _table(path: Path) -> tuple[Utterance, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import SPLITS, Split
@@ -15,23 +17,23 @@ from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 KEYS = {"id", "audio", "features", "text", "speaker", "alignment", "start", "end"}
 
 
-def manifests(folder: Path) -> SpeechCorpus:
+def manifests(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     """A folder with ``train.jsonl`` and, as far as they are there, ``valid.jsonl`` and ``test.jsonl``.
 
     Raises:
         DataError: there is no training manifest, or a line is damaged.
     """
     paths: dict[Split, Path] = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    return with_held_out(folder.name, read_splits(paths, read_manifest))
+    return with_held_out(folder.name, read_splits(paths, read_manifest), scored)
 
 
-def one_manifest(path: Path) -> SpeechCorpus:
-    """One manifest, dealt out by speaker.
+def one_manifest(path: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
+    """One manifest, dealt out by speaker; where it is to be scored, as that split.
 
     Raises:
         DataError: a line is damaged.
     """
-    return with_held_out(path.stem, {"train": read_manifest(path)})
+    return with_held_out(path.stem, {whole_split(path, scored): read_manifest(path)}, scored)
 
 
 def read_manifest(path: Path) -> tuple[Utterance, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import Split
@@ -23,20 +24,21 @@ Span = tuple[str, float | None, float | None]
 """A recording, and where in it, in seconds."""
 
 
-def kaldi(folder: Path) -> SpeechCorpus:
-    """The data folders below ``folder``, or ``folder`` itself, dealt out by speaker.
+def kaldi(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
+    """The data folders below ``folder``, or ``folder`` itself, dealt out by speaker or, to be scored, as that split.
 
     Raises:
         DataError: a file is missing or damaged.
     """
     if (folder / WAV_SCP).is_file():
-        return with_held_out(folder.name, {"train": read_data_folder(folder, folder)})
+        split = whole_split(folder, scored)
+        return with_held_out(folder.name, {split: read_data_folder(folder, folder.parent)}, scored)
     found = {}
     for split, names in NAMES.items():
         for name in names:
             if split not in found and (folder / name / WAV_SCP).is_file():
                 found[split] = read_data_folder(folder / name, folder)
-    return with_held_out(folder.name, found)
+    return with_held_out(folder.name, found, scored)
 
 
 def read_data_folder(folder: Path, root: Path) -> tuple[Utterance, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lstmdrop.data.text import read_lines
@@ -16,7 +17,7 @@ TEST = ("test-clean",)
 SUFFIXES = (".flac", ".wav", ".ogg", ".opus", ".mp3")
 
 
-def librispeech(folder: Path) -> SpeechCorpus:
+def librispeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     """All training parts that are there, ``dev-clean`` and ``test-clean``; below ``LibriSpeech/`` if so unpacked.
 
     Raises:
@@ -29,9 +30,9 @@ def librispeech(folder: Path) -> SpeechCorpus:
         utterances = tuple(u for name in names if (root / name).is_dir() for u in _part(root / name))
         if utterances:
             found[split] = utterances
-    if "train" not in found:
+    if "train" not in found and not scored:
         raise DataError(f"{root}: no training part is here, such as train-clean-100")
-    return with_held_out(folder.name, found)
+    return with_held_out(folder.name, found, scored)
 
 
 def _part(folder: Path) -> list[Utterance]:

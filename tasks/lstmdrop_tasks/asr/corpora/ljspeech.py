@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
+from lstmdrop.task import Split
 from lstmdrop_tasks.asr.corpora.splitting import hold_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
@@ -13,8 +16,10 @@ METADATA = "metadata.csv"
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 
-def ljspeech(folder: Path) -> SpeechCorpus:
+def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     """The clips that are there; a tenth of them each, drawn by name, for validation and for the test.
+
+    Where they are to be scored, all of them are that split.
 
     Raises:
         DataError: the folder has another layout, or no clip.
@@ -23,6 +28,8 @@ def ljspeech(folder: Path) -> SpeechCorpus:
     found = [clip for name, text in listed if (clip := _clip(folder, name, text)) is not None]
     if not found:
         raise DataError(f"{folder / 'wavs'}: none of the {len(listed):,} clips of {METADATA} is here")
+    if scored:
+        return SpeechCorpus(folder.name, {whole_split(folder, scored): tuple(found)})
     rest, test = hold_out(found)
     train, valid = hold_out(rest, share=len(test) / max(1, len(rest)))
     return SpeechCorpus(folder.name, {"train": train, "valid": valid, "test": test})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lstmdrop.errors import DataError
@@ -22,13 +22,23 @@ def read_splits(
     return found
 
 
-def with_held_out(name: str, found: Mapping[Split, tuple[Utterance, ...]]) -> SpeechCorpus:
-    """The corpus with a validation and a test split.
+def with_held_out(
+    name: str, found: Mapping[Split, tuple[Utterance, ...]], scored: Sequence[Split] = ()
+) -> SpeechCorpus:
+    """The corpus with a validation and a test split; where some are only to be ``scored``, those as they are.
 
     Raises:
-        DataError: there is no training data, too little to hold some out, or two splits share a speaker.
+        DataError: there is no training data, too little to hold some out, or two splits share a speaker; of what is
+            to be scored, a split is not there.
     """
-    train = found.get("train", ())
+    train, held = found.get("train", ()), ", ".join(found)
+    for split in scored:
+        if not found.get(split):
+            raise DataError(f"{name}: there is no {split} utterance; there are {held or 'none'}")
+    if scored:
+        return SpeechCorpus(name, {split: found[split] for split in scored})
+    if not train:
+        raise DataError(f"{name}: there is no training utterance; there are {held or 'none'}")
     splits: dict[Split, tuple[Utterance, ...]] = {}
     held_out: tuple[Split, Split] = ("test", "valid")
     for split in held_out:
@@ -38,8 +48,6 @@ def with_held_out(name: str, found: Mapping[Split, tuple[Utterance, ...]]) -> Sp
                 raise DataError(f"{name}: {len(train)} training utterances are too few to hold some out for {split}")
             train, given = hold_out(train)
         splits[split] = given
-    if not train:
-        raise DataError(f"{name}: there is no training utterance")
     corpus = SpeechCorpus(name, {"train": train, **splits})
     _require_different_speakers(corpus)
     return corpus

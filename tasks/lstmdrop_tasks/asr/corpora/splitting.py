@@ -39,4 +39,4 @@ def _group(utterance: Utterance) -> str:
 
 
 def _draw(group: str) -> bytes:
-    return blake2b(group.encode(), digest_size=8).digest()
+    return blake2b(group.encode(errors="surrogateescape"), digest_size=8).digest()

@@ -122,7 +122,7 @@ class FrameScorer:
         """
         if outputs is not None:
             text = "".join(f"{self.names[number]} {line}\n" for number, line in sorted(self.lines.items()))
-            (outputs / "predictions.txt").write_text(text, encoding="utf-8")
+            (outputs / "predictions.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
         how = {"utterances": str(len(self.lines)), "classes": str(len(self.objective.phones)), **self.how}
         accuracy = frame_accuracy_score(self.num_correct, self.num_frames, how)
         loss = self.loss / max(1, self.num_known)

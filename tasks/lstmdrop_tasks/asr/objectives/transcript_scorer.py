@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.metrics.word_error_rate import transcript_scores
+from lstmdrop.metrics.word_error_rate import Normalisation, normalise_transcript, transcript_scores
 from lstmdrop_tasks.asr.batch import SpeechBatch
 from lstmdrop_tasks.asr.corpora.utterance import Utterance
 from lstmdrop_tasks.asr.decoder import Decoder
@@ -33,12 +33,14 @@ class TranscriptScorer:
         stride: int,
         utterances: Sequence[Utterance],
         how: Mapping[str, str],
+        normalisation: Normalisation = "spoken",
         num_infinite: int = 0,
     ) -> None:
         self.decoder = decoder
         self.stride = stride
         self.utterances = utterances
         self.how = how
+        self.normalisation = normalisation
         self.hypotheses = [""] * len(utterances)
         self.num_infinite = num_infinite
         """Of training so far, to be told."""
@@ -72,10 +74,14 @@ class TranscriptScorer:
             text = "".join(f"{hypothesis}\n" for hypothesis in self.hypotheses)
             (outputs / "predictions.txt").write_text(text, encoding="utf-8")
             ids = [utterance.id for utterance in self.utterances]
-            report = error_report(ids, references, self.hypotheses)
-            (outputs / "errors.txt").write_text(report, encoding="utf-8")
+            pairs = [
+                (normalise_transcript(said, self.normalisation), normalise_transcript(heard, self.normalisation))
+                for said, heard in zip(references, self.hypotheses, strict=True)
+            ]
+            report = error_report(ids, pairs)
+            (outputs / "errors.txt").write_text(report, encoding="utf-8", errors="backslashreplace")
         extra = {**self.decoder.signature(), "empty": f"{100 * empty:.1f}%", **self.how}
-        return [*transcript_scores(references, self.hypotheses, extra), self._loss_score()]
+        return [*transcript_scores(references, self.hypotheses, extra, self.normalisation), self._loss_score()]
 
     def _loss_score(self) -> Score:
         """A token's, as in training."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.decoding.ctc import num_steps_needed
-from lstmdrop.metrics.word_error_rate import normalise_transcript
+from lstmdrop.metrics.word_error_rate import Normalisation, normalise_transcript
 from lstmdrop.task import Loss
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.batch import SpeechBatch
@@ -32,10 +32,13 @@ log = logging.getLogger("lstmdrop.asr")
 class TranscriptObjective:
     """CTC over the tokens of transcripts; ``<eos>``, which no transcript holds, stands for the blank."""
 
-    def __init__(self, tokenizer: Tokenizer, stride: int, decoding: ASRDecodingConfig) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, stride: int, decoding: ASRDecodingConfig, normalisation: Normalisation = "spoken"
+    ) -> None:
         self.tokenizer = tokenizer
         self.stride = stride
         self.decoding = decoding
+        self.normalisation = normalisation
         self._decoders: dict[tuple[ASRDecodingConfig, int], Decoder] = {}
         self._scorers: dict[Path, LMScorer] = {}
         self.num_infinite = 0
@@ -58,7 +61,11 @@ class TranscriptObjective:
 
     def encode(self, text: str | None) -> list[int]:
         """The tokens of a transcript, normalised."""
-        return self.tokenizer.encode(normalise_transcript(text or ""))
+        return self.tokenizer.encode(self.normalise(text))
+
+    def normalise(self, text: str | None) -> str:
+        """A transcript as it is trained on and scored."""
+        return normalise_transcript(text or "", self.normalisation)
 
     def targets(self, utterance: Utterance, store: FeatureStore, number: int) -> npt.NDArray[np.int64]:
         """The tokens of the transcript."""
@@ -86,7 +93,7 @@ class TranscriptObjective:
 
     def scorer(self, utterances: Sequence[Utterance], how: Mapping[str, str]) -> TranscriptScorer:
         """Decodes, and compares with the transcripts."""
-        return TranscriptScorer(self.decoder(), self.stride, utterances, how, self.num_infinite)
+        return TranscriptScorer(self.decoder(), self.stride, utterances, how, self.normalisation, self.num_infinite)
 
     def decoder(self, config: ASRDecodingConfig | None = None, num_best: int = 1) -> Decoder:
         """As these settings have it, else the run's; kept, so that its LM is loaded once."""

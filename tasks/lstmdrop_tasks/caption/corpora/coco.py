@@ -3,48 +3,53 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from lstmdrop.errors import DataError
+from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.karpathy import names_by_split, read_karpathy
 from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, Captions, make_corpus
 
-ANNOTATIONS = ("annotations/captions_train2014.json", "annotations/captions_val2014.json")
-IMAGE_FOLDERS = ("train2014", "val2014")
+ANNOTATIONS = {
+    "train2014": "annotations/captions_train2014.json", "val2014": "annotations/captions_val2014.json"
+}  # fmt: skip
+"""By the folder of the images."""
 SPLITS_FILE = "dataset_coco.json"
 SPLITS_URL = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
 
 
 def is_coco(folder: Path) -> bool:
     """Whether a folder looks like COCO's."""
-    return (folder / ANNOTATIONS[0]).is_file()
+    return any((folder / file).is_file() for file in ANNOTATIONS.values())
 
 
-def coco(folder: Path, name: str) -> CaptionCorpus:
+def coco(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus:
     """The published captions, in Karpathy's splits; his ``restval`` trains.
 
     Raises:
         DataError: a file or a folder is missing, or damaged.
     """
-    places = {part: _image_folder(folder, part) for part in IMAGE_FOLDERS}
-    images = read_karpathy(_splits_file(folder))
+    images = tuple(image for image in read_karpathy(_splits_file(folder)) if image.split in (scored or SPLITS))
     for image in images:
-        if image.folder not in places:
+        if image.folder not in ANNOTATIONS:
             raise DataError(
                 f"{_splits_file(folder)}: {image.name} lies in {image.folder!r}, not in train2014 or val2014"
             )
-    captions = _published(folder)
+    parts = [part for part in ANNOTATIONS if not scored or part in {image.folder for image in images}]
+    places = {part: _image_folder(folder, part) for part in parts}
+    captions = _published(folder, parts)
     sources = {image.name: places[image.folder] / image.name for image in images}
     others = sum(1 for image in captions.by_image if image not in sources)
     how = f"Karpathy's, {SPLITS_FILE}"
-    return make_corpus(name, how, names_by_split(images), captions, sources, {"images in no split": others})
+    return make_corpus(name, how, names_by_split(images), captions, sources, {"images in no split": others}, scored)
 
 
-def _published(folder: Path) -> Captions:
+def _published(folder: Path, parts: Sequence[str]) -> Captions:
     collector = CaptionCollector()
-    for file in ANNOTATIONS:
-        path = folder / file
+    for part in parts:
+        path = folder / ANNOTATIONS[part]
         try:
             found = json.loads(path.read_bytes())
             names = {image["id"]: str(image["file_name"]) for image in found["images"]}

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lstmdrop.data.registry import locate
+from lstmdrop.data.registry import contents, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
+from lstmdrop.task import Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.coco import ANNOTATIONS, coco, is_coco
 from lstmdrop_tasks.caption.corpora.datasets import COCO, DATASETS, DEMO, FLICKR8K, FLICKR30K
 from lstmdrop_tasks.caption.corpora.flickr import flickr, is_flickr
 from lstmdrop_tasks.caption.corpora.own import FILE, own
 
-PUBLISHED: Mapping[str, Callable[[Path, str], CaptionCorpus]] = {
+PUBLISHED: Mapping[str, Callable[[Path, str, Sequence[Split]], CaptionCorpus]] = {
     FLICKR8K.name: flickr,
     FLICKR30K.name: flickr,
     COCO.name: coco,
 }
 
 
-def find_corpus(data: str, data_dir: Path | None = None) -> CaptionCorpus:
-    """The corpus of a known name, or of a path.
+def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split] = ()) -> CaptionCorpus:
+    """The corpus of a known name, or of a path; of one's own data that is only to be ``scored``, these splits.
 
     Raises:
         DataError: nothing has this name, or the data is missing or damaged.
@@ -31,27 +32,28 @@ def find_corpus(data: str, data_dir: Path | None = None) -> CaptionCorpus:
 
         return demo()
     if data in PUBLISHED:
-        return PUBLISHED[data](locate(data, data_dir), data)
-    path = Path(data).expanduser()
+        return PUBLISHED[data](locate(data, data_dir), data, ())
+    path = expanded(data)
     if path.is_file():
-        return own(path)
+        return own(path, scored)
     if not path.is_dir():
         names = [dataset.name for dataset in DATASETS]
         raise DataError(
             f"{data!r} is neither a dataset nor a file or folder here{did_you_mean(data, names)}\n"
             f"datasets: {', '.join(names)}; or give a JSONL file, or a folder in one of the known layouts"
         )
-    return _in_folder(path)
+    return _in_folder(path, scored)
 
 
-def _in_folder(folder: Path) -> CaptionCorpus:
+def _in_folder(folder: Path, scored: Sequence[Split]) -> CaptionCorpus:
     if (folder / FILE).is_file():
-        return own(folder / FILE)
+        return own(folder / FILE, scored)
     if is_coco(folder):
-        return coco(folder, folder.name)
+        return coco(folder, folder.name, scored)
     if is_flickr(folder):
-        return flickr(folder, folder.name)
+        return flickr(folder, folder.name, scored)
     raise DataError(
         f"{folder}: no known layout is in this folder\n"
-        f"it needs {FILE}, or {ANNOTATIONS[0]} (COCO), or a folder Images beside captions.txt (Flickr)"
+        f"it needs {FILE}, or {ANNOTATIONS['train2014']} (COCO), or a folder Images beside captions.txt (Flickr); "
+        f"{contents(folder)}"
     )

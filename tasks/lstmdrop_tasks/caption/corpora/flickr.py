@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lstmdrop.data.registry import contents, whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import SPLITS, Split
@@ -46,16 +47,16 @@ def is_flickr(folder: Path) -> bool:
     return _image_folder(folder) is not None and (_caption_file(folder) is not None or _karpathy(folder) is not None)
 
 
-def flickr(folder: Path, name: str) -> CaptionCorpus:
+def flickr(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus:
     """The corpus in a folder, in any of the layouts in which it is passed around.
 
     Raises:
         DataError: images, captions or splits are missing, or a file is damaged.
     """
     images = _images(folder)
-    splits = _splits(folder, images)
+    splits = _splits(folder, images, scored)
     captions = _captions(folder, splits)
-    in_a_split = {image for split in SPLITS for image in splits.names[split]}
+    in_a_split = {image for some in splits.names.values() for image in some}
     others = [image for image in captions.by_image if image not in in_a_split]
     unknown = [image for image in others if image not in images.names]
     elsewhere = {
@@ -63,7 +64,7 @@ def flickr(folder: Path, name: str) -> CaptionCorpus:
         "captions of images that are not there": sum(len(captions.by_image[image]) for image in unknown),
     }
     sources = {image: images.folder / image for image in in_a_split}
-    return make_corpus(name, splits.how, splits.names, captions, sources, elsewhere)
+    return make_corpus(name, splits.how, splits.names, captions, sources, elsewhere, scored)
 
 
 def _images(folder: Path) -> Images:
@@ -82,20 +83,26 @@ def _image_folder(folder: Path) -> Path | None:
     return None
 
 
-def _splits(folder: Path, images: Images) -> Splits:
+def _splits(folder: Path, images: Images, scored: Sequence[Split]) -> Splits:
     for lists in LISTS:
-        if all((folder / file).is_file() for file in lists.values()):
-            names: dict[Split, list[str]] = {
+        if all((folder / lists[split]).is_file() for split in scored or SPLITS):
+            names = {
                 split: list(_listed(folder / file, images)) for split, file in lists.items()
-            }
+                if (folder / file).is_file()
+            }  # fmt: skip
             return Splits(names, f"as published, {lists['train']} and its like")
     path = _karpathy(folder)
     if path is not None:
         entries = read_karpathy(path)
         return Splits(names_by_split(entries), f"Karpathy's, {path.name}", captions_of(entries))
+    if scored and not any((folder / file).is_file() for lists in LISTS for file in lists.values()):
+        captions = read_captions(_caption_file(folder) or folder / CAPTION_FILES[0])
+        named = [image for image in captions.by_image if image in images.names]
+        return Splits({whole_split(folder, scored): named}, "as given, in one folder", captions)
     wanted = ", or ".join(", ".join(lists.values()) for lists in LISTS)
     raise DataError(
-        f"{folder}: which image is in which split is not said\nput here {wanted}, or {' or '.join(KARPATHY)}"
+        f"{folder}: which image is in which split is not said\n"
+        f"put here {wanted}, or {' or '.join(KARPATHY)}; {contents(folder)}"
     )
 
 

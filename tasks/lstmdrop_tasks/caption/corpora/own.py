@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop.task import SPLITS, Split
@@ -35,32 +36,33 @@ class Line:
     split: Split | None
 
 
-def own(path: Path) -> CaptionCorpus:
+def own(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
     """The corpus of a file of lines such as ``{"image": "a.jpg", "captions": ["a dog"], "split": "train"}``.
 
     Paths of images start at the file's folder. Without any ``split``, the name of an image alone decides where it
-    goes. Several lines about one image are taken together.
+    goes, or all are the split that is to be ``scored``. Several lines about one image are taken together.
 
     Raises:
         DataError: a line is damaged, says a split where others do not, or a split has too few images.
     """
     lines = [_line(path, number, text) for number, text in enumerate(read_lines(path), 1) if text.strip()]
     is_split = _is_split(path, lines)
+    alone = whole_split(path, scored) if scored and not is_split else None
     names: Mapping[Split, list[str]] = defaultdict(list)
     collector = CaptionCollector()
     for line in lines:
-        names[line.split or split_by_draw(line.image)].append(line.image)
+        names[line.split or alone or split_by_draw(line.image)].append(line.image)
         for caption in line.captions:
             collector.add(line.image, caption)
     share = f"{HELD_OUT:.0%}"
     how = "as given" if is_split else f"by the name of the image, {share} each for valid and test"
     sources = {line.image: path.parent / line.image for line in lines}
-    return make_corpus(str(path), how, names, collector.collected(), sources)
+    return make_corpus(str(path), how, names, collector.collected(), sources, scored=scored)
 
 
 def split_by_draw(image: str) -> Split:
     """Where an image goes that nobody has put anywhere: eight in ten train."""
-    share = int.from_bytes(blake2b(image.encode(), digest_size=8).digest(), "big") / 2**64
+    share = int.from_bytes(blake2b(image.encode(errors="surrogateescape"), digest_size=8).digest(), "big") / 2**64
     return "test" if share < HELD_OUT else "valid" if share < 2 * HELD_OUT else "train"
 
 

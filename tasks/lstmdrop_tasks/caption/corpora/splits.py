@@ -58,15 +58,19 @@ def make_corpus(
     captions: Captions,
     sources: Mapping[str, Path],
     elsewhere: Mapping[str, int] | None = None,
+    scored: Sequence[Split] = (),
 ) -> CaptionCorpus:
     """The corpus of these splits: of each image the name, its captions and its file.
 
-    ``how`` says how it was split, ``elsewhere`` what the reader of the data has left out, counted.
+    ``how`` says how it was split, ``elsewhere`` what the reader of the data has left out, counted. Where splits are
+    only to be ``scored``, there are no others.
 
     Raises:
         DataError: an image is in two splits, or a split has too few images.
     """
-    chosen: dict[Split, tuple[str, ...]] = {split: tuple(dict.fromkeys(names.get(split, ()))) for split in SPLITS}
+    chosen: dict[Split, tuple[str, ...]] = {
+        split: tuple(dict.fromkeys(names.get(split, ()))) for split in scored or SPLITS
+    }
     _require_apart(name, chosen)
     splits: dict[Split, tuple[CaptionedImage, ...]] = {}
     without = 0
@@ -74,7 +78,7 @@ def make_corpus(
         found = [(image, tuple(captions.by_image.get(image, ()))) for image in images]
         splits[split] = tuple(CaptionedImage(image, sources[image], own) for image, own in found if own)
         without += len(found) - len(splits[split])
-    _require_enough(name, splits)
+    _require_enough(name, splits, [split for split in names if names[split]] if scored else ())
     left_out = {**(elsewhere or {}), "blank captions": captions.num_blank, "images without captions": without}
     return CaptionCorpus(name, splits, how, ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count))
 
@@ -87,10 +91,13 @@ def _require_apart(name: str, splits: Mapping[Split, Sequence[str]]) -> None:
         raise DataError(f"{name}: {len(shared):,} images are in two splits, such as {shared[0]!r} in {where}")
 
 
-def _require_enough(name: str, splits: Mapping[Split, Sequence[CaptionedImage]]) -> None:
-    if not splits["train"]:
-        raise DataError(f"{name}: there is no training image with a caption")
-    for split in ("valid", "test"):
-        if len(splits[split]) < FEWEST:
-            found = len(splits[split])
-            raise DataError(f"{name}: {split} has {found} images with captions, and CIDEr needs {FEWEST} at least")
+def _require_enough(name: str, splits: Mapping[Split, Sequence[CaptionedImage]], held: Sequence[Split]) -> None:
+    for split, images in splits.items():
+        if split == "train" and len(splits) == len(SPLITS):
+            if not images:
+                raise DataError(f"{name}: there is no training image with a caption")
+        elif len(images) < FEWEST:
+            others = f"; it holds {', '.join(held)}" if held else ""
+            raise DataError(
+                f"{name}: {split} has {len(images)} images with captions, and CIDEr needs {FEWEST} at least{others}"
+            )

@@ -127,7 +127,7 @@ def _write(files: Sequence[Path], encoder: ImageEncoder | None, batch_size: int,
             raise DataError(f"none of {len(files)} images can be used; the first:\n{first}")
         handle.truncate(2 * len(files) * shape[0] * shape[1])
     index = {"shape": [len(files), *shape], "problems": problems, "sha256": sha256}
-    (folder / INDEX).write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
 def _require_space(folder: Path, num_bytes: int) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lstmdrop.data.registry import datasets_dir, locate
+from lstmdrop.data.registry import datasets_dir, expanded, locate, whole_split
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.mt.corpora import iwslt14, multi30k, tatoeba, wmt14
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, choose_pair
-from lstmdrop_tasks.mt.corpora.own import own_folder, own_table
+from lstmdrop_tasks.mt.corpora.own import own_folder, own_table, whole_table
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.corpora.recipe import Recipe, make
+from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout
 from lstmdrop_tasks.mt.demo.sentences import PAIRS as DEMO_PAIRS
 from lstmdrop_tasks.mt.demo.sentences import demo
+
+if TYPE_CHECKING:
+    from lstmdrop.task import Split
 
 __all__ = ["DATASETS", "ParallelCorpus", "ParallelText", "find_corpus"]
 
@@ -27,31 +32,39 @@ PUBLISHED: Mapping[str, tuple[tuple[LanguagePair, ...], Callable[[Path, Language
 """The pairs of each dataset, its default first, and its recipe."""
 
 
-def find_corpus(data: str, pair: str | None, data_dir: Path | None = None) -> ParallelCorpus:
+def find_corpus(
+    data: str,
+    pair: str | None,
+    data_dir: Path | None = None,
+    layout: TableLayout = DEFAULT,
+    scored: Sequence[Split] = (),
+) -> ParallelCorpus:
     """The corpus of a known name, or of a path; made once, in the cache.
 
     ``pair`` such as ``"en-fr"`` says which languages, source first; without it the dataset's default, or for one's
-    own texts what `lstmdrop_tasks.mt.corpora.own` makes of their names.
+    own texts what `lstmdrop_tasks.mt.corpora.own` makes of their names. ``layout`` is that of one's own tables. Of
+    one's own data that is only to be ``scored`` no other split is looked for, and a table is that split as it is.
 
     Raises:
         ConfigError: the pair is none, or the data does not have it.
         DataError: nothing has this name, or the data is missing, damaged or not aligned.
     """
-    return make(_recipe(data, pair, data_dir))
+    return make(_recipe(data, pair, data_dir, layout, scored))
 
 
-def _recipe(data: str, pair: str | None, data_dir: Path | None) -> Recipe:
+def _recipe(data: str, pair: str | None, data_dir: Path | None, layout: TableLayout, scored: Sequence[Split]) -> Recipe:
     if data == DEMO.name:
         return demo(choose_pair(data, pair, DEMO_PAIRS))
     if data in PUBLISHED:
         pairs, recipe = PUBLISHED[data]
         chosen = choose_pair(data, pair, pairs)
         return recipe(_folder(data, data_dir), chosen)
-    path = Path(data).expanduser()
+    path = expanded(data)
     if path.is_dir():
-        return own_folder(path, pair)
+        return own_folder(path, pair, layout, scored)
     if path.is_file():
-        return own_table(path, pair)
+        split = whole_split(path, scored) if scored else None
+        return own_table(path, pair, layout) if split is None else whole_table(path, pair, layout, split)
     raise DataError(_unknown(data))
 
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from lstmdrop.errors import ConfigError
 
-CODE = re.compile(r"\w+")
+CODE = re.compile(r"\w+(-\w+)*")
+TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?")
+"""A language code as BCP 47 writes it, with a script or a region behind it: ``pt-BR``, ``zh-Hans``."""
 PAIR = "pair.txt"
 
 
@@ -20,7 +22,8 @@ class LanguagePair(NamedTuple):
     target: str
 
     def __str__(self) -> str:
-        return f"{self.source}-{self.target}"
+        between = "-" if _split_at_hyphen(f"{self.source}-{self.target}") == [self] else ":"
+        return f"{self.source}{between}{self.target}"
 
 
 UNNAMED = LanguagePair("src", "tgt")
@@ -40,15 +43,26 @@ def saved_pair(assets: Path) -> str | None:
 
 
 def parse_pair(text: str) -> LanguagePair:
-    """``"en-fr"`` as a pair.
+    """``"en-fr"`` as a pair, ``"en-pt-BR"`` too; codes that hyphens cannot tell apart have a colon between.
 
     Raises:
-        ConfigError: it is not two different codes with a hyphen between.
+        ConfigError: it is not two different codes, or can be read in more than one way.
     """
-    codes = text.split("-")
-    if len(codes) != 2 or not all(map(CODE.fullmatch, codes)) or codes[0] == codes[1]:
-        raise ConfigError(f"{text!r} is no language pair; write two different codes, source first, such as 'en-fr'")
-    return LanguagePair(*codes)
+    source, colon, target = text.partition(":")
+    found = [LanguagePair(source, target)] if colon else _split_at_hyphen(text)
+    pairs = [pair for pair in found if all(map(CODE.fullmatch, pair)) and pair.source != pair.target]
+    if len(pairs) != 1:
+        raise ConfigError(
+            f"{text!r} is no language pair; write two different codes, source first, such as 'en-fr' or 'en:pt-br'"
+        )
+    return pairs[0]
+
+
+def _split_at_hyphen(text: str) -> list[LanguagePair]:
+    """The ways to read two codes; where there are several hyphens, as BCP 47 writes codes."""
+    parts = text.split("-")
+    ways = [LanguagePair("-".join(parts[:place]), "-".join(parts[place:])) for place in range(1, len(parts))]
+    return ways if len(ways) == 1 else [way for way in ways if all(map(TAG.fullmatch, way))]
 
 
 def choose_pair(dataset: str, wanted: str | None, known: Sequence[LanguagePair]) -> LanguagePair:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lstmdrop.data.registry import contents
 from lstmdrop.errors import ConfigError, DataError
 from lstmdrop_tasks.mt.corpora.cleaning import Counts
 from lstmdrop_tasks.mt.corpora.language_pair import UNNAMED, LanguagePair, parse_pair
@@ -12,43 +14,68 @@ from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, in_blocks
 from lstmdrop_tasks.mt.corpora.recipe import SPLITS, Recipe, SplitSource, from_sides
 from lstmdrop_tasks.mt.corpora.side import Side, plain_side
 from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
-from lstmdrop_tasks.mt.corpora.tsv import tsv_pairs
+from lstmdrop_tasks.mt.corpora.table import DEFAULT, ENDINGS, TableLayout, table_pairs
 
-LAYOUTS = "a folder needs train, valid and test, each as two aligned texts (train.en, train.fr, ...) or as a .tsv table"
+if TYPE_CHECKING:
+    from lstmdrop.task import Split
+
+LAYOUTS = (
+    "a folder needs train, valid and test, each as two aligned texts (train.en, train.fr, ...)"
+    " or as a .tsv or .csv table"
+)
 
 
-def own_folder(folder: Path, pair: str | None) -> Recipe:
-    """How a corpus is made from ``{train,valid,test}.{en,fr}``, say, or from ``{train,valid,test}.tsv``.
+def own_folder(folder: Path, pair: str | None, layout: TableLayout = DEFAULT, scored: Sequence[Split] = ()) -> Recipe:
+    """How a corpus is made from ``{train,valid,test}.{en,fr}``, say, or from ``{train,valid,test}.tsv`` (``.csv``).
 
     Without a pair, the languages are the two endings that the training texts have, in the order of the alphabet.
+    Splits that are only to be ``scored`` need no other beside them.
 
     Raises:
         ConfigError: the pair is none, or is needed.
         DataError: a file is missing.
     """
-    name = folder.resolve().name
-    if (folder / "train.tsv").is_file():
-        tables = [folder / f"{split}.tsv" for split in SPLITS]
+    name, splits = folder.resolve().name, scored or SPLITS
+    if tables := own_tables(folder, splits):
         _require(tables)
-        sources = {split: _whole(plain_side(table)) for split, table in zip(SPLITS, tables, strict=True)}
-        return Recipe(name, _named(pair), tuple(tables), "as given, in three tables", sources)
-    languages = parse_pair(pair) if pair is not None else _detected(folder)
-    texts = {split: [folder / f"{split}.{language}" for language in languages] for split in SPLITS}
+        layout = layout.of(tables[0])
+        sources = {split: _whole(plain_side(table), layout) for split, table in zip(splits, tables, strict=True)}
+        return Recipe(name, _named(pair), tuple(tables), f"as given, in three tables{layout}", sources)
+    languages = parse_pair(pair) if pair is not None else _detected(folder, splits[0])
+    texts = {split: [folder / f"{split}.{language}" for language in languages] for split in splits}
     inputs = tuple(path for sides in texts.values() for path in sides)
     _require(inputs)
     sides = {split: from_sides([plain_side(path) for path in paths]) for split, paths in texts.items()}
     return Recipe(name, languages, inputs, "as given", sides)
 
 
-def own_table(table: Path, pair: str | None) -> Recipe:
+def own_tables(folder: Path, splits: Sequence[str] = SPLITS) -> list[Path]:
+    """The tables of a folder that holds such, one a split; none of a folder of texts."""
+    ending = next((ending for ending in ENDINGS if (folder / f"{splits[0]}{ending}").is_file()), None)
+    return [] if ending is None else [folder / f"{split}{ending}" for split in splits]
+
+
+def whole_table(table: Path, pair: str | None, layout: TableLayout, split: Split) -> Recipe:
+    """How one table is scored as ``split``: all of it; ``train`` is cleaned as in training.
+
+    Raises:
+        ConfigError: the pair is none.
+    """
+    layout = layout.of(table)
+    source = _whole(plain_side(table), layout)
+    return Recipe(table.stem, _named(pair), (table,), f"as given, in one table{layout}", {split: source})
+
+
+def own_table(table: Path, pair: str | None, layout: TableLayout = DEFAULT) -> Recipe:
     """How a corpus is made from one table: each source sentence is drawn into one of the splits.
 
     Raises:
         ConfigError: the pair is none.
     """
     share = f"{HELD_OUT:.0%}"
-    split = f"by source sentence whatever its case and punctuation, {share} each for valid and test"
-    sources = {name: _drawn(plain_side(table), name) for name in SPLITS}
+    layout = layout.of(table)
+    split = f"by source sentence whatever its case and punctuation, {share} each for valid and test{layout}"
+    sources = {name: _drawn(plain_side(table), name, layout) for name in SPLITS}
     return Recipe(table.stem, _named(pair), (table,), split, sources)
 
 
@@ -56,13 +83,13 @@ def _named(pair: str | None) -> LanguagePair:
     return UNNAMED if pair is None else parse_pair(pair)
 
 
-def _whole(table: Side) -> SplitSource:
-    return lambda _: in_blocks(tsv_pairs(table))
+def _whole(table: Side, layout: TableLayout) -> SplitSource:
+    return lambda _: in_blocks(table_pairs(table, layout))
 
 
-def _drawn(table: Side, split: str) -> SplitSource:
+def _drawn(table: Side, split: str, layout: TableLayout) -> SplitSource:
     def pairs(dropped: Counts) -> Iterator[tuple[str, str]]:
-        for source, target in tsv_pairs(table):
+        for source, target in table_pairs(table, layout):
             if split_by_draw(source) != split:
                 continue
             if source.strip() and target.strip():
@@ -76,15 +103,16 @@ def _drawn(table: Side, split: str) -> SplitSource:
     return blocks
 
 
-def _detected(folder: Path) -> LanguagePair:
-    texts = [path for path in folder.glob("train.*") if path.is_file() and path.name.count(".") == 1]
+def _detected(folder: Path, split: str) -> LanguagePair:
+    texts = [path for path in folder.glob(f"{split}.*") if path.is_file() and path.name.count(".") == 1]
     languages = sorted(path.suffix.removeprefix(".") for path in texts)
     if not languages:
-        raise DataError(f"{folder}: there is no training text in this folder\n{LAYOUTS}")
+        name = "training" if split == "train" else split
+        raise DataError(f"{folder}: there is no {name} text in this folder\n{LAYOUTS}; {contents(folder)}")
     if len(languages) != 2:
+        names = ", ".join(f"{split}.{language}" for language in languages)
         raise ConfigError(
-            f"{folder}: the languages cannot be told from {', '.join(f'train.{language}' for language in languages)}\n"
-            "name the pair, source first: --pair en-fr"
+            f"{folder}: the languages cannot be told from {names}\nname the pair, source first: --pair en-fr"
         )
     return LanguagePair(*languages)
 
@@ -92,4 +120,4 @@ def _detected(folder: Path) -> LanguagePair:
 def _require(paths: tuple[Path, ...] | list[Path]) -> None:
     for path in paths:
         if not path.is_file():
-            raise DataError(f"{path}: no such file\n{LAYOUTS}")
+            raise DataError(f"{path}: no such file\n{LAYOUTS}; {contents(path.parent)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstmdrop.errors import DataError
+from lstmdrop.task import Split
 from lstmdrop_tasks.mt.corpora.side import Side
 
 BLOCK_LINES = 8192
@@ -40,6 +41,11 @@ class ParallelCorpus:
     report: Report
     """Under each split's name how many pairs were read, kept and dropped for which reason; under ``settings``, how
     it was split and cleaned."""
+
+    def text(self, split: Split) -> ParallelText:
+        """The two files of a split."""
+        texts: dict[Split, ParallelText] = {"train": self.train, "valid": self.valid, "test": self.test}
+        return texts[split]
 
     @property
     def split(self) -> str:

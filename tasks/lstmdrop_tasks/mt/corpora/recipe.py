@@ -38,7 +38,7 @@ class Recipe:
     split: str
     """In words, how the pairs were dealt out."""
     sources: Mapping[str, SplitSource]
-    """Of each split."""
+    """Of each split; where some alone are to be scored, of those."""
     rules: CleaningRules = field(default_factory=CleaningRules)
     """For ``train``; the other splits stay as they are."""
 
@@ -54,13 +54,14 @@ def make(recipe: Recipe) -> ParallelCorpus:
     Raises:
         DataError: an input is missing, damaged or not aligned, a split has no pairs, or the cache is damaged.
     """
-    settings = {"split": recipe.split, **asdict(recipe.rules)}
+    some = {} if len(recipe.sources) == len(SPLITS) else {"splits": list(recipe.sources)}
+    settings = {"split": recipe.split, **asdict(recipe.rules), **some}
     contents = remembered_sha256(*recipe.inputs)
     key = hashlib.sha256(json.dumps([VERSION, settings, contents]).encode()).hexdigest()
-    folder = cache_dir() / "corpora" / f"{recipe.name}-{recipe.pair}-{key[:16]}"
+    folder = cache_dir() / "corpora" / "-".join((recipe.name, *recipe.pair, key[:16]))
     if not folder.is_dir():
         with atomic_folder(folder) as unfinished:
-            report = {split: _write_split(recipe, split, unfinished) for split in SPLITS}
+            report = {split: _write_split(recipe, split, unfinished) for split in recipe.sources}
             text = json.dumps({"settings": settings, **report}, indent=2, ensure_ascii=False)
             (unfinished / REPORT).write_text(text + "\n", encoding="utf-8")
     return _open(recipe, folder)

@@ -15,7 +15,7 @@ from lstmdrop_tasks.mt.corpora.parallel import PairBlock, PairBlocks, in_blocks
 from lstmdrop_tasks.mt.corpora.recipe import SPLITS, Recipe, SplitSource
 from lstmdrop_tasks.mt.corpora.requirement import require_files
 from lstmdrop_tasks.mt.corpora.side import member_side
-from lstmdrop_tasks.mt.corpora.tsv import tsv_pairs
+from lstmdrop_tasks.mt.corpora.table import table_pairs
 
 PAIRS = both_ways("en-fr")
 ARCHIVE = "fra-eng.zip"
@@ -36,7 +36,7 @@ def tatoeba(folder: Path, pair: LanguagePair) -> Recipe:
 
     @cache
     def dealt() -> dict[str, Deal]:
-        return deal(tsv_pairs(table), HELD_OUT)
+        return deal(table_pairs(table), HELD_OUT)
 
     def source(split: str) -> SplitSource:
         def blocks(counts: Counts) -> PairBlocks:
