@@ -13,7 +13,7 @@ def choose_device(name: str) -> torch.device:
     """``auto`` takes a CUDA GPU where there is one; any other name is torch's own.
 
     Raises:
-        UsageError: the name is unknown, or this machine has no such device, or not one that computes what training does.
+        UsageError: this machine has no such device, or not one that computes what training does.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
