@@ -131,12 +131,12 @@ def test_a_signature_says_its_counts() -> None:
 )  # fmt: skip
 def test_eval_takes_no_setting_that_is_not_about_scoring(task: str, setting: str, trained: Trained) -> None:
     for verb in (evaluate, tune) if task in ("mt", "asr") else (evaluate,):
-        with pytest.raises(ConfigError, match=f"--set {setting.partition('=')[0]}[.:]"):
+        with pytest.raises(ConfigError, match=f"--set {setting.partition('=')[0]}.*: eval {task} does not take it"):
             verb(task, runs=[trained(task)], overrides=[setting])
 
 
 def test_what_eval_does_not_take_is_refused_with_what_it_takes(trained: Trained) -> None:
-    with pytest.raises(ConfigError, match=r"eval mt takes .*decoding\.length_penalty"):
+    with pytest.raises(ConfigError, match=r"it takes .*decoding\.length_penalty"):
         evaluate("mt", runs=[trained("mt")], overrides=["training.epochs=3"])
     with pytest.raises(ConfigError, match=r"did you mean 'decoding\.beam_size'"):
         evaluate("mt", runs=[trained("mt")], overrides=["decoding.beamsize=3"])

@@ -148,9 +148,11 @@ def _require_alike(run: Run, plugin: TaskPlugin, config: TaskConfig) -> None:
         )
 
 
-def _require_named_data(directory: Path, data: str | None, preset: Path | None, overrides: Sequence[str]) -> None:
+def _require_named_data(
+    directory: Path, data: AnyPath | None, preset: AnyPath | None, overrides: Sequence[str]
+) -> None:
     """Where there is no run to go on with, the name may be wrong: no other data is trained on unasked."""
-    layers = [read_preset(preset)] if preset else []
+    layers = [read_preset(Path(preset))] if preset else []
     layers += map(parse_override, overrides)
     if data is None and not any("data.name" in flatten(layer) for layer in layers):
         runs = [str(path.parent) for path in directory.parent.glob("*/config.json")]

@@ -21,7 +21,7 @@ States = Sequence[LSTMState | None]
 def predict(
     tasks: Sequence[LanguageModelling], inputs: Iterable[str], options: LMPrediction
 ) -> Iterator[Mapping[str, Any]]:
-    """Score each line of ``inputs``, or sample continuations of the prompt."""
+    """Score each line of ``inputs`` (a blank one is a blank line, its end scored), or continue the prompt."""
     if isinstance(inputs, Sequence) and inputs and not options.score:
         raise UsageError(f"{inputs[0]!r}: a text to continue is given with --prompt, lines to score with --score")
     for task in tasks:
@@ -66,7 +66,7 @@ def _score(tasks: Sequence[LanguageModelling], lines: Iterable[str]) -> Iterator
         words = [tokenizer.vocabulary.tokens[token] for token in ids[1:]]
         pairs = "\t".join(f"{word} {value:.4f}" for word, value in zip(words, log_probs, strict=True))
         yield {
-            "text": f"{sum(log_probs):.4f}\t{pairs}",
+            "text": f"{sum(log_probs):.4f}\t{pairs}" if line.strip() else "",
             "log_prob": sum(log_probs),
             "tokens": words,
             "token_log_probs": log_probs,
