@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 
 from lstmdrop.errors import UsageError
@@ -13,17 +11,19 @@ def choose_device(name: str) -> torch.device:
     """``auto`` takes a CUDA GPU where there is one; any other name is torch's own.
 
     Raises:
-        UsageError: this machine has no such device, or not one that computes what training does.
+        UsageError: the name is unknown, or this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            device = torch.device(name)
-            torch.ones(1, dtype=torch.float64, device=device).sum().item()  # losses are summed in this format
-    except Exception as error:  # torch raises almost any kind, by the device
-        here = " or ".join(["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))])
-        reason = f" ({str(error).splitlines()[0]})" if str(name).startswith("cuda") else ""
-        raise UsageError(f"--device {name}: this machine cannot compute on it{reason}: write --device {here}") from None
-    return torch.device("cpu") if device.type == "cpu" else device
+    kind, colon, number = str(name).partition(":")
+    known = _devices()
+    if kind not in known or (colon and not (number.isdecimal() and int(number) < known[kind])):
+        here = [kind if count == 1 else f"{kind}:{index}" for kind, count in known.items() for index in range(count)]
+        raise UsageError(f"--device {name}: this machine has {', '.join(here)}")
+    return torch.device(name)
+
+
+def _devices() -> dict[str, int]:
+    """How many there are of each kind; no other is tried: losses are summed in float64, say, which mps has not."""
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count()}
+    return {kind: count for kind, count in counts.items() if count}
