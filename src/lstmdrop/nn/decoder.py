@@ -164,6 +164,7 @@ class AttentionDecoder(nn.Module):
         return AttentionState(_selected(state.lstm, rows), state.feed[rows], state.memory.select(rows))
 
     def _run(self, inputs: Tensor, state: AttentionState) -> tuple[Tensor, Tensor, AttentionState]:
+        require_shape("inputs", inputs, ("time", "batch"))
         unrolled = self.lstm.unrolled(*inputs.shape)
         lstm, feed, memory = state
         require_shape("feed", feed, (inputs.shape[1], self.lstm.hidden_size))
