@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import lstmdrop
 from lstmdrop.commands.data import describe_text, list_datasets, prepare_dataset, verify_dataset
+from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.reproduce import plan_reproduction
 from lstmdrop.commands.settings import resolve_config
 from lstmdrop.discovery import load_plugin
@@ -107,3 +109,17 @@ def test_the_first_and_the_last_seed_give_numbers_of_their_own(build_lm: Callabl
     seeds = (0, 1, 2**31, 2**32 - 1)
     drawn = {float(build_lm(f"seed={seed}").model.softmax.weight.detach().sum()) for seed in seeds}
     assert len(drawn) == len(seeds)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["meta", "xpu", "cuda:99", "mps", "hpu", "mkldnn", "foo", "", "cpu:1", "cpu:-1", "cpu:", "0", "CPU", 0, None],
+)
+def test_a_device_that_cannot_compute_here_is_refused_in_one_line(name: Any) -> None:
+    with pytest.raises(UsageError, match=rf"\A--device {name}: this machine has cpu[^\n]*\Z"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize("name", ["cpu", "cpu:0", torch.device("cpu")])
+def test_there_is_one_cpu(name: Any) -> None:
+    assert choose_device(name).type == "cpu"

@@ -31,7 +31,9 @@ def _own_numbers(seed: int | None) -> int | None:
     return seed
 
 
-Seed = Annotated[int | None, typer.Option(help="Every random choice follows from it.", callback=_own_numbers)]
+Seed = Annotated[
+    int | None, typer.Option(help="Every random choice follows from it; 0 to 4294967295.", callback=_own_numbers)
+]
 
 
 def refuse_without_effect(*options: tuple[str, object, bool, str]) -> None:

@@ -10,7 +10,7 @@ from lstmdrop.commands.provenance import device_name
 from lstmdrop.commands.settings import require_taken, resolve_config
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import as_list
-from lstmdrop.training.precision import set_switches
+from lstmdrop.training.precision import require_kernel, set_switches
 from lstmdrop.training.stopwatch import matrix_product_rate
 
 SETTINGS = (
@@ -56,6 +56,8 @@ def bench(
     require_taken(plugin, "bench", overrides, SETTINGS)
     chosen = choose_device(device)
     configs = [resolve_config(plugin, size, overrides=overrides) for size in as_list("sizes", sizes)]
+    for config in configs:
+        require_kernel(config.training, chosen)
     for config in configs:
         set_switches(config.training)
         rate = matrix_product_rate(chosen)

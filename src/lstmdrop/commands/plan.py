@@ -16,14 +16,17 @@ from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.task import Task
+from lstmdrop.training.precision import require_kernel
 
 OPTIMIZER_COPIES = {"sgd": 0, "adamw": 2}
 
 
 def plan(plugin: TaskPlugin, config: TaskConfig, device: str = "auto", data_dir: Path | None = None) -> dict[str, str]:
     """Rows of name and value: the data, the parameters, the bytes of a training step, the number of steps."""
+    chosen = choose_device(device)
+    require_kernel(config.training, chosen)
     with tempfile.TemporaryDirectory() as assets:
-        built = plugin.build(config, Path(assets), choose_device(device), data_dir)
+        built = plugin.build(config, Path(assets), chosen, data_dir)
         steps = -(-built.num_batches("train") // config.training.accumulate)
         num_parameters = sum(parameter.numel() for parameter in built.model.parameters())
         weights = 4 * num_parameters
