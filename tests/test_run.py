@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,19 @@ def test_newest_looks_into_folders_of_runs(tmp_path: Path) -> None:
     finished_run(tmp_path / "above", "lm", age=5)
     expected = finished_run(tmp_path / "demo" / "zaremba", "lm", age=1)
     assert Run.newest("lm", tmp_path).directory == expected.directory
+
+
+@pytest.mark.parametrize("load", [Run.load_best, Run.load_last])
+def test_assets_that_are_not_those_of_the_weights_are_damage(tmp_path: Path, load: Callable[[Run], object]) -> None:
+    run = Run.create(tmp_path / "run", CONFIG)
+    (run.assets / "vocabulary.json").write_text("one", encoding="utf-8")
+    (run.assets / "notes.txt").write_text("one", encoding="utf-8")
+    checkpoint = Checkpoint({"weight": torch.zeros(2)}, {"step": 1})
+    run.save_last(checkpoint)
+    run.save_best(checkpoint)
+    (run.assets / "notes.txt").unlink()
+    load(Run.open(run.directory))  # what is not there is for the task to miss
+    (run.assets / "vocabulary.json").write_text("two", encoding="utf-8")
+    run.save_best(checkpoint)  # does not make right what was swapped meanwhile
+    with pytest.raises(DataError, match=r"vocabulary\.json is damaged"):
+        load(Run.open(run.directory))

@@ -48,8 +48,8 @@ def whole_characters(text: str) -> str:
     Raises:
         ValueError: it is not.
     """
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError("the text is not UTF-8")
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("the text is not UTF-8, or has a zero byte")
     return text
 
 

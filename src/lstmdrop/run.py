@@ -26,6 +26,7 @@ class Run:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
+        self._trained_with: dict[str, str] | None = None
 
     @classmethod
     def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:
@@ -198,14 +199,14 @@ class Run:
         last = self._path("last.safetensors")
         if last.exists():
             _duplicate(last, self._path("previous.safetensors"))
-        write_checkpoint(last, checkpoint)
+        write_checkpoint(last, self._with_assets(checkpoint))
         _write(self._path("last.json"), _pretty(checkpoint.values))
 
     def load_last(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest undamaged state, None if nothing was saved yet, and a line about each damaged one.
 
         Raises:
-            DataError: something was saved and none of it can be read.
+            DataError: something was saved and none of it can be read, or an asset is not what was trained with.
         """
         last, previous = self._path("last.safetensors"), self._path("previous.safetensors")
         problems: list[str] = []
@@ -217,6 +218,7 @@ class Run:
                 continue
             if problems:  # out of the way, or the next save would put it in the sound one's place
                 last.replace(self._path("damaged.safetensors"))
+            self._require_own_assets(checkpoint)
             return checkpoint, problems
         if problems:
             raise DataError("\n".join(problems))
@@ -224,8 +226,7 @@ class Run:
 
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Save the weights with the best validation score so far, and which assets they were trained with."""
-        values = {**checkpoint.values, "assets": self._assets_sha256()}
-        write_checkpoint(self._path("best.safetensors"), Checkpoint(checkpoint.tensors, values))
+        write_checkpoint(self._path("best.safetensors"), self._with_assets(checkpoint))
 
     def load_best(self) -> Checkpoint:
         """The weights with the best validation score.
@@ -234,11 +235,20 @@ class Run:
             DataError: there are none, or they are damaged, or an asset is not the one that they were trained with.
         """
         best = read_checkpoint(self._path("best.safetensors"))
+        self._require_own_assets(best)
+        return best
+
+    def _with_assets(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The state, and which assets belong to it: those that were there when this process began to use them."""
+        if self._trained_with is None:
+            self._trained_with = self._assets_sha256()
+        return Checkpoint(checkpoint.tensors, {**checkpoint.values, "assets": self._trained_with})
+
+    def _require_own_assets(self, checkpoint: Checkpoint) -> None:
         now = self._assets_sha256()
-        for name, digest in best.values.get("assets", {}).items():
+        for name, digest in checkpoint.values.get("assets", {}).items():
             if now.get(name, digest) != digest:
                 raise DataError(f"{self.assets / name} is damaged: it is not what the weights were trained with")
-        return best
 
     def _assets_sha256(self) -> dict[str, str]:
         files = sorted(path for path in self.assets.rglob("*") if path.is_file())

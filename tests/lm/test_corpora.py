@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from lstmdrop.commands.data import describe_text
 from lstmdrop.data.checksum import verify
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import SPLITS
-from lstmdrop_tasks.lm.corpora import DATASETS, Corpus, find_corpus
+from lstmdrop_tasks.lm.corpora import DATASETS, Corpus, find_corpus, text_oddities
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +146,26 @@ def test_the_penn_treebank_here_is_the_published_one(shared_data: Path, tmp_path
     assert {check.status for check in verify(DATASETS[0], folder)} == {"ok"}
     shutil.copyfile(folder / "ptb.valid.txt", tmp_path / "ptb.test.txt")
     assert [check.status for check in verify(DATASETS[0], tmp_path)] == ["missing", "missing", "differs"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a b\nc d <eos>\n", "text.txt:2: the line ends in a literal <eos>"),
+        ("<s> a b </s>\n", "is a word like any other"),
+        ("a b\rc d\re f\n", "text.txt:1: a carriage return inside the line"),
+    ],
+)
+def test_what_other_toolkits_write_into_a_text_is_said(tmp_path: Path, content: str, said: str) -> None:
+    text = tmp_path / "text.txt"
+    text.write_bytes(content.encode() * 3)
+    found = list(text_oddities(text))
+    assert any(said in line for line in found)
+    assert len(found) == len({line.partition(": ")[2] for line in found})  # each kind once
+    assert list(describe_text(text))[1:] == found
+
+
+def test_a_text_without_oddities_is_not_remarked_on(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_bytes(b"a <unk> b\r\n\r\nN <eos> c\r\n")
+    assert list(text_oddities(text)) == []

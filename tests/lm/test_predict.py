@@ -175,3 +175,8 @@ def test_what_cannot_be_asked_for_is_one_line(given: dict[str, object]) -> None:
         resolve(LMPrediction, [given])
     assert next(iter(given)) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_doubled_line_end_is_said_once(task: Any, caplog: pytest.LogCaptureFixture) -> None:
+    scored([task], "a dog", "a dog <eos>", "the cat <eos>")
+    assert [record.getMessage()[:8] for record in caplog.records] == ["line 2: "]

@@ -118,3 +118,13 @@ def test_other_numbers_of_segments_cannot_be_paired() -> None:
         paired_bootstrap(one, two)
     with pytest.raises(ValueError, match="2 segments cannot be paired with 4"):
         paired_randomisation(one, two)
+
+
+@pytest.mark.parametrize("num_segments", [1, 2, 3, 5])
+def test_few_segments_that_lean_one_way_decide_nothing(num_segments: int) -> None:
+    lines, references = ["a b c x"] * num_segments, [["a b c d"]] * num_segments
+    better = word_error_segments(["a b c d"] * num_segments, references)
+    found = paired_bootstrap(word_error_segments(lines, references), better)
+    assert found.p_value == 2.0 ** (1 - num_segments)
+    assert found.low < 0
+    assert found.high == 0

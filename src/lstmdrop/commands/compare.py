@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,10 +117,10 @@ def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None
         for key in ours.keys() | theirs.keys()
         if ours.get(key) != theirs.get(key) and not (key in _SAID_LATER and (key not in ours or key not in theirs))
     ]
-    if "fingerprint" in differing:
+    if "fingerprint" in differing or _may_differ_in_vocabulary(first, second, ours, theirs):
         raise DataError(
             f"{first.directory} and {second.directory} have different vocabularies: they predict different tokens, and "
-            "the one that knows fewer looks better\ntrain both on one text, or both with data.tokens=character"
+            "the one that knows fewer looks better\ntrain both on one text with the same data settings"
         )
     if differing:
         listed = ", ".join(f"{key} {ours.get(key)} and {theirs.get(key)}" for key in sorted(differing))
@@ -128,6 +128,16 @@ def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None
             f"{first.directory} and {second.directory} were not tested on the same data: {name} over {listed}\n"
             "their numbers cannot be compared"
         )
+
+
+def _may_differ_in_vocabulary(
+    first: RunSummary, second: RunSummary, ours: Mapping[str, str], theirs: Mapping[str, str]
+) -> bool:
+    """Of runs that do not name their vocabulary: whether they learnt it from different texts."""
+    if "vocabulary" not in ours or {"fingerprint"} <= ours.keys() & theirs.keys():
+        return False
+    texts = {run.provenance.get("data_sha256") for run in (first, second)}
+    return None not in texts and len(texts) > 1
 
 
 def _identity(run: RunSummary, name: str) -> dict[str, str]:

@@ -60,10 +60,12 @@ def paired_bootstrap(first: Segments, second: Segments, num_samples: int = 1000,
     differences = _scores(second, counts @ second.statistics) - _scores(first, counts @ first.statistics)
     differences[np.abs(differences) < _tolerance(second.value - first.value)] = 0.0
     rarer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    p_value = min(1.0, 2 * (rarer + 1) / (num_samples + 1))
+    # So few segments can lean one way by chance: of 2 ** n ways to swap them, two are as far apart.
+    p_value = min(1.0, max(2 * (rarer + 1) / (num_samples + 1), 2.0 ** (1 - num_segments)))
     num_left_out = max(0, math.ceil(LEVEL / 2 * (num_samples + 1)) - 2)
     ordered = np.sort(differences)
-    return Bootstrap(float(ordered[num_left_out]), float(ordered[-1 - num_left_out]), p_value)
+    low, high = float(ordered[num_left_out]), float(ordered[-1 - num_left_out])
+    return Bootstrap(low, high, p_value) if p_value < LEVEL else Bootstrap(min(low, 0.0), max(high, 0.0), p_value)
 
 
 def paired_randomisation(first: Segments, second: Segments, num_samples: int = 10000, seed: int = SEED) -> float:

@@ -13,7 +13,7 @@ from lstmdrop.report.table import Note
 # Settings that change no result, and those that a line of a table states itself
 _NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.")
 # Parts of the first score's signature that are as good as settings: numbers that differ in them have no common mean
-_TELLING = ("tok", "case")
+_TELLING = ("tok", "case", "vocabulary")
 
 
 def better_direction(score: Score) -> str:

@@ -74,7 +74,8 @@ def difference(ours: Pooled, other: Pooled) -> Difference:
         return Difference(value, None, None)
     first, second = (spread or 0.0 for spread in spreads)
     if first + second == 0:
-        return Difference(value, 0.0, float(value == 0))
+        # Of equal numbers nothing says how far others would lie apart.
+        return Difference(value, 0.0, 1.0) if value == 0 else Difference(value, None, None)
     error = math.sqrt(first + second)
     counts = (len(ours.values) - 1, len(other.values) - 1)
     degrees = (first + second) ** 2 / (first**2 / counts[0] + second**2 / counts[1])

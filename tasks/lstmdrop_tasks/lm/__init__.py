@@ -60,6 +60,13 @@ def _graphs(task: LanguageModelling) -> Mapping[str, Graph]:
     return graphs(task)
 
 
+def _oddities(path: Path) -> Iterator[str]:
+    from lstmdrop_tasks.lm.corpora import own_texts, text_oddities
+
+    for text in own_texts(path):
+        yield from text_oddities(text)
+
+
 PLUGIN = TaskPlugin(
     name="lm",
     summary="language modelling: perplexity, sampled text",
@@ -75,4 +82,5 @@ PLUGIN = TaskPlugin(
     bench=_bench,
     examples=_examples,
     graphs=_graphs,
+    oddities=_oddities,
 )

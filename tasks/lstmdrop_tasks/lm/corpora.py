@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmdrop.data.registry import contents, expanded, locate, whole_split
-from lstmdrop.data.text import require_text
+from lstmdrop.data.text import read_lines, require_text
+from lstmdrop.data.vocabulary import EOS
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.lm.datasets import DATASETS, DEMO, SPLITS, TEXT8
 from lstmdrop_tasks.lm.demo import demo_folder
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DATASETS", "Corpus", "find_corpus"]
 
+LOOKED_AT = 10_000
+"""Lines."""
+MARKS = frozenset(["<s>", "</s>", "<pad>", "<bos>"])
+"""What other toolkits write into a text."""
 LAYOUTS = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens")
 """How the files of a folder may be named."""
 
@@ -42,6 +49,41 @@ class Corpus:
             DataError: it is missing or empty.
         """
         return _require(self.folder / self.layout.format(split), self.advice)
+
+
+def own_texts(path: Path) -> list[Path]:
+    """The texts of one's own that a path names: a ``.txt`` file, or those of a folder's splits."""
+    if path.is_file():
+        return [path] if path.suffix == ".txt" else []
+    named = (path / layout.format(split) for layout in LAYOUTS for split in SPLITS)
+    return [text for text in named if text.is_file() and text.stat().st_size]
+
+
+def text_oddities(text: Path) -> Iterator[str]:
+    """A line about each thing in a text that a language model would take otherwise than was meant.
+
+    It looks at the beginning of the text.
+
+    Raises:
+        DataError: the text is missing, empty or not UTF-8.
+    """
+    seen: set[str] = set()
+    for number, line in enumerate(islice(read_lines(text), LOOKED_AT), 1):
+        for kind, about in line_oddities(line):
+            if kind not in seen:
+                seen.add(kind)
+                yield f"{text}:{number}: {about}"
+
+
+def line_oddities(line: str) -> Iterator[tuple[str, str]]:
+    """What is odd about one line: its kind, and what to say."""
+    *_, last = line.split() or [""]
+    if last == EOS:
+        yield EOS, f"the line ends in a literal {EOS}, and its end is one too: take it away (sed -i 's/ *<eos>$//')"
+    for mark in MARKS.intersection(line.split()):
+        yield mark, f"{mark} is a word like any other here; lines end in {EOS} by themselves"
+    if "\r" in line:
+        yield "\r", "a carriage return inside the line is no line end: convert it (tr '\\r' '\\n')"
 
 
 def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split] = ()) -> Corpus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,10 @@ from lstmdrop.decoding.sampling import SamplingOptions, sample, seed_of
 from lstmdrop.errors import UsageError
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop_tasks.lm.config import LMPrediction
+from lstmdrop_tasks.lm.corpora import line_oddities
 from lstmdrop_tasks.lm.task import LanguageModelling
+
+log = logging.getLogger("lstmdrop.lm")
 
 SAMPLED_AT_ONCE = 64
 """Texts that are drawn side by side."""
@@ -69,7 +73,12 @@ def _mixture_logits(tasks: Sequence[LanguageModelling], tokens: Tensor, states: 
 
 def _score(tasks: Sequence[LanguageModelling], lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
     tokenizer = tasks[0].tokenizer
-    for line in lines:
+    said: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        for kind, about in line_oddities(line):
+            if kind not in said and "\n" not in line:
+                said.add(kind)
+                log.warning("line %d: %s", number, about)
         ids = [tokenizer.eos, *_encoded(tokenizer, line.removesuffix("\n").removesuffix("\r")), tokenizer.eos]
         members = torch.stack([_line_log_probs(task, ids) for task in tasks])
         log_probs = (members.logsumexp(0) - torch.tensor(len(tasks)).log()).tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +21,11 @@ from lstmdrop.metrics.score import Score
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.lm.config import LMConfig
-from lstmdrop_tasks.lm.corpora import Corpus, find_corpus
+from lstmdrop_tasks.lm.corpora import Corpus, find_corpus, text_oddities
 from lstmdrop_tasks.lm.model import LanguageModel
 from lstmdrop_tasks.lm.objective import StreamLoss
+
+log = logging.getLogger("lstmdrop.lm")
 
 SCORING_WINDOW = 512
 """Steps scored at a time; the state is carried, so that the number changes memory and speed, never a score."""
@@ -59,7 +62,11 @@ class LanguageModelling:
         """
         if split not in self._stores:
             text = self.corpus.text(split)
+            for line in text_oddities(text):
+                log.warning(line)
             store = build_store(text, self.tokenizer, cache_dir() / "tokens")
+            if store.num_tokens == store.num_lines:
+                raise DataError(f"{text}: there is no word in this text, only blank lines")
             self._require_window(store, text, self.config.training.batch_size if split == "train" else 1)
             self._stores[split] = store
         return self._stores[split]
@@ -161,10 +168,12 @@ class _Members:
     def __iter__(self) -> Iterator[LogProbs]:
         for task in self.tasks:
             store, tokenizer = task.store(self.split), task.tokenizer
-            predicted = Predicted(len(tokenizer.vocabulary), tokenizer.fingerprint, store.num_unknown, store.sha256)
+            is_known = store.tokens[1:] != tokenizer.unk
+            num_unknown = min(store.num_unknown, int((~is_known).sum()))  # the first token is not predicted
+            predicted = Predicted(len(tokenizer.vocabulary), tokenizer.fingerprint, num_unknown, store.sha256)
             if self.predicted not in (None, predicted):
                 raise DataError("these runs differ in vocabulary or test text: their probabilities cannot be averaged")
-            self.predicted, self.is_known = predicted, store.tokens[1:] != tokenizer.unk
+            self.predicted, self.is_known = predicted, is_known
             log_probs = task.log_probs(self.split)
             del task  # the next model is built only after this one is gone
             yield log_probs
