@@ -16,7 +16,7 @@ def content_of(utterances: Sequence[Utterance], *, labelled: bool) -> str:
     columns: list[Sequence[Path | None]] = [[utterance.source for utterance in utterances]]
     if labelled:
         columns.append([utterance.alignment for utterance in utterances])
-    parts = [f"{utterance.id} {utterance.start} {utterance.end}" for utterance in utterances]
+    parts = [f"{utterance.id} {utterance.start} {utterance.end}{_channel(utterance)}" for utterance in utterances]
     files: list[Path] = []
     for column in columns:
         own = list(dict.fromkeys(path for path in column if path is not None))
@@ -26,3 +26,7 @@ def content_of(utterances: Sequence[Utterance], *, labelled: bool) -> str:
             parts.append(f"files {which}")  # where each has its own, or all have one, their order says it
         files += own
     return remembered_content(files, parts)
+
+
+def _channel(utterance: Utterance) -> str:
+    return "" if utterance.channel is None else f" channel {utterance.channel}"

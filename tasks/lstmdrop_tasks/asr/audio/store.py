@@ -100,7 +100,7 @@ def build_store(
         with resumable_folder(folder) as unfinished:
             if unfinished is not None:
                 _write(utterances, config, unfinished, labelled, speed, sha256)
-    return _open(folder, utterances)
+    return _open(folder)
 
 
 def _tools() -> str:
@@ -204,7 +204,7 @@ def _index(entries: Sequence[_Entry], utterances: Sequence[Utterance]) -> dict[s
     }  # fmt: skip
 
 
-def _open(folder: Path, utterances: Sequence[Utterance]) -> FeatureStore:
+def _open(folder: Path) -> FeatureStore:
     try:
         index = json.loads((folder / INDEX).read_bytes())
         frames = np.memmap(folder / FEATURES, np.float32, "r").reshape(-1, index["size"])
@@ -214,13 +214,7 @@ def _open(folder: Path, utterances: Sequence[Utterance]) -> FeatureStore:
             raise ValueError(f"{len(frames)} frames in place of {offsets[-1]}")
         return FeatureStore(
             frames, labels, index["phones"], offsets, index["seconds"],
-            _located(index["problems"], utterances), _located(index["mismatches"], utterances), index["sha256"],
+            index["problems"], index["mismatches"], index["sha256"],
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: cached features are damaged ({error}); delete the folder and run again") from None
-
-
-def _located(reasons: Mapping[str, str], utterances: Sequence[Utterance]) -> dict[str, str]:
-    """With the line that lists each: where that is changes nothing of the features."""
-    places = {utterance.id: utterance.where for utterance in utterances if utterance.where}
-    return {name: f"{places[name]}: {reason}" if name in places else reason for name, reason in reasons.items()}

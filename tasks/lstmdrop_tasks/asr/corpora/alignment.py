@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +20,10 @@ from lstmdrop_tasks.asr.corpora.utterance import Utterance
 TOLERANCE = 0.05
 """Seconds by which an alignment and its sound may differ in length."""
 
-TIER = re.compile(r'name\s*=\s*"(?P<name>[^"]*)"(?P<body>.*?)(?=item\s*\[\d+\]|\Z)', re.DOTALL)
-INTERVAL = re.compile(r'xmin\s*=\s*([\d.eE+-]+)\s*xmax\s*=\s*([\d.eE+-]+)\s*text\s*=\s*"((?:[^"]|"")*)"')
+TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)([+-]?[\d.][\d.eE+-]*)(?!\S)')
+"""Praat reads texts and free-standing numbers, in the long format and in the short one; all else is for people."""
+
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
 SILENCE = "sil"
 
@@ -58,19 +61,52 @@ def read_alignment(utterance: Utterance) -> Alignment:
 
 
 def read_textgrid(path: Path, tier: str = "phones") -> Alignment:
-    """One tier of intervals of a TextGrid in the long text format.
+    """One tier of intervals of a TextGrid in Praat's long or short text format, in UTF-8 or UTF-16.
 
     Raises:
-        DataError: the file is missing or has no such tier.
+        DataError: the file is missing or damaged, or has no such tier.
     """
-    text = "\n".join(read_lines(path))
-    bodies = {match["name"]: match["body"] for match in TIER.finditer(text)}
-    if tier not in bodies:
-        raise DataError(f"{path}: no tier {tier!r} in this TextGrid; it has {', '.join(bodies) or 'none'}")
-    found = [Interval(float(start), float(end), _plain(label)) for start, end, label in INTERVAL.findall(bodies[tier])]
-    if not found:
+    try:
+        tiers = _tiers(iter(TOKEN.findall(_text(path))))
+    except (StopIteration, ValueError) as error:
+        raise DataError(f"{path}: not a TextGrid, or a damaged one ({str(error) or 'it ends too early'})") from None
+    if tier not in tiers:
+        raise DataError(f"{path}: no tier {tier!r} in this TextGrid; it has {', '.join(tiers) or 'none'}")
+    if not tiers[tier]:
         raise DataError(f"{path}: the tier {tier!r} is empty")
-    return Alignment(found, found[-1].end)
+    return Alignment(tiers[tier], tiers[tier][-1].end)
+
+
+def _text(path: Path) -> str:
+    if path.is_file() and (content := path.read_bytes()).startswith(BYTE_ORDER_MARKS):
+        return content.decode("utf-16")
+    return "\n".join(read_lines(path))
+
+
+def _tiers(tokens: Iterator[tuple[str, str]]) -> dict[str, list[Interval]]:
+    """The intervals of each tier of intervals; tokens are texts or numbers."""
+
+    def text() -> str:
+        return next(tokens)[0].replace('""', '"')
+
+    def number() -> float:
+        return float(next(tokens)[1])
+
+    if not text().startswith("ooTextFile") or text() != "TextGrid":
+        raise ValueError("it does not begin as one")
+    number(), number()
+    tiers: dict[str, list[Interval]] = {}
+    for _ in range(int(number())):
+        kind, name, _, _, size = text(), text(), number(), number(), int(number())
+        if kind == "IntervalTier":
+            found = [Interval(number(), number(), _plain(text())) for _ in range(size)]
+            if any(after.start < before.start or before.end < before.start for before, after in pairwise(found)):
+                raise ValueError(f"the intervals of {name!r} are not in order")
+            tiers[name] = found
+        else:
+            for _ in range(size):
+                number(), text()
+    return tiers
 
 
 def _ctm_of(path: Path) -> Mapping[str, Alignment]:

@@ -23,6 +23,8 @@ class Utterance:
     start: float | None = None
     """Where it begins in a longer recording, in seconds."""
     end: float | None = None
+    channel: int | None = None
+    """Of a recording of several, counted from 0; None is the mean of all."""
     where: str = ""
     """The line that lists it, as ``file:line``."""
 
@@ -38,5 +40,5 @@ class SpeechCorpus:
 
     name: str
     splits: Mapping[Split, tuple[Utterance, ...]]
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    """The ids of utterances that the corpus names but that cannot be used, and why."""
+    left_out: Mapping[Split, Mapping[str, str]] = field(default_factory=dict)
+    """The ids of utterances that were in a split but cannot be used, and why."""
