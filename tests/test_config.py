@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,41 @@ def test_every_seed_draws_numbers_of_its_own() -> None:
     assert [resolve(TaskConfig, [{"task": "lm", "seed": seed}]).seed for seed in seeds] == seeds
     drawn = {float(torch.rand((), generator=torch.Generator().manual_seed(seed))) for seed in seeds}
     assert len(drawn) == len(seeds)
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "where"),
+    [
+        ("lm", ["regularizer.dropout=0.3"], "another regularizer.rule than none"),  # the preset small has no dropout
+        ("lm", ["data.tokens=bpe", "data.min_count=2"], "data.tokens=word"),
+        ("mt", ["regularizer.recurrent_dropout=0.3"], "touches the path through time"),
+        ("mt", ["training.average_from=9", "training.epochs=3"], "up to training.epochs"),
+        ("mt", ["decoding.beam_size=1", "decoding.length_penalty=0.3"], "a beam_size of 2 or more"),
+        ("asr", ["augmentation.time_mask_frames=3"], "augmentation.time_masks"),
+        ("asr", ["augmentation.frequency_mask_bins=3"], "augmentation.frequency_masks"),
+        ("asr", ["decoding.lm_weight=0.3"], "a language model"),
+        ("asr", ["objective=frames", "decoding.beam_size=4"], "objective=ctc"),
+        ("asr", ["objective=frames", "data.tokens=bpe"], "objective=ctc"),
+        ("caption", ["images.encoder=features", "images.size=64"], "another images.encoder than features"),
+        ("caption", ["data.tokens=bpe", "data.min_count=3"], "data.tokens=word"),
+        ("caption", ["objective=self-critical", "start_from=a", "training.label_smoothing=0.1"], "objective=captions"),
+        ("caption", ["start_from=a", "data.vocabulary_size=100"], "without start_from"),
+    ],
+)
+def test_a_setting_without_effect_is_refused_and_says_where_it_has_one(
+    task: str, settings: list[str], where: str
+) -> None:
+    plugin = load_plugin(task)
+    with pytest.raises(ConfigError, match=f"has an effect only .*{re.escape(where)}") as refused:
+        resolve_config(plugin, "small", overrides=settings)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_a_preset_or_a_file_sets_and_what_is_the_default_stays_without_a_word(tmp_path: Path) -> None:
+    plugin = load_plugin("lm")
+    assert resolve_config(plugin, "small").regularizer.dropout == 0.2  # under the rule none
+    assert resolve_config(plugin, "small", overrides=["regularizer.dropout=0.5"]).regularizer.rule == "none"
+    swept = resolve_config(plugin, "small", None, "none", overrides=["regularizer.dropout=0.3"])  # rules in turn
+    preset = tmp_path / "config.json"
+    preset.write_text(swept.model_dump_json())
+    assert resolve_config(plugin, preset=preset) == swept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -201,6 +202,26 @@ def test_evaluation_in_the_middle_of_an_epoch_leaves_training_alone(build: Calla
                 task.model.train()
         trained.append(weights(task))
     assert all(torch.equal(value, trained[1][name]) for name, value in trained[0].items())
+
+
+def test_a_model_can_be_copied_and_pickled(build: Callable[[], Any]) -> None:
+    model = build().model
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert again.state_dict().keys() == model.state_dict().keys()
+        assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
+
+
+def test_a_step_in_bfloat16_is_one_in_float32_to_rounding(build: Callable[[], Any]) -> None:
+    """On every processor: `tests/nn/test_kernel.py` runs it again where oneDNN has no AVX-512."""
+    norms = []
+    for precision in ("float32", "bf16"):
+        task = build()
+        training = task.config.training.model_copy(update={"precision": precision})
+        trainer = Trainer(task, task.config.model_copy(update={"training": training}))
+        task.model.train()
+        trainer.step(list(islice(task.batches("train", epoch=1), 1)))
+        norms.append([float(trainer.epoch_loss), float(trainer.gradient_norm)])
+    assert norms[1] == pytest.approx(norms[0], rel=0.02)
 
 
 def test_what_a_run_keeps_gives_its_test_scores_again(

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from lstmdrop.errors import ConfigError, did_you_mean
+from lstmdrop.errors import ConfigError, UsageError, did_you_mean
 from lstmdrop.layers import Layer, flatten, merge
+
+log = logging.getLogger("lstmdrop.config")
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyWhere:
+    """Says of a setting, within its `Annotated` type, where it has an effect: elsewhere it is refused."""
+
+    holds: Callable[[Any], bool]
+    """Asked of the whole configuration, or of all options of a command."""
+    where: str
+    """In words that follow "has an effect only"."""
+    unless: str = ""
+    """A setting that was chosen to take the effect away, if it is given too."""
 
 
 class Section(BaseModel):
@@ -24,6 +40,21 @@ class Section(BaseModel):
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def whole_characters(text: str) -> str:
+    """The text, if it is one: Python hands on a byte of the command line that is not UTF-8 as half a character.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("the text is not UTF-8")
+    return text
+
+
+Text = Annotated[str, AfterValidator(whole_characters)]
+"""What a model reads; a path may hold any bytes, a text may not."""
 
 LARGEST_SEED = 2**32 - 1
 
@@ -40,12 +71,33 @@ Seed = Annotated[int, AfterValidator(_own_numbers)]
 RuleName = Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"]
 
 
+WITH_DROPOUT = OnlyWhere(
+    lambda config: config.regularizer.rule != "none", "with another regularizer.rule than none", "regularizer.rule"
+)
+OVER_TIME = OnlyWhere(
+    lambda config: config.regularizer.rule not in ("none", "zaremba"),
+    "with a regularizer.rule that touches the path through time", "regularizer.rule",
+)  # fmt: skip
+IN_TIME = OnlyWhere(
+    lambda config: (config.training.average_from or 0) <= config.training.epochs, "up to training.epochs"
+)
+
+
+WITH_BEAM = OnlyWhere(lambda config: config.decoding.beam_size > 1, "with a beam_size of 2 or more")
+SEARCHING = OnlyWhere(lambda options: not options.sample, "without --sample")
+DRAWING = OnlyWhere(lambda options: options.sample, "with --sample")
+IN_JSON = OnlyWhere(lambda options: getattr(options, "sample", False), "with --json")
+"""For what the plain form of ``predict`` does not show; the best of many that are drawn is another."""
+
+
 class RegularizerConfig(Section):
     """Where the LSTM is noisy in training, and how much."""
 
     rule: RuleName = "zaremba"
-    dropout: float = Field(default=0.5, ge=0, lt=1, description="p on the non-recurrent connections")
-    recurrent_dropout: float | None = Field(
+    dropout: Annotated[float, WITH_DROPOUT] = Field(
+        default=0.5, ge=0, lt=1, description="p on the non-recurrent connections"
+    )
+    recurrent_dropout: Annotated[float | None, OVER_TIME] = Field(
         default=None, ge=0, lt=1, description="p on the path through time, for rules that touch it; default: dropout"
     )
 
@@ -65,7 +117,7 @@ class TrainingConfig(Section):
     accumulate: int = Field(default=1, ge=1, description="parts in which a batch is computed, one after the other")
     precision: Literal["float32", "tf32", "bf16"] = "float32"
     patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better score")
-    average_from: int | None = Field(
+    average_from: Annotated[int | None, IN_TIME] = Field(
         default=None, ge=1, description="score and keep the mean of the weights after each epoch from this one on"
     )
     kernel: Literal["auto", "onednn", "native", "layers", "stack"] = Field(
@@ -121,6 +173,53 @@ def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
         return config_class.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(_explain(error, config_class)) from None
+
+
+def without_effect(config: Section, given: Iterable[str]) -> Iterator[tuple[str, OnlyWhere]]:
+    """Of the dotted keys in ``given`` those that have no effect, each with what says where it would."""
+    keys = list(given)
+    for key in keys:
+        *sections, name = key.split(".")
+        section: Any = type(config)
+        for part in sections:
+            section = section.model_fields[part].annotation
+        for mark in section.model_fields[name].metadata:
+            if isinstance(mark, OnlyWhere) and mark.unless not in keys and not mark.holds(config):
+                yield key, mark
+
+
+def require_effect(options: Section, *, in_json: bool = True) -> None:
+    """Check the options of a command that were given.
+
+    Raises:
+        UsageError: one has no effect beside the others.
+    """
+    for name, mark in without_effect(options, sorted(options.model_fields_set)):
+        if mark is not IN_JSON or not in_json:
+            raise UsageError(f"--{name.replace('_', '-')} has an effect only {mark.where}")
+
+
+def decoding_with(config: Any, options: Any) -> Any:
+    """The section ``decoding`` of a run's configuration, with the options of ``predict`` of the same names over it.
+
+    A beam that nobody has chosen grows to the hypotheses that are asked for, with a line in the log.
+
+    Raises:
+        UsageError: an option has no effect, or more hypotheses are asked for than the chosen beam holds.
+    """
+    names = type(config.decoding).model_fields.keys() & type(options).model_fields.keys()
+    given = options.model_dump(include=names - {"batch_size"}, exclude_none=True)
+    chosen = config.decoding.model_copy(update=given)
+    whole = config.model_copy(update={"decoding": chosen})
+    for key, mark in without_effect(whole, [f"decoding.{name}" for name in given]):
+        raise UsageError(f"--{key.partition('.')[2].replace('_', '-')} has an effect only {mark.where}")
+    wanted, beam_size = options.num_best, chosen.beam_size
+    if wanted <= beam_size:
+        return chosen
+    if options.beam_size is not None:
+        raise UsageError(f"--num-best {wanted} is more than --beam-size {beam_size} holds: make it {wanted}")
+    log.warning("the beam is %d for --num-best, the run's %d: the best may be another", wanted, beam_size)
+    return chosen.model_copy(update={"beam_size": wanted})
 
 
 def neutral_settings(config: Section, prefix: str = "") -> set[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from lstmdrop.config import Section, TaskConfig
+from lstmdrop.config import OnlyWhere, Section, TaskConfig
 from lstmdrop.data.registry import Dataset
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class TaskPlugin:
     """What can be asked of ``predict``: the docstring is the command's help, the fields are its options."""
     predict: Predict
     bench: Bench
+    inputs: Literal["files", "lines"] = "files"
+    """What ``predict`` works on: each INPUT itself, or the lines of the text files that the INPUTs are."""
+    inputs_where: OnlyWhere | None = None
+    """Where ``predict`` reads any INPUT at all, if not always."""
     references: References | None = None
     """What ``compare`` and the results page set the lines of ``predictions.txt`` against, if the task writes any."""
     examples: Examples | None = None

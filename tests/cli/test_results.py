@@ -82,3 +82,29 @@ def test_a_report_on_what_is_not_there_is_refused(lstmdrop: Command, tmp_path: P
     assert (absent.code, empty.code) == (4, 4)
     assert "nowhere: no such folder" in absent.messages
     assert "no run that can be read is in" in empty.messages
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("report --curves --format csv", "--curves"), ("report --no-data", "--no-data"),
+        ("report --no-data --format csv", "--no-data"), ("report --data-dir x", "--data-dir"),
+        ("report --into x.md --format csv", "--format"), ("report --into x.md --output y", "--output"),
+        ("report --into x.md --curves", "--curves"), ("report --no-paper --format svg", "--no-paper"),
+        ("report --into x.md --no-paper", "--no-paper"), ("train lm --dry-run --resume", "--resume"),
+        ("train lm --dry-run --log tensorboard", "--log"),
+    ],
+)  # fmt: skip
+def test_an_option_without_effect_is_refused(lstmdrop: Command, command: str, said: str) -> None:
+    refused = lstmdrop(*command.split())
+    assert (refused.code, refused.output, len(refused.messages.splitlines())) == (2, "", 1)
+    assert refused.messages.startswith(f"lstmdrop: {said} has an effect only ")
+
+
+@pytest.mark.parametrize(
+    "setting", ["training.epochs=3", "decoding.beam_size=2", "data.name=ptb", "scoring.meteor=true"]
+)
+def test_bench_takes_what_a_training_step_depends_on(lstmdrop: Command, setting: str) -> None:
+    refused = lstmdrop("bench", "caption", "--sizes", "tiny", "--seconds", "0.1", settings=[setting])
+    assert (refused.code, refused.output) == (3, "")
+    assert f"--set {setting.partition('=')[0]}: bench caption does not take it" in refused.messages

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lstmdrop.commands.evaluate import evaluate, load_tasks, open_runs, tune
+from lstmdrop.commands.load_runs import load_runs
 from lstmdrop.commands.result import SCORED_SPLITS
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError, LstmdropError, UsageError
@@ -131,12 +132,12 @@ def test_a_signature_says_its_counts() -> None:
 )  # fmt: skip
 def test_eval_takes_no_setting_that_is_not_about_scoring(task: str, setting: str, trained: Trained) -> None:
     for verb in (evaluate, tune) if task in ("mt", "asr") else (evaluate,):
-        with pytest.raises(ConfigError, match=f"--set {setting.partition('=')[0]}[.:]"):
+        with pytest.raises(ConfigError, match=f"--set {setting.partition('=')[0]}.*: eval {task} does not take it"):
             verb(task, runs=[trained(task)], overrides=[setting])
 
 
 def test_what_eval_does_not_take_is_refused_with_what_it_takes(trained: Trained) -> None:
-    with pytest.raises(ConfigError, match=r"eval mt takes .*decoding\.length_penalty"):
+    with pytest.raises(ConfigError, match=r"it takes .*decoding\.length_penalty"):
         evaluate("mt", runs=[trained("mt")], overrides=["training.epochs=3"])
     with pytest.raises(ConfigError, match=r"did you mean 'decoding\.beam_size'"):
         evaluate("mt", runs=[trained("mt")], overrides=["decoding.beamsize=3"])
@@ -176,6 +177,32 @@ def test_scoring_the_training_file_itself_is_warned_of(
 ) -> None:
     evaluate("caption", runs=[trained("caption")], data=toys["caption"][0])
     assert "is what was trained on" in caplog.text
+
+
+@pytest.mark.parametrize("value", [5, "x", None, True, [], {}, [1]])
+def test_a_run_whose_files_were_changed_by_hand_is_named_in_a_line(
+    value: object, lstmdrop: Command, trained: Trained, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(trained("mt"), tmp_path / "run"))
+    config, result = (json.loads((run / name).read_text()) for name in ("config.json", "result.json"))
+    for key in ("data", "model", "task", "decoding"):
+        if value != {}:  # of a section, that is the defaults
+            (run / "config.json").write_text(json.dumps({**config, key: value}))
+            refused = lstmdrop("eval", "mt", "--run", run)
+            assert (refused.code in (2, 4), len(refused.messages.splitlines())) == (True, 1), refused
+            assert str(run) in refused.messages
+            assert lstmdrop("report", run, "--format", "json").code in (0, 4)
+    (run / "config.json").write_text(json.dumps(config))
+    for key in ("scores", "seed", "data"):
+        if value != {"seed": 5, "data": "x", "scores": []}.get(key):
+            (run / "result.json").write_text(json.dumps({**result, key: value}))
+            for verb in (["report", run], ["compare", run, trained("mt")]):
+                refused = lstmdrop(*verb)
+                assert refused.code == 4
+                assert "result.json" in refused.messages
+    assert load_runs(trained("mt")) != []
+    with pytest.warns(UserWarning, match=r"left out: .*result\.json"):
+        assert load_runs(run) == []
 
 
 def test_data_that_is_nothing_is_refused(trained: Trained, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lstmdrop.commands.plan import plan
 from lstmdrop.commands.settings import resolve_config
 from lstmdrop.discovery import load_plugin
@@ -28,6 +30,14 @@ def test_parameters_and_steps_are_counted_as_training_makes_them(tmp_path: Path)
     expected = 2 * vocabulary * 8 + vocabulary + 2 * (8 * 8 * 8 + 8 * 8)
     assert rows["parameters"] == f"{expected:,}"
     assert rows["steps"] == "10 an epoch, 30 in 3 epochs"  # 102 tokens, 2 streams of 51, windows of 5
+
+
+@pytest.mark.parametrize("task", ["lm", "mt", "asr", "caption"])
+def test_the_memory_is_the_same_from_call_to_call(task: str, toys: dict[str, tuple[str, list[str]]]) -> None:
+    plugin = load_plugin(task)
+    config = resolve_config(plugin, "tiny", toys[task][0], overrides=toys[task][1])
+    first, *others = (plan(plugin, config) for _ in range(4))
+    assert all(rows == first for rows in others)
 
 
 def test_twice_the_steps_keep_more_for_the_backward_pass(tmp_path: Path) -> None:

@@ -102,3 +102,13 @@ def test_the_hash_of_several_files_tells_them_apart(tmp_path: Path) -> None:
     assert len(hashes) == 3
     with pytest.raises(DataError, match="gone"):
         content_sha256(paths["a"], tmp_path / "gone")
+
+
+@pytest.mark.parametrize("content", [b"a b\nc\0d\n", "ab\ncd\n".encode("utf-16-le"), b"\0" * 9])
+def test_what_is_no_text_is_named_with_its_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(content)
+    line = content[: content.index(b"\0")].count(b"\n") + 1
+    for read in (read_lines, read_blocks):
+        with pytest.raises(DataError, match=f"text:{line}: there is a zero byte"):
+            list(read(path))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lstmdrop.decoding.sampling import SamplingOptions, adjusted_logits, sample
+from lstmdrop.decoding.sampling import SamplingOptions, adjusted_logits, sample, seed_of
 
 VOCABULARY = 12
 
@@ -28,7 +28,7 @@ def fixed(logits: Tensor) -> Callable[[Tensor, None], tuple[Tensor, None]]:
 
 def draw(logits: Tensor, length: int, options: SamplingOptions, seed: int = 0) -> Tensor:
     prompt = torch.zeros(1, len(logits), dtype=torch.long)
-    return sample(fixed(logits), prompt, length, options, torch.Generator().manual_seed(seed))
+    return sample(fixed(logits), prompt, length, options, [seed_of(seed, n) for n in range(prompt.shape[1])])
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-20, 1e-37])
@@ -150,6 +150,23 @@ def test_each_token_is_drawn_after_all_before_it() -> None:
         return torch.nn.functional.one_hot(total % VOCABULARY, VOCABULARY) * 100.0, total
 
     prompt = torch.tensor([[1, 2], [2, 3]])
-    drawn = sample(next_logits, prompt, 3, SamplingOptions(), torch.Generator())
+    drawn = sample(next_logits, prompt, 3, SamplingOptions(), range(prompt.shape[1]))
     assert drawn.tolist() == [[3, 5], [6, 10], [0, 8]]
     assert calls == [[[1, 2], [2, 3]], [[3, 5]], [[6, 10]]]
+
+
+def test_what_a_row_draws_depends_on_no_other_row() -> None:
+    logits = random_logits(1, 50).expand(8, 50)
+    alone = sample(fixed(logits[:1]), torch.zeros(1, 1, dtype=torch.long), 20, SamplingOptions(), [seed_of(3, 0)])
+    beside = sample(fixed(logits), torch.zeros(1, 8, dtype=torch.long), 20, SamplingOptions(),
+                    [seed_of(3, n) for n in range(8)])  # fmt: skip
+    assert torch.equal(alone[:, 0], beside[:, 0])
+    assert len({tuple(column) for column in beside.T.tolist()}) == 8
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 5e-324, 1e-40, 1e-10])
+def test_the_coldest_temperature_takes_the_likeliest(temperature: float) -> None:
+    logits = random_logits(4, 30)
+    options = SamplingOptions(temperature=temperature)
+    drawn = sample(fixed(logits), torch.zeros(1, 4, dtype=torch.long), 3, options, range(4))
+    assert (drawn == logits.argmax(-1)).all()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from lstmdrop.errors import UsageError
+from lstmdrop.config import resolve
+from lstmdrop.errors import ConfigError, UsageError
 from lstmdrop_tasks.lm.config import LMPrediction
 from lstmdrop_tasks.lm.predict import predict
 
@@ -138,3 +139,39 @@ def test_prediction_leaves_weights_and_randomness_alone(task: Any) -> None:
     scored([task], "the cat")
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
+
+
+@pytest.mark.parametrize("tokens", ["word", "character", "bpe"])
+def test_a_line_end_in_a_prompt_is_the_line_end_of_training(build_lm: Callable[..., Any], tokens: str) -> None:
+    task = build_lm(f"data.tokens={tokens}")
+    tokenizer = task.tokenizer
+    for text in ("a b\nc", "a b\r\nc"):
+        (found,) = predict([task], [text], LMPrediction(score=True))
+        plain = [*tokenizer.encode("a b"), tokenizer.eos, *tokenizer.encode("c"), tokenizer.eos]
+        assert found["tokens"] == [tokenizer.vocabulary.tokens[token] for token in plain]
+
+
+def test_the_first_sample_is_the_same_however_many_follow(build_lm: Callable[..., Any]) -> None:
+    task = build_lm()
+    texts = [
+        [one["text"] for one in predict([task], (), LMPrediction(num_samples=number, length=12, seed=5))]
+        for number in (1, 3, 70)
+    ]
+    assert texts[0] == texts[1][:1]
+    assert texts[1] == texts[2][:3]
+    assert len(texts[2]) == 70
+    assert len(set(texts[2])) > 60
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"prompt": "a\udcff"}, {"temperature": float("inf")}, {"temperature": 0.0}, {"temperature": float("nan")},
+        {"top_k": 0}, {"top_p": 2.0}, {"length": 0},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_for_is_one_line(given: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(LMPrediction, [given])
+    assert next(iter(given)) in str(caught.value)
+    assert "\n" not in str(caught.value)

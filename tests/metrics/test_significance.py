@@ -27,19 +27,41 @@ def texts(num_lines: int = 60) -> tuple[list[str], list[str], list[str]]:
 
 
 @pytest.mark.parametrize(("name", "metric", "make"), [("bleu", BLEU, bleu_segments), ("chrf", CHRF, chrf_segments)])
-def test_p_values_are_sacrebleus_own(name: str, metric: type, make: object) -> None:
-    """With its seed and numbers of samples: not nearly, but the same."""
+def test_the_randomisation_is_sacrebleus_own(name: str, metric: type, make: object) -> None:
+    """With its seed and number of samples: not nearly, but the same. Its bootstrap's p-value is one-sided."""
     references, first, second = texts()
     systems = [("baseline", first), ("system", second)]
     segments = [make(lines, [[line] for line in references]) for lines in (first, second)]  # type: ignore[operator]
-    for kind, num_samples in (("bs", 300), ("ar", 400)):
-        _, theirs = PairedTest(systems, {name: metric()}, [references], test_type=kind, n_samples=num_samples)()
-        ((baseline, system),) = (scores for key, scores in theirs.items() if key != "System")
-        assert (baseline.score, system.score) == pytest.approx([one.value for one in segments])
-        bootstrap = paired_bootstrap(*segments, num_samples=num_samples)
-        ours = bootstrap.p_value if kind == "bs" else paired_randomisation(*segments, num_samples=num_samples)
-        assert ours == pytest.approx(system.p_value, abs=1e-12)
-        assert 0.005 < ours < 0.9  # neither end, where anything would agree
+    _, theirs = PairedTest(systems, {name: metric()}, [references], test_type="ar", n_samples=400)()
+    ((baseline, system),) = (scores for key, scores in theirs.items() if key != "System")
+    assert (baseline.score, system.score) == pytest.approx([one.value for one in segments])
+    ours = paired_randomisation(*segments, num_samples=400)
+    assert ours == pytest.approx(system.p_value, abs=1e-12)
+    assert 0.005 < ours < 0.9  # neither end, where anything would agree
+
+
+@pytest.mark.parametrize("num_samples", [100, 101, 250, 1000])
+def test_the_interval_holds_0_where_the_p_value_is_not_small_and_nowhere_else(num_samples: int) -> None:
+    """Both are two-sided: an interval with 0 in it beside a p-value of 0.025 would say two things."""
+    generator = np.random.default_rng(7)
+    p_values = []
+    for shift in np.linspace(-0.03, 0.03, 61):
+        base = generator.normal(-4.0, 1.0, 1000)
+        pair = perplexity_segments(base), perplexity_segments(base + generator.normal(shift, 0.3, 1000))
+        found = paired_bootstrap(*pair, num_samples=num_samples)
+        assert (found.p_value < 0.05) == (not found.low <= 0 <= found.high)
+        p_values.append(found.p_value)
+    assert min(p_values) < 0.05 < 0.3 < max(p_values) <= 1
+
+
+def test_a_bootstrap_under_no_difference_is_seldom_significant() -> None:
+    generator = np.random.default_rng(13)
+    found = 0
+    for _ in range(60):
+        base = generator.normal(-4.0, 1.0, 2000)
+        pair = [perplexity_segments(base + generator.normal(0, 0.3, 2000)) for _ in range(2)]
+        found += paired_bootstrap(*pair, num_samples=200).p_value < 0.05
+    assert found <= 9  # more has a probability of 0.1%
 
 
 def test_a_run_against_itself_is_no_difference() -> None:

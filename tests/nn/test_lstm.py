@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import pickle
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lstmdrop.nn.bidirectional import BidirectionalLSTM
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
@@ -231,6 +236,35 @@ def test_measuring_the_kernel_changes_neither_weights_nor_random_state() -> None
     assert torch.equal(torch.get_rng_state(), before)
     torch.testing.assert_close(lstm.state_dict(), weights, atol=0, rtol=0)
     assert all(parameter.grad is None for parameter in lstm.parameters())
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_the_kernel_is_measured_wherever_the_first_call_is(
+    mode: Callable[[], AbstractContextManager[None]], is_frozen: bool
+) -> None:
+    lstm = make("zaremba", dtype=torch.float32).train().requires_grad_(not is_frozen)
+    with mode():
+        outputs, _ = lstm(inputs(torch.float32))
+    assert outputs.isfinite().all()
+    assert lstm.kernel in ("onednn", "native")
+    outputs, _ = lstm(inputs(torch.float32).requires_grad_())
+    outputs.sum().backward()
+    assert all((parameter.grad is None) == is_frozen for parameter in lstm.parameters())
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+@pytest.mark.parametrize("kind", [RegularizedLSTM, BidirectionalLSTM])
+@pytest.mark.parametrize("rule", RULE_NAMES)
+def test_a_network_can_be_copied_and_pickled(kind: type[nn.Module], rule: RuleName, copied: Callable[..., Any]) -> None:
+    network = kind(SIZE, SIZE, LAYERS, make_regularizer(rule, 0.4))
+    for training in (True, False):
+        results = []
+        for each in (network, copied(network.train(training))):
+            torch.manual_seed(1)
+            results.append(each(inputs(torch.float32))[0])
+        torch.testing.assert_close(*results)
+    assert copied(network).regularizer.acts_in_evaluation == network.regularizer.acts_in_evaluation
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import torch
 
+from lstmdrop.commands.bench import bench
 from lstmdrop.commands.evaluate import evaluate
-from lstmdrop.commands.train import train
+from lstmdrop.commands.train import Finished, Started, train
+from lstmdrop.errors import ConfigError
+from lstmdrop.nn.kernel import Kernel
+from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from lstmdrop.training.events import Event, Stepped
+from lstmdrop.training.precision import usable_kernels
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +41,58 @@ def test_a_run_is_trained_and_scored_in_its_precision(
         torch.set_float32_matmul_precision("medium")
         torch.backends.cudnn.allow_tf32 = precision != "tf32"
         evaluate("lm", runs=[run], split="valid")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("kernel", get_args(Kernel))
+def test_a_kernel_by_name_trains_or_is_refused_in_one_line(
+    build_lm: Callable[..., Any], toy_corpus: Path, toy_settings: list[str], tmp_path: Path, precision: str, kernel: str
+) -> None:
+    """Whatever this machine has: on another one other kernels are refused."""
+    overrides = [f"training.kernel={kernel}", f"training.precision={precision}"]
+    task = build_lm(*overrides)
+    if kernel in usable_kernels(task.config.training, torch.device("cpu")):
+        with pytest.raises(Reached):
+            train("lm", size="tiny", data=str(toy_corpus), overrides=[*toy_settings, *overrides], out=tmp_path / "run",
+                  device="cpu", listener=stop_after(1))  # fmt: skip
+        return
+    way_out = r"\A[^\n]*training.kernel = '" + kernel + r"' cannot run[^\n]* --set training.kernel=auto or [^\n]*\Z"
+    with pytest.raises(ConfigError, match=way_out):
+        train("lm", size="tiny", overrides=overrides, out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ConfigError, match=way_out):
+        next(bench("lm", sizes=["tiny"], overrides=overrides, device="cpu"))
+
+
+def test_a_run_whose_kernel_cannot_run_here_goes_on_with_another_and_says_so_once(
+    toy_corpus: Path, toy_settings: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    last = tmp_path / "run" / "last.safetensors"
+
+    def go_on(step: int, *, resume: bool = True) -> dict[str, Any]:
+        with pytest.raises(Reached):
+            train("lm", size="tiny", data=str(toy_corpus), out=tmp_path / "run", device="cpu", resume=resume,
+                  overrides=[*toy_settings, "training.save_minutes=60"], listener=stop_after(step))  # fmt: skip
+        return dict(read_checkpoint(last).values)
+
+    values = go_on(1, resume=False)
+    elsewhere = dict.fromkeys(values["kernels"], "stack")  # as on a GPU
+    write_checkpoint(last, Checkpoint(read_checkpoint(last).tensors, {**values, "kernels": elsewhere}))
+    values = go_on(3)
+    assert values["step"] == 2, "the measured kernel is saved at once"
+    assert set(values["kernels"].values()) <= {"onednn", "native"}
+    go_on(4)
+    (said,) = [record.getMessage() for record in caplog.records if "kernel" in record.getMessage()]
+    assert "the kernel stack, which cannot run on this machine: it goes on with another" in said
+
+
+class Reached(Exception):  # noqa: N818 (no error)
+    pass
+
+
+def stop_after(step: int) -> Callable[[Event | Started | Finished], None]:
+    def listen(event: Event | Started | Finished) -> None:
+        if isinstance(event, Stepped) and event.step > step:
+            raise Reached
+
+    return listen

@@ -15,7 +15,13 @@ from lstmdrop.errors import UsageError
 def command(
     task: options.Task,
     runs: options.Runs = None,
-    data: options.Data = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A dataset's name, or the path of your own files: one in one piece is the split, whole.",
+            metavar="NAME|PATH",
+        ),
+    ] = None,
     split: Annotated[str | None, typer.Option(help="valid, test or train. Default: test.", metavar="SPLIT")] = None,
     out: Annotated[
         Path | None,
@@ -26,7 +32,9 @@ def command(
     overrides: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="One setting over the run's, say of decoding; may be repeated.", metavar="SECTION.FIELD=VALUE"
+            "--set",
+            help="One setting of decoding or scoring over the run's; may be repeated.",
+            metavar="SECTION.FIELD=VALUE",
         ),
     ] = None,
     tune_on: Annotated[

@@ -31,4 +31,17 @@ def _own_numbers(seed: int | None) -> int | None:
     return seed
 
 
-Seed = Annotated[int | None, typer.Option(help="Every random choice follows from it.", callback=_own_numbers)]
+Seed = Annotated[
+    int | None, typer.Option(help="Every random choice follows from it; 0 to 4294967295.", callback=_own_numbers)
+]
+
+
+def refuse_without_effect(*options: tuple[str, object, bool, str]) -> None:
+    """Check options of a verb: of each its name, what was given, whether that has an effect, and where it would.
+
+    Raises:
+        UsageError: one was given and has none.
+    """
+    for name, given, has_effect, where in options:
+        if given and not has_effect:
+            raise UsageError(f"{name} has an effect only {where}")

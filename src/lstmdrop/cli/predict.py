@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -14,13 +16,24 @@ import typer
 from typer.core import TyperGroup
 
 from lstmdrop.cli import options
-from lstmdrop.errors import UsageError
+from lstmdrop.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from lstmdrop.config import Section
+    from lstmdrop.plugin import TaskPlugin
 
 READ_AT_ONCE = 1 << 16
 """Bytes of standard input."""
+
+STANDARD_INPUT = "-"
+OF_A_NAME = re.compile(r"[/\\]|\.[^\W\d_]\w*$|^\S*$")
+"""An INPUT that is no file is taken for a sentence but where it has a slash, an ending like ``.txt`` or no blank."""
+
+
+INPUT_HELP = {
+    "files": "A file to work on; - is standard input. Without any, the names of files on standard input, a line each.",
+    "lines": "A text file to work on, line by line; - is standard input. Without any, standard input.",
+}
 
 
 class TaskGroup(TyperGroup):
@@ -39,7 +52,7 @@ class TaskGroup(TyperGroup):
         plugin = load_plugin(cmd_name)
         single = typer.Typer(rich_markup_mode=None, add_completion=False)
         single.command(cmd_name, help=inspect.getdoc(plugin.prediction), short_help=plugin.summary)(
-            _make_command(cmd_name, plugin.prediction)
+            _make_command(plugin)
         )
         return typer.main.get_command(single)
 
@@ -52,14 +65,15 @@ def group() -> None:
     """Use a trained model: sample, translate, transcribe, caption."""
 
 
-def _make_command(task: str, prediction: type[Section]) -> Any:
-    """A function with the common options and one for each field of ``prediction``."""
+def _make_command(plugin: TaskPlugin) -> Any:
+    """A function with the common options and one for each field of the task's prediction."""
+    prediction = plugin.prediction
 
     def command(
         *,
-        inputs: Annotated[
-            list[str] | None,
-            typer.Argument(help="What to work on; without any, the lines of standard input.", metavar="INPUT"),
+        inputs: Annotated[list[str] | None, typer.Argument(help=INPUT_HELP[plugin.inputs], metavar="INPUT")] = None,
+        texts: Annotated[
+            list[str] | None, typer.Option("--text", help="A text to work on; may be repeated.", metavar="TEXT")
         ] = None,
         runs: options.Runs = None,
         device: options.Device = "auto",
@@ -68,20 +82,70 @@ def _make_command(task: str, prediction: type[Section]) -> Any:
         **settings: Any,
     ) -> None:
         from lstmdrop.commands.predict import predict
-        from lstmdrop.config import resolve
+        from lstmdrop.config import require_effect, resolve
 
-        given = {name: value for name, value in settings.items() if value not in (None, [], ())}
+        given = {name: value for name, value in settings.items() if value is not False and value not in (None, [], ())}
         chosen = resolve(prediction, [given])
-        lines = inputs or _lines_of_standard_input()
-        for output in predict(task, runs=runs or (), inputs=lines, options=chosen, device=device, data_dir=data_dir):
+        require_effect(chosen, in_json=as_json)
+        where = plugin.inputs_where
+        if where is not None and (inputs or texts) and not where.holds(chosen):
+            raise UsageError(f"{(inputs or texts or [''])[0]!r}: INPUT and --text have an effect only {where.where}")
+        work = _inputs(plugin, inputs or [], texts or [])
+        for output in predict(
+            plugin.name, runs=runs or (), inputs=work, options=chosen, device=device, data_dir=data_dir
+        ):
             typer.echo(json.dumps(output, ensure_ascii=False) if as_json else output["text"])
 
-    signature = inspect.signature(command, eval_str=True)
-    inputs, runs, *common, _ = signature.parameters.values()
-    parameters = [inputs, runs, *_setting_parameters(prediction), *common]
+    signature = inspect.signature(command, locals=locals(), eval_str=True)
+    inputs, texts, runs, *common, _ = signature.parameters.values()
+    own = [inputs, texts] if plugin.inputs == "lines" else [inputs]
+    parameters = [*own, runs, *_setting_parameters(prediction), *common]
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def _inputs(plugin: TaskPlugin, names: Sequence[str], texts: Sequence[str]) -> Iterable[str]:
+    """What the task is given; all names are looked at before the work begins."""
+    from lstmdrop.config import whole_characters
+
+    if names.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input can be read once: give - once")
+    if names and texts:
+        raise UsageError("texts come from INPUT or from --text, not from both")
+    for text in texts:
+        try:
+            whole_characters(text)
+        except ValueError as error:
+            raise UsageError(f"--text {text!r}: {error}") from None
+    if texts or not names:
+        return texts or _lines_of_standard_input()
+    if plugin.inputs == "files":
+        return names
+    for name in names:
+        _require_text_file(plugin.name, name)
+    return (line for name in names for line in _lines(name))
+
+
+def _require_text_file(task: str, name: str) -> None:
+    if name and Path(name).is_dir():
+        raise DataError(f"{name} is a folder: name the text files in it")
+    if name != STANDARD_INPUT and not (name and Path(name).exists()) and OF_A_NAME.search(name):
+        say = f"lstmdrop predict {task} --text {shlex.quote(name)}"
+        raise DataError(f"{name or repr(name)}: no such file\nif it is a text in itself: {say}")
+
+
+def _lines(name: str) -> Iterator[str]:
+    """Of a file or of standard input; a sentence in place of a name is a line itself."""
+    from lstmdrop.data.lines import stream_lines
+
+    if name == STANDARD_INPUT:
+        yield from _lines_of_standard_input()
+    elif not Path(name).exists():
+        yield name
+    else:
+        with Path(name).open("rb") as stream:
+            yield from stream_lines(stream, name)
 
 
 def _lines_of_standard_input() -> Iterator[str]:
@@ -90,9 +154,10 @@ def _lines_of_standard_input() -> Iterator[str]:
 
     for number, raw in enumerate(_raw_lines(), 1):
         try:
-            yield raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise not_utf8("standard input", number, error) from None
+        yield line.removesuffix("\n").removesuffix("\r")
 
 
 def _raw_lines() -> Iterator[bytes]:

@@ -40,6 +40,15 @@ def command(
 
     if output_format not in FORMATS:
         raise UsageError(f"--format {output_format}: one of {', '.join(FORMATS)}")
+    is_page, is_shown = output_format == "html", output_format == "table" and output is None
+    options.refuse_without_effect(
+        ("--format", output_format != "table", into is None, "without --into"),
+        ("--output", output, into is None, "without --into"),
+        ("--curves", curves, is_shown and into is None, "where tables are shown: --format svg writes the curves"),
+        ("--no-data", no_data, is_page and into is None, "with --format html"),
+        ("--data-dir", data_dir, is_page and into is None, "with --format html"),
+        ("--no-paper", not paper, output_format != "svg" and into is None, "where the tables are written"),
+    )
     for directory in directories or ():
         if not directory.exists():
             raise DataError(f"{directory}: no such folder")

@@ -54,6 +54,10 @@ def command(
     """Train a model, score it as it goes and at the end, and write a run directory."""
     named = {"objective": objective, "data.pair": pair, "data.columns": columns}
     overrides = [*(f"{key}={value}" for key, value in named.items() if value is not None), *(overrides or ())]
+    options.refuse_without_effect(
+        ("--resume", resume, not dry_run, "without --dry-run, which trains nothing"),
+        ("--log", log != "none", not dry_run, "without --dry-run, which trains nothing"),
+    )
     if dry_run:
         _show_plan(task, (size, data, regularizer, seed, preset, overrides), device, data_dir)
     else:

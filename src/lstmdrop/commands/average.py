@@ -16,6 +16,7 @@ from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import UsageError
 from lstmdrop.layers import flatten
 from lstmdrop.metrics.score import Score
+from lstmdrop.report.run_files import read_summary
 from lstmdrop.run import Run
 
 
@@ -54,7 +55,9 @@ def average(
 def _result(members: Sequence[Run], scored_data: Sequence[str]) -> dict[str, Any]:
     """What the members were, as far as they are alike."""
     results = [run.result() for run in members]
-    if len({result["config_sha256"] for result in results}) < max(2, len(results)):
+    for run in members:
+        read_summary(run.directory)  # names what is not as a run writes it
+    if len({result.get("config_sha256") for result in results}) < max(2, len(results)):
         raise UsageError("--out takes the average of two or more --run, which differ at least in their seed")
     common = _common(results)
     return {

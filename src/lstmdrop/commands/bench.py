@@ -7,11 +7,19 @@ from dataclasses import dataclass
 
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.provenance import device_name
-from lstmdrop.commands.settings import resolve_config
+from lstmdrop.commands.settings import require_taken, resolve_config
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import as_list
-from lstmdrop.training.precision import set_switches
+from lstmdrop.training.precision import require_kernel, set_switches
 from lstmdrop.training.stopwatch import matrix_product_rate
+
+SETTINGS = (
+    "model", "regularizer", "objective", "seed", "data.tokens", "data.vocabulary_size", "data.target_vocabulary_size",
+    "features.num_filters", "features.deltas", "training.optimizer", "training.precision", "training.kernel",
+    "training.replay", "training.accumulate", "training.batch_size", "training.num_steps", "training.batch_tokens",
+    "training.batch_frames", "training.label_smoothing", "training.clip", "training.weight_decay", "training.rate",
+)  # fmt: skip
+"""What a training step on random numbers depends on: ``bench --set`` takes these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,11 @@ def bench(
         LstmdropError: a size, a setting or the device does not exist.
     """
     plugin = load_plugin(task)
+    require_taken(plugin, "bench", overrides, SETTINGS)
     chosen = choose_device(device)
     configs = [resolve_config(plugin, size, overrides=overrides) for size in as_list("sizes", sizes)]
+    for config in configs:
+        require_kernel(config.training, chosen)
     for config in configs:
         set_switches(config.training)
         rate = matrix_product_rate(chosen)

@@ -15,7 +15,7 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, colon, number = name.partition(":")
+    kind, colon, number = str(name).partition(":")
     known = _devices()
     if kind not in known or (colon and not (number.isdecimal() and int(number) < known[kind])):
         here = [kind if count == 1 else f"{kind}:{index}" for kind, count in known.items() for index in range(count)]
@@ -24,7 +24,6 @@ def choose_device(name: str) -> torch.device:
 
 
 def _devices() -> dict[str, int]:
-    """How many there are of each kind."""
-    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "xpu": torch.xpu.device_count()}
-    counts["mps"] = int(torch.backends.mps.is_available())
+    """How many there are of each kind; no other is tried: losses are summed in float64, say, which mps has not."""
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count()}
     return {kind: count for kind, count in counts.items() if count}

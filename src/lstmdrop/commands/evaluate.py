@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.settings import AnyPath, as_paths, naming_moved_data, resolve_config
-from lstmdrop.config import differences, setting_names
+from lstmdrop.commands.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
+from lstmdrop.config import differences, resolve
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
-from lstmdrop.layers import flatten, parse_override
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.run import Run
@@ -48,7 +47,7 @@ def evaluate(
     """
     chosen = _split(split)
     plugin = load_plugin(task)
-    _require_about_scoring(plugin, overrides)
+    require_taken(plugin, "eval", overrides, plugin.scoring_settings)
     members = open_runs(task, runs)
     _warn_of_own_data(plugin, members, data)
     with naming_moved_data(run.config()["data"]["name"] for run in members):
@@ -79,18 +78,17 @@ def tune(
     plugin = load_plugin(task)
     if plugin.tune is None:
         raise UsageError(f"{task} has no settings to tune")
-    _require_about_scoring(plugin, overrides)
+    given = require_taken(plugin, "eval", overrides, plugin.scoring_settings)
     splits = [_split(name) for name in (split, scored) if name is not None]
     models = list(load_tasks(plugin, open_runs(task, runs), device, data, data_dir, overrides, splits))
     found = plugin.tune(models, splits[0])
-    given = _overridden(overrides)
     for key, value in found.items():
         if given.get(key, value) != value:
             raise UsageError(f"--tune-on chooses {key}: leave it out of --set, or leave --tune-on out")
     return [f"{key}={value}" for key, value in found.items()]
 
 
-def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: str | None) -> None:
+def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: AnyPath | None) -> None:
     path = Path(data or "").expanduser().resolve()
     if path.is_file() and any(resolve_config(plugin, stored=run.config()).data.name == str(path) for run in runs):
         log.warning(
@@ -100,22 +98,13 @@ def _warn_of_own_data(plugin: TaskPlugin, runs: Sequence[Run], data: str | None)
         )
 
 
-def _overridden(overrides: Sequence[str]) -> dict[str, Any]:
-    return {key: value for text in overrides for key, value in flatten(parse_override(text)).items()}
-
-
-def _require_about_scoring(plugin: TaskPlugin, overrides: Sequence[str]) -> None:
-    """What a run was trained with stays as it is, or its number would be another model's."""
-    known = setting_names(plugin.config)
-    taken = [
-        name for name in known for place in plugin.scoring_settings if name == place or name.startswith(f"{place}.")
-    ]
-    for key in _overridden(overrides):
-        if key == "data.name":
-            raise ConfigError("--set data.name: other data is given with --data")
-        if key in known and key not in taken:
-            listed = f"eval {plugin.name} takes {', '.join(taken)}" if taken else f"eval {plugin.name} takes no setting"
-            raise ConfigError(f"--set {key}: that is as the run was trained\n{listed}")
+def _has_moved(run: Run, data: AnyPath) -> bool:
+    """Whether a file is the run's own, in another place: then its splits are those of the run."""
+    path, old = Path(data), Path(str(run.config()["data"]["name"]))
+    moved = path.is_file() and old.is_absolute() and old.name == path.name and not old.exists()
+    if moved:
+        log.warning("%s is taken for %s, moved: it is split as in training", path, old)
+    return moved
 
 
 def _split(name: str) -> Split:
@@ -155,7 +144,15 @@ def open_runs(task: str, directories: Sequence[AnyPath] | AnyPath) -> list[Run]:
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")
+        _require_settings(task, run)
     return runs
+
+
+def _require_settings(task: str, run: Run) -> None:
+    try:
+        resolve(load_plugin(task).config, [run.config()])
+    except ConfigError as error:
+        raise DataError(f"{run.directory}/config.json has been changed: {error}") from None
 
 
 def _require_different(directories: Sequence[Path]) -> None:
@@ -188,7 +185,9 @@ def load_tasks(
     """
     _warn_of_other_searches(plugin, runs, overrides)
     for run in runs:
-        yield _load_task(plugin, run, device, data, data_dir, overrides, scored if data is not None else ())
+        yield _load_task(
+            plugin, run, device, data, data_dir, overrides, () if data is None or _has_moved(run, data) else scored
+        )
 
 
 def _warn_of_other_searches(plugin: TaskPlugin, runs: Sequence[Run], overrides: Sequence[str]) -> None:

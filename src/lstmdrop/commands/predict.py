@@ -8,7 +8,7 @@ from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
 from lstmdrop.commands.settings import AnyPath
-from lstmdrop.config import Section, resolve
+from lstmdrop.config import Section, require_effect, resolve
 from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import as_list
 
@@ -30,10 +30,13 @@ def predict(
     Raises:
         UsageError: ``inputs`` is one string, not several.
         ConfigError: a setting is unknown or out of range.
+        UsageError: a setting has no effect beside the others.
         DataError: a run or its checkpoint is missing or damaged.
     """
     plugin = load_plugin(task)
-    inputs = map(str, as_list("inputs", inputs))
+    given = as_list("inputs", inputs)
+    lines = [str(one) for one in given] if isinstance(given, Sequence) else map(str, given)
     chosen = options or resolve(plugin.prediction, [settings])
+    require_effect(chosen)
     models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
-    yield from plugin.predict(models, inputs, chosen)
+    yield from plugin.predict(models, lines, chosen)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lstmdrop.config import TaskConfig, resolve
+from lstmdrop.config import TaskConfig, resolve, setting_names, without_effect
 from lstmdrop.data.registry import expanded
 from lstmdrop.discovery import find_preset
 from lstmdrop.errors import ConfigError, DataError, as_list
-from lstmdrop.layers import Layer, nest, parse_override, read_preset
+from lstmdrop.layers import Layer, flatten, nest, parse_override, read_preset
 from lstmdrop.plugin import TaskPlugin
 
 DEFAULT_SIZE = "small"
@@ -56,8 +56,37 @@ def resolve_config(
     }
     named = [nest(key, value) for key, value in options.items() if value is not None]
     config = resolve(plugin.config, [stored, from_file, *named, *overridden])
+    _require_effect(config, [*named, *overridden])
     name = _whole_path(config.data.name, [dataset.name for dataset in plugin.datasets])
     return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
+
+
+def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], places: Sequence[str]) -> dict[str, object]:
+    """What ``--set`` gives, by dotted key, if the verb takes it: ``places`` are settings, and sections of them.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    known = setting_names(plugin.config)
+    taken = [name for name in known if any(name == place or name.startswith(f"{place}.") for place in places)]
+    layers = map(parse_override, as_list("overrides", overrides))
+    given = {key: value for layer in layers for key, value in flatten(layer).items()}
+    for key in given:
+        if key in known and key not in taken:  # one that does not exist is told the nearest
+            hint = "; other data is given with --data" if key == "data.name" else ""
+            listed = ", ".join(taken) or "no setting"
+            raise ConfigError(f"--set {key}: {verb} {plugin.name} does not take it{hint}\nit takes {listed}")
+    return given
+
+
+def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:
+    """Refuse what was given and changes nothing; a default may be given anywhere."""
+    flat = {key for layer in given for key in flatten(layer)}
+    defaults = flatten(type(config)(task=config.task).model_dump())
+    values = flatten(config.model_dump())
+    for key, mark in without_effect(config, flat):
+        if values[key] != defaults[key]:
+            raise ConfigError(f"{key} = {values[key]} has an effect only {mark.where}")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from lstmdrop.run import DEFAULT_ROOT, Run, default_name
 from lstmdrop.task import Task
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
+from lstmdrop.training.precision import require_kernel
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.trainer import Trainer, require_same_data
 
@@ -147,9 +148,11 @@ def _require_alike(run: Run, plugin: TaskPlugin, config: TaskConfig) -> None:
         )
 
 
-def _require_named_data(directory: Path, data: str | None, preset: Path | None, overrides: Sequence[str]) -> None:
+def _require_named_data(
+    directory: Path, data: AnyPath | None, preset: AnyPath | None, overrides: Sequence[str]
+) -> None:
     """Where there is no run to go on with, the name may be wrong: no other data is trained on unasked."""
-    layers = [read_preset(preset)] if preset else []
+    layers = [read_preset(Path(preset))] if preset else []
     layers += map(parse_override, overrides)
     if data is None and not any("data.name" in flatten(layer) for layer in layers):
         runs = [str(path.parent) for path in directory.parent.glob("*/config.json")]
@@ -163,7 +166,10 @@ def _prepare(
     run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
 ) -> tuple[Task[Any], Trainer[Any]]:
     """The task and its trainer, at the point where the run stands."""
-    built = plugin.build(config, run.assets, choose_device(device), data_dir)
+    chosen = choose_device(device)
+    if not run.has_checkpoint():  # a run that goes on takes another kernel where its own cannot run
+        require_kernel(config.training, chosen)
+    built = plugin.build(config, run.assets, chosen, data_dir)
     trainer = Trainer(built, config)
     notes = _restore(run, trainer)
     if config != _stored(run, plugin):  # in what changes no result
@@ -184,12 +190,16 @@ def _restore(run: Run, trainer: Trainer[Any]) -> list[str]:
 
 def _is_past(entry: Mapping[str, Any], progress: Progress) -> bool:
     """Whether a log entry lies before the state: an epoch's scores come after its last step, at the same count."""
-    is_scored = entry["event"] != "evaluated" or entry["epoch"] < progress.epoch
-    return bool(entry["step"] <= progress.step and is_scored)
+    try:
+        is_scored = entry["event"] != "evaluated" or entry["epoch"] < progress.epoch
+        return bool(entry["step"] <= progress.step and is_scored)
+    except (KeyError, TypeError):  # no line of ours
+        return False
 
 
 def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Interruption) -> None:
     saved_seconds = trainer.progress.seconds
+    measures_at = trainer.progress.step + 1 if None in trainer.kernels().values() else None
     interruption.at_once = False
     for event in trainer.run():
         interruption.at_once = False
@@ -198,7 +208,7 @@ def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Inte
         listener(event)
         requested = interruption.requested
         # Once the kernel has been measured: another measurement might choose another one, which rounds in another way.
-        has_measured = trainer.progress.step == 1 and trainer.config.kernel == "auto"
+        has_measured = trainer.progress.step == measures_at
         due = has_measured or trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
         if requested or isinstance(event, Validating | Evaluated) or (isinstance(event, Stepped) and due):
             _save(run, trainer, event)

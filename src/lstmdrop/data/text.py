@@ -31,6 +31,8 @@ def read_lines(path: Path) -> Iterator[str]:
                 line = raw.decode(ENCODING if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise not_utf8(path, number, error) from None
+            if "\0" in line:
+                raise _not_text(path, number)
             yield line.removesuffix("\n").removesuffix("\r")
 
 
@@ -82,6 +84,12 @@ def not_utf8(name: Path | str, line: int, error: UnicodeDecodeError) -> DataErro
     return DataError(f"{name}:{line}: byte 0x{byte:02x} is not UTF-8; convert the file, with iconv for example")
 
 
+def _not_text(path: Path, line: int) -> DataError:
+    return DataError(
+        f"{path}:{line}: there is a zero byte: this is no text, or one in UTF-16; convert it: iconv -f UTF-16 -t UTF-8"
+    )
+
+
 def _decoded(path: Path) -> Iterator[str]:
     require_text(path)
     decoder = codecs.getincrementaldecoder(ENCODING)()
@@ -96,6 +104,8 @@ def _decoded(path: Path) -> Iterator[str]:
                 raise not_utf8(path, line, error) from None
             if not raw:
                 return
+            if "\0" in text:
+                raise _not_text(path, num_lines + text[: text.index("\0")].count("\n") + 1)
             num_lines += raw.count(b"\n")
             yield text
 

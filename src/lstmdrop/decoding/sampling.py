@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -13,6 +14,9 @@ from torch import Tensor
 StateT = TypeVar("StateT")
 NextLogits = Callable[[Tensor, StateT | None], tuple[Tensor, StateT]]
 """``(tokens of shape (time, batch), state) -> (logits of shape (batch, vocabulary), state)``."""
+
+COLDEST = 1e-30
+"""Here the likeliest token alone is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ def adjusted_logits(
     logits = logits.index_fill(
         -1, torch.tensor(list(options.banned), dtype=torch.long, device=logits.device), -torch.inf
     )
-    logits = (logits - logits.amax(-1, keepdim=True)) / options.temperature  # at most 0, so none overflows
+    # At most 0, so none overflows; and no colder than what single precision tells from 0.
+    logits = (logits - logits.amax(-1, keepdim=True)) / max(options.temperature, COLDEST)
     if options.top_k is not None and options.top_k < logits.shape[-1]:
         smallest_kept = logits.topk(options.top_k).values[..., -1:]
         logits = logits.masked_fill(logits < smallest_kept, -torch.inf)
@@ -52,16 +57,31 @@ def sample(
     prompt: Int[Tensor, "time batch"],
     length: int,
     options: SamplingOptions,
-    generator: torch.Generator,
+    seeds: Sequence[int],
 ) -> Int[Tensor, "length batch"]:
-    """Draw ``length`` tokens after each prompt; the draws follow ``generator`` (a CPU one) alone."""
+    """Draw ``length`` tokens after each prompt; what one column draws follows its own seed, whatever is beside it."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     tokens, state, drawn = prompt, None, []
     for _ in range(length):
         logits, state = next_logits(tokens, state)
-        probabilities = adjusted_logits(logits.float(), options).softmax(-1)
-        tokens = torch.multinomial(probabilities.cpu(), 1, generator=generator).T.to(prompt.device)
+        tokens = draw(logits, options, generators)[None]
         drawn.append(tokens)
     return torch.cat(drawn)
+
+
+def draw(
+    log_probs: Float[Tensor, "rows vocabulary"], options: SamplingOptions, generators: Sequence[torch.Generator]
+) -> Int[Tensor, " rows"]:
+    """A token for each row, by the inverse of the distribution function; each row has a CPU generator of its own."""
+    masses = adjusted_logits(log_probs.double(), options).softmax(-1).cumsum(-1)
+    uniform = torch.cat([torch.rand(1, dtype=torch.float64, generator=generator) for generator in generators])
+    heights = uniform.to(masses.device)[:, None] * masses[:, -1:]
+    return torch.searchsorted(masses, heights, right=True)[:, 0].clamp(max=masses.shape[1] - 1)
+
+
+def seed_of(*parts: int) -> int:
+    """A seed that belongs to these numbers alone, such as a user's seed and a sample's number."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint32)[0])
 
 
 def _keep_mass(logits: Tensor, mass: float) -> Tensor:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from lstmdrop.decoding.hypotheses import Hypothesis
-from lstmdrop.decoding.sampling import SamplingOptions, adjusted_logits
+from lstmdrop.decoding.sampling import SamplingOptions, draw
 from lstmdrop.decoding.step_model import StateT, StepModel
 
 
@@ -37,7 +37,7 @@ def sample_sequences(
     tokens = torch.full_like(max_lengths, bos)
     while live:
         log_probs, attention, state = model.step(tokens, state)
-        tokens = _draw(log_probs, options, [row.generator for row in live])
+        tokens = draw(log_probs, options, [row.generator for row in live])
         taken = log_probs.gather(1, tokens[:, None])[:, 0].tolist()
         for number, (row, token) in enumerate(zip(live, tokens.tolist(), strict=True)):
             row.take(token, taken[number], None if attention is None else attention[number], eos)
@@ -77,13 +77,3 @@ class _Row:
     def hypothesis(self, source_length: int | None) -> Hypothesis:
         attention = torch.stack(self.attention)[:, :source_length] if self.attention else None
         return Hypothesis(tuple(self.tokens), self.log_prob, self.log_prob, self.finished, attention)
-
-
-def _draw(
-    log_probs: Float[Tensor, "rows vocabulary"], options: SamplingOptions, generators: Sequence[torch.Generator]
-) -> Int[Tensor, " rows"]:
-    """By the inverse of the distribution function, one uniform number a row."""
-    masses = adjusted_logits(log_probs.double(), options).softmax(-1).cumsum(-1)
-    uniform = torch.cat([torch.rand(1, dtype=torch.float64, generator=generator) for generator in generators])
-    heights = uniform.to(masses.device)[:, None] * masses[:, -1:]
-    return torch.searchsorted(masses, heights, right=True)[:, 0].clamp(max=masses.shape[1] - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ Statistics = npt.NDArray[np.float64]
 
 SEED = 12345
 """sacreBLEU's, so that the same samples give the same p-values."""
+LEVEL = 0.05
+"""Of the p-values and intervals: 95% of the samples lie within."""
 _CHUNK = 500
 
 
@@ -38,13 +41,15 @@ class Bootstrap:
     high: float
     """The 95% confidence interval of second minus first."""
     p_value: float
+    """Two-sided: under 0.05 where the interval does not hold 0, and nowhere else."""
 
 
 def paired_bootstrap(first: Segments, second: Segments, num_samples: int = 1000, seed: int = SEED) -> Bootstrap:
     """The difference ``second`` minus ``first`` on resampled test sets; both see the same segments.
 
-    Source: Koehn 2004; the p-value as in sacreBLEU and multeval (the centred size of the difference), but for samples
-    that tie with the observed one: they count, or runs that hardly differ would differ significantly.
+    Source: Koehn 2004; Efron & Tibshirani 1993, chapters 13 and 15. The p-value is twice the share of the samples on
+    the rarer side of 0, those at 0 on both sides, and 1 added so that it is never 0; the interval leaves out as many
+    samples on each side as such a p-value of under 0.05 allows, so that both say the same.
 
     Raises:
         ValueError: they are not made of the same number of segments.
@@ -53,9 +58,12 @@ def paired_bootstrap(first: Segments, second: Segments, num_samples: int = 1000,
     chosen = np.random.default_rng(seed).choice(num_segments, size=(num_samples, num_segments), replace=True)
     counts = np.stack([np.bincount(row, minlength=num_segments) for row in chosen]).astype(np.float64)
     differences = _scores(second, counts @ second.statistics) - _scores(first, counts @ first.statistics)
-    sizes = np.abs(differences)
-    low, high = np.percentile(differences, [2.5, 97.5])
-    return Bootstrap(float(low), float(high), _p_value(sizes - sizes.mean(), abs(second.value - first.value)))
+    differences[np.abs(differences) < _tolerance(second.value - first.value)] = 0.0
+    rarer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    p_value = min(1.0, 2 * (rarer + 1) / (num_samples + 1))
+    num_left_out = max(0, math.ceil(LEVEL / 2 * (num_samples + 1)) - 2)
+    ordered = np.sort(differences)
+    return Bootstrap(float(ordered[num_left_out]), float(ordered[-1 - num_left_out]), p_value)
 
 
 def paired_randomisation(first: Segments, second: Segments, num_samples: int = 10000, seed: int = SEED) -> float:
@@ -90,5 +98,9 @@ def _scores(segments: Segments, sums: Statistics) -> Statistics:
 
 def _p_value(sizes: Statistics, observed: float) -> float:
     """The share that is as large as what was observed, 1 added on both sides so that it is never 0 (Noreen 1989)."""
-    tolerance = 1e-9 * max(1.0, abs(observed))  # sums of fractions are exact to rounding only
-    return float((np.sum(sizes >= observed - tolerance) + 1) / (len(sizes) + 1))
+    return float((np.sum(sizes >= observed - _tolerance(observed)) + 1) / (len(sizes) + 1))
+
+
+def _tolerance(observed: float) -> float:
+    """Sums of fractions are exact to rounding only."""
+    return 1e-9 * max(1.0, abs(observed))

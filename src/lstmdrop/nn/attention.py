@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from lstmdrop.nn.shapes import require_alike, require_lengths, require_shape, require_sizes
 from lstmdrop.nn.shared_factor import SharedFactor
 
 
@@ -33,9 +34,17 @@ class Memory(NamedTuple):
 
 
 class MemoryReader:
-    """Looks at one memory, time and again."""
+    """Looks at one memory, time and again.
+
+    Raises:
+        ValueError: its parts do not fit each other, or a query does not fit them.
+    """
 
     def __init__(self, memory: Memory) -> None:
+        batch_size, num_positions, size = memory.keys.shape
+        require_shape("the memory's values", memory.values, (batch_size, num_positions, "features"))
+        require_shape("the memory's is_real", memory.is_real, (batch_size, num_positions))
+        self._query_shape = (batch_size * memory.num_readers, size)
         self._keys, self._values = SharedFactor(memory.keys.mT), SharedFactor(memory.values)
         self._is_padding = ~memory.is_real[:, None]
         self._num_readers = memory.num_readers
@@ -43,14 +52,8 @@ class MemoryReader:
     def __call__(
         self, query: Float[Tensor, "rows query"]
     ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows positions"]]:
-        """The mean of the memory that the query sees, and the weights of that mean; both for each row.
-
-        Raises:
-            ValueError: the query has more or fewer rows than look at the memory.
-        """
-        readers = len(self._is_padding) * self._num_readers
-        if not torch.compiler.is_exporting() and len(query) != readers:  # there the sizes are symbols
-            raise ValueError(f"a query of {len(query)} rows looks at a memory for {readers} rows")
+        """The mean of the memory that the query sees, and the weights of that mean; both for each row."""
+        require_shape("query", query, self._query_shape)
         scores = self._keys(query.view(-1, self._num_readers, query.shape[1]))
         weights = scores.masked_fill(self._is_padding, -torch.inf).softmax(-1)
         return self._values(weights).flatten(0, 1), weights.flatten(0, 1)
@@ -65,6 +68,7 @@ class LuongAttention(nn.Module):
 
     def __init__(self, query_size: int, memory_size: int) -> None:
         super().__init__()
+        require_sizes(query_size=query_size, memory_size=memory_size)
         self.key = nn.Linear(memory_size, query_size, bias=False)
         self.scale = query_size**-0.5
 
@@ -74,11 +78,12 @@ class LuongAttention(nn.Module):
         """What a `MemoryReader` looks at; the products that do not depend on the query are made here, once.
 
         Raises:
-            ValueError: there is not one length a row.
+            ValueError: the values are not those of a memory of this size, or the lengths not theirs.
         """
+        require_shape("values", values, ("batch", "positions", self.key.in_features))
+        require_alike("values", values, self.key.weight)
         batch_size, num_positions, _ = values.shape
-        if lengths is not None and lengths.shape != (batch_size,):
-            raise ValueError(f"lengths of shape {tuple(lengths.shape)} do not fit a memory of {batch_size} rows")
         positions = torch.arange(num_positions, device=values.device)
         ends = torch.full((batch_size,), num_positions) if lengths is None else lengths
+        require_lengths(ends, num_positions, batch_size)
         return Memory(values, self.scale * self.key(values), positions < ends.to(values.device)[:, None])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer, unchanged
+from lstmdrop.nn.shapes import require_sizes
 from lstmdrop.nn.spans import read_backwards
 
 
@@ -18,12 +19,14 @@ class BidirectionalLSTM(nn.Module):
     """Each layer reads the one below forwards and backwards and hands on both (Graves & Schmidhuber 2005).
 
     The dropout rule acts as in `RegularizedLSTM`: one mask between two layers, whichever direction reads it.
+
+    Raises:
+        ValueError: a size is less than 1.
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int, regularizer: Regularizer) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"an LSTM needs at least one layer, not {num_layers}")
+        require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         sizes = [input_size] + [2 * hidden_size] * (num_layers - 1)
         within = dataclasses.replace(regularizer, between=unchanged)
         self.ahead = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
@@ -38,7 +41,7 @@ class BidirectionalLSTM(nn.Module):
         With ``lengths`` each row is read backwards from its own end, and what it was padded with changes nothing.
 
         Raises:
-            ValueError: the inputs or the lengths have another shape than the network or each other.
+            ValueError: as `RegularizedLSTM.forward`.
         """
         finals = []
         for ahead, back in zip(self.ahead, self.back, strict=True):
@@ -59,7 +62,7 @@ class BidirectionalLSTM(nn.Module):
         quicker than `forward` where every row has another length.
 
         Raises:
-            ValueError: the inputs or the lengths have another shape than the network or each other.
+            ValueError: as `RegularizedLSTM.forward`.
         """
         for ahead, back in zip(self.ahead, self.back, strict=True):
             inputs = self._between(inputs)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lstmdrop.nn.linear import linear
+from lstmdrop.nn.shapes import require_shape
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -70,7 +71,11 @@ def smoothed_cross_entropy(
     """The loss under smoothed labels (Szegedy et al. 2016, section 7), and the plain one, which has no gradient.
 
     A label keeps ``1 - smoothing`` of its probability; the rest is spread evenly over the whole vocabulary.
+
+    Raises:
+        ValueError: the shapes do not fit.
     """
+    require_shape("targets", targets, features.shape[:1])
     dtype = features.dtype
     losses: tuple[Tensor, Tensor] = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
         features, weight.to(dtype), bias.to(dtype), targets, smoothing
@@ -86,7 +91,12 @@ def target_log_probs(
     targets: Int[Tensor, " items"],
     chunk_size: int = 1024,
 ) -> Float[Tensor, " items"]:
-    """Log-probability of each target, in nats; at most ``chunk_size`` rows of logits exist at a time."""
+    """Log-probability of each target, in nats; at most ``chunk_size`` rows of logits exist at a time.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    require_shape("targets", targets, features.shape[:1])
     parts = []
     for feature, target in zip(torch.split(features, chunk_size), torch.split(targets, chunk_size), strict=True):
         logits = linear(feature, weight, bias).to(_loss_dtype(feature))

@@ -15,6 +15,7 @@ from lstmdrop.nn.linear import linear
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.shapes import require_shape
 from lstmdrop.nn.shared_factor import SharedFactor
 
 PADDING = -1
@@ -58,7 +59,12 @@ class WordEmbedding(nn.Embedding):
         self.scale = 1.0
 
     def tie(self, softmax: nn.Linear) -> None:
-        """Make one matrix of both."""
+        """Make one matrix of both.
+
+        Raises:
+            ValueError: they differ in shape.
+        """
+        require_shape("the softmax's matrix", softmax.weight, self.weight.shape)
         softmax.weight = self.weight
         self.scale = math.sqrt(self.embedding_dim)
 
@@ -71,10 +77,15 @@ class PlainDecoder(nn.Module):
     """An LSTM language model that starts from a given state (Sutskever, Vinyals & Le 2014; Vinyals et al. 2015).
 
     ``tied``: the softmax's matrix is the embedding's, which then have one size.
+
+    Raises:
+        ValueError: the sizes do not fit each other.
     """
 
     def __init__(self, vocabulary_size: int, embedding_size: int, lstm: RegularizedLSTM, *, tied: bool = False) -> None:
         super().__init__()
+        if lstm.input_size != embedding_size:
+            raise ValueError(f"embeddings of size {embedding_size} for an LSTM that reads {lstm.input_size} features")
         self.embedding = WordEmbedding(vocabulary_size, embedding_size)
         self.lstm = lstm
         self.softmax = nn.Linear(lstm.hidden_size, vocabulary_size)
@@ -156,6 +167,7 @@ class AttentionDecoder(nn.Module):
         require_shape("inputs", inputs, ("time", "batch"))
         unrolled = self.lstm.unrolled(*inputs.shape)
         lstm, feed, memory = state
+        require_shape("feed", feed, (inputs.shape[1], self.lstm.hidden_size))
         read, combine = MemoryReader(memory), SharedFactor(self.combine.weight.t())
         gate = None if self.gate is None else _Gate(self.gate)
         weights = feed.new_empty(0)
@@ -184,7 +196,12 @@ def decoder_loss(
     decoder: Decoder[StateT], inputs: Int[Tensor, "time batch"], targets: Int[Tensor, "time batch"], state: StateT,
     smoothing: float,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:  # fmt: skip
-    """The summed loss under smoothed labels, and the plain one; targets that are `PADDING` add nothing."""
+    """The summed loss under smoothed labels, and the plain one; targets that are `PADDING` add nothing.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    require_shape("targets", targets, inputs.shape)
     features, _ = decoder.features(inputs, state)
     is_real = targets != PADDING
     softmax = decoder.softmax
@@ -195,7 +212,12 @@ def decoder_loss(
 def decoder_log_probs(
     decoder: Decoder[StateT], inputs: Int[Tensor, "time batch"], targets: Int[Tensor, "time batch"], state: StateT
 ) -> Float[Tensor, "time batch"]:
-    """Log-probability of each target in nats; zero where it is `PADDING`."""
+    """Log-probability of each target in nats; zero where it is `PADDING`.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    require_shape("targets", targets, inputs.shape)
     features, _ = decoder.features(inputs, state)
     is_real = targets != PADDING
     softmax = decoder.softmax

@@ -16,44 +16,42 @@ Kernel = Literal["onednn", "native", "layers", "stack"]
 """On a CPU one of the first two runs each layer; on a GPU each layer has its call, or the whole stack has one."""
 
 
+def kernels_on(device: str) -> tuple[Kernel, ...]:
+    """The kernels that can run on a type of device, in the number format of the present autocast; oneDNN's first."""
+    if device == "cpu":
+        return ("onednn", "native") if _onednn_can_run() else ("native",)
+    return ("layers", "stack") if device == "cuda" else ("layers",)
+
+
 @contextmanager
 def running_on(kernel: Kernel) -> Iterator[None]:
-    """Let CPU layers inside the block run on oneDNN, or on the native kernel; a GPU is not concerned."""
+    """Let CPU layers inside the block run on oneDNN where it can, or on the native kernel; a GPU is not concerned."""
     before = torch._C._get_mkldnn_enabled()
-    torch._C._set_mkldnn_enabled(before and kernel != "native")
+    torch._C._set_mkldnn_enabled(kernel != "native" and _onednn_can_run())
     try:
         yield
     finally:
         torch._C._set_mkldnn_enabled(before)
 
 
-@cache
-def can_run(kernel: Kernel, dtype: torch.dtype) -> bool:
-    """Whether this machine's CPU can train an LSTM on a kernel under autocast to ``dtype``; oneDNN's is tried.
+def _onednn_can_run() -> bool:
+    is_cast = torch.is_autocast_enabled("cpu")
+    return torch._C._get_mkldnn_enabled() and _onednn_takes(torch.get_autocast_dtype("cpu") if is_cast else None)
 
-    oneDNN has no bfloat16 LSTM for processors without AVX-512; the native kernel computes everywhere. Without autocast
-    PyTorch itself looks for one that can.
-    """
-    if kernel == "native":
-        return True
+
+@cache
+def _onednn_takes(dtype: torch.dtype | None) -> bool:
+    """Whether oneDNN has an LSTM for what autocast makes of float32: for bfloat16 only where there is AVX-512."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return kernel != "onednn"
-    if dtype not in (torch.bfloat16, torch.float16):
-        return True
-    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]), running_on(kernel):
-        layer = torch.nn.LSTM(8, 8)
+        return False
+    with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        layer, inputs = torch.nn.LSTM(1, 1), torch.zeros(1, 1, 1)
         try:
-            with torch.autocast("cpu", dtype):
-                outputs, _ = layer(torch.ones(2, 2, 8))
-            outputs.sum().backward()
+            with torch.autocast("cpu", dtype, enabled=dtype is not None):
+                layer(inputs)[0].sum().backward()
         except RuntimeError:
             return False
     return True
-
-
-def autocast_format() -> torch.dtype:
-    """The number format to which autocast rounds on a CPU now; float32 where it is off."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
 
 
 def fastest_kernel(runs: Mapping[Kernel, Callable[[], Tensor]], repeats: int = 3) -> Kernel:
@@ -63,7 +61,7 @@ def fastest_kernel(runs: Mapping[Kernel, Callable[[], Tensor]], repeats: int = 3
 
 def _seconds(kernel: Kernel, run: Callable[[], Tensor], repeats: int) -> float:
     durations = []
-    with torch.inference_mode(False), torch.enable_grad(), running_on(kernel):
+    with running_on(kernel), torch.inference_mode(mode=False), torch.enable_grad():
         for _ in range(repeats + 1):
             start = time.perf_counter()
             output = run()

@@ -11,19 +11,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lstmdrop.nn.kernel import Kernel, autocast_format, can_run, fastest_kernel, running_on
-from lstmdrop.nn.recurrence import (
-    SILENT,
-    LayerWeights,
-    LSTMState,
-    Noise,
-    fused,
-    fused_stack,
-    require_state,
-    scan,
-)
+from lstmdrop.nn.kernel import Kernel, fastest_kernel, kernels_on, running_on
+from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, fused_stack, scan
 from lstmdrop.nn.rules import Regularizer
-from lstmdrop.nn.spans import WHOLE, Span, require_lengths, spans
+from lstmdrop.nn.shapes import require_alike, require_lengths, require_shape, require_sizes
+from lstmdrop.nn.spans import WHOLE, Span, spans
 from lstmdrop.nn.unrolled import Unrolled, UnrolledLayer
 
 
@@ -36,20 +28,15 @@ class RegularizedLSTM(nn.Module):
     ``kernel`` is the fused kernel of training, measured on the first training batch unless it is set.
 
     Raises:
-        ValueError: a size or the number of layers is below 1.
+        ValueError: a size is less than 1.
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int, regularizer: Regularizer) -> None:
         super().__init__()
-        if min(input_size, hidden_size, num_layers) < 1:
-            raise ValueError(
-                f"an LSTM needs at least one feature, one unit and one layer, not {input_size}, {hidden_size} and "
-                f"{num_layers}"
-            )
-        self.input_size = input_size
+        require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes)
-        self.hidden_size = hidden_size
+        self.input_size, self.hidden_size = input_size, hidden_size
         self.regularizer = regularizer
         self.kernel: Kernel | None = None
 
@@ -76,18 +63,17 @@ class RegularizedLSTM(nn.Module):
         after its own last step, and what it was padded with changes nothing.
 
         Raises:
-            ValueError: the inputs, the state or the lengths have another shape than the network or each other.
+            ValueError: the shape, number format or device of what is given is another than this network takes.
         """
-        if not torch.compiler.is_exporting():  # there the sizes are symbols
-            self._require_fitting(inputs, state)
-        state = self.initial_state(inputs.shape[1]) if state is None else state
+        state = self._checked(inputs, state)
         if lengths is None:
             return self._run(inputs, state, WHOLE)
+        lengths = lengths.cpu()
         require_lengths(lengths, *inputs.shape[:2])
-        falling = lengths.cpu().argsort(descending=True, stable=True)
+        falling = lengths.argsort(descending=True, stable=True)
         order, back = falling.to(inputs.device), falling.argsort().to(inputs.device)
         state = LSTMState(*(part[:, order] for part in state))
-        outputs, final = self._run(inputs[:, order], state, spans(lengths.cpu()[falling]))
+        outputs, final = self._run(inputs[:, order], state, spans(lengths[falling]))
         outputs = F.pad(outputs[:, back], (0, 0, 0, 0, 0, len(inputs) - len(outputs)))
         return outputs, LSTMState(*(part[:, back] for part in final))
 
@@ -95,24 +81,31 @@ class RegularizedLSTM(nn.Module):
         """A pass of so many steps to be taken one by one, its dropout masks drawn now.
 
         Raises:
-            ValueError: there is no step or no row.
+            ValueError: there is no step, or no row.
         """
-        if min(num_steps, batch_size) < 1:
-            raise ValueError(f"a pass needs at least one step and one row, not {num_steps} and {batch_size}")
+        require_sizes(num_steps=num_steps, batch_size=batch_size)
         weights = self._weights()
         sizes = [layer.input.shape[1] for layer in weights] + [self.hidden_size]
         masks = [self._mask((num_steps, batch_size, size)) for size in sizes]
         noises = [self._noise(num_steps, batch_size, layer).steps(num_steps) for layer in weights]
         layers = [UnrolledLayer(self._drop_weights(layer), noise) for layer, noise in zip(weights, noises, strict=True)]
-        return Unrolled(layers, masks, (batch_size, self.input_size), (len(layers), batch_size, self.hidden_size))
+        state_shape = (len(layers), batch_size, self.hidden_size)
+        return Unrolled(layers, masks, (batch_size, self.input_size), state_shape)
 
-    def _require_fitting(self, inputs: Tensor, state: LSTMState | None) -> None:
-        if inputs.dim() != 3 or inputs.shape[2] != self.input_size or min(inputs.shape[:2]) < 1:
-            raise ValueError(
-                f"inputs of shape {tuple(inputs.shape)} do not fit this LSTM: it reads (time, batch, {self.input_size})"
-            )
-        if state is not None:
-            require_state(state, (len(self.layers), inputs.shape[1], self.hidden_size))
+    def _checked(self, inputs: Tensor, state: LSTMState | None) -> LSTMState:
+        weight = self._weights()[0].input
+        require_shape("inputs", inputs, ("time", "batch", self.input_size))
+        require_alike("inputs", inputs, weight)
+        num_steps, batch_size, _ = inputs.shape
+        if not num_steps:
+            raise ValueError(f"inputs have no step: their shape is {tuple(inputs.shape)}")
+        if state is None:
+            return self.initial_state(batch_size)
+        hidden, cell = state
+        for part in (hidden, cell):
+            require_shape("state", part, (len(self.layers), batch_size, self.hidden_size))
+            require_alike("state", part, weight)
+        return LSTMState(hidden, cell)
 
     def _run(self, inputs: Tensor, state: LSTMState, parts: Sequence[Span]) -> tuple[Tensor, LSTMState]:
         if self._takes_one_call(inputs, parts):
@@ -130,7 +123,8 @@ class RegularizedLSTM(nn.Module):
 
     def _run_stack(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         dropout = self.regularizer.library_rate or 0.0
-        outputs, final = fused_stack(self._weights(), self._between(inputs), state, dropout)
+        with running_on("stack"):
+            outputs, final = fused_stack(self._weights(), self._between(inputs), state, dropout)
         return self._between(outputs), final
 
     def _run_layer(
@@ -181,29 +175,29 @@ class RegularizedLSTM(nn.Module):
 
     def _kernel_for(self, inputs: Tensor) -> Kernel:
         if not self.training:  # fixed, so that a score never depends on a measurement
-            is_cpu = inputs.device.type == "cpu"
-            return "native" if is_cpu and not can_run("onednn", autocast_format()) else "onednn"
+            return kernels_on(inputs.device.type)[0]
         if self.kernel is None:
             self.kernel = self._measured_kernel(inputs)
         return self.kernel
 
     def _measured_kernel(self, inputs: Tensor) -> Kernel:
         if inputs.device.type == "cpu":
-            layer, dtype = self._copies()[-1:], autocast_format()
-            kernels: tuple[Kernel, ...] = ("onednn", "native")
-            runs = {kernel: partial(_run_layers, layer, inputs) for kernel in kernels if can_run(kernel, dtype)}
-            return fastest_kernel(runs)
+            layer, kernels = self._copies()[-1:], kernels_on("cpu")
+            return fastest_kernel({kernel: partial(_run_layers, layer, inputs) for kernel in kernels})
         if inputs.device.type == "cuda" and self.regularizer.library_rate is not None and len(self.layers) > 1:
-            calls: dict[Kernel, Callable[[], Tensor]] = {
+            runs: dict[Kernel, Callable[[], Tensor]] = {
                 "layers": partial(_run_layers, self._copies(), inputs),
                 "stack": partial(_run_one_call, self._copies(), inputs),
             }
-            return fastest_kernel(calls)
+            return fastest_kernel(runs)
         return "layers"
 
     def _copies(self) -> list[LayerWeights]:
-        """Weights to measure with, laid out as the real ones, on which no gradient is to be left."""
-        with torch.inference_mode(False):
+        """Weights to measure with, laid out as the real ones, on which no gradient is to be left.
+
+        They have one also where the real ones are frozen or in inference mode: it is training that is measured.
+        """
+        with torch.inference_mode(mode=False):
             copies = [copy.deepcopy(layer).requires_grad_() for layer in self.layers]
         for layer in copies:
             assert isinstance(layer, nn.LSTM)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from lstmdrop.nn.shapes import require_shape
 from lstmdrop.nn.shared_factor import SharedFactor
 
 
@@ -20,18 +21,6 @@ class LSTMState(NamedTuple):
 
     hidden: Tensor
     cell: Tensor
-
-
-def require_state(state: LSTMState, shape: tuple[int, int, int]) -> None:
-    """Refuse a state of another shape: a kernel would read past its end, a scan would repeat it.
-
-    Raises:
-        ValueError: the hidden or the cell state is not of ``shape``, ``(layers, batch, hidden)``.
-    """
-    hidden, cell = state
-    if hidden.shape != shape or cell.shape != shape:
-        found = " and ".join(str(tuple(part.shape)) for part in state)
-        raise ValueError(f"a state of shapes {found} does not fit; (layers, batch, hidden) is {tuple(shape)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +69,11 @@ class LayerWeights(NamedTuple):
 def fused(
     weights: LayerWeights, inputs: Float[Tensor, "time batch features"], state: LSTMState, *, training: bool
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
-    """Run a layer on cuDNN, oneDNN or the native kernel; ``training`` keeps what the backward pass needs."""
+    """Run a layer on cuDNN, oneDNN or the native kernel; ``training`` keeps what the backward pass needs.
+
+    Raises:
+        ValueError: a shape does not fit the weights.
+    """
     if torch.compiler.is_exporting():
         return _operator(weights, inputs, state)
     start = LSTMState(state.hidden[None], state.cell[None])
@@ -91,7 +84,11 @@ def fused(
 def fused_stack(
     weights: Sequence[LayerWeights], inputs: Float[Tensor, "time batch features"], state: LSTMState, dropout: float
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
-    """Run all layers in one call, in training, dropping entries between them with fresh masks at every step."""
+    """Run all layers in one call, in training, dropping entries between them with fresh masks at every step.
+
+    Raises:
+        ValueError: a shape does not fit the weights.
+    """
     flat = [weight for layer in weights for weight in layer]
     return _library_lstm(flat, inputs, state, len(weights), dropout, training=True)
 
@@ -106,6 +103,7 @@ def _operator(weights: LayerWeights, inputs: Tensor, state: LSTMState) -> tuple[
 def _library_lstm(
     weights: list[Tensor], inputs: Tensor, state: LSTMState, num_layers: int, dropout: float, training: bool
 ) -> tuple[Tensor, LSTMState]:
+    _require_fit(weights, inputs, state, (num_layers,))
     if inputs.device.type == "cuda":
         return _cudnn_lstm(weights, inputs, state, num_layers, dropout, training)
     start = (state.hidden.contiguous(), state.cell.contiguous())
@@ -138,7 +136,12 @@ def _cudnn_lstm(
 def scan(
     weights: LayerWeights, inputs: Float[Tensor, "time batch features"], state: LSTMState, noise: Noise
 ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
-    """Run a layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once."""
+    """Run a layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once.
+
+    Raises:
+        ValueError: a shape does not fit the weights.
+    """
+    _require_fit(weights, inputs, state, ())
     products = F.linear(inputs, weights.input, weights.input_bias + weights.recurrent_bias)
     recurrent = SharedFactor(weights.recurrent.t())
     outputs = []
@@ -157,6 +160,12 @@ def cell(product: Float[Tensor, "batch gates"], recurrent: SharedFactor, state: 
     new_c = f.sigmoid() * c + i.sigmoid() * candidate
     new_h = o.sigmoid() * new_c.tanh()
     return LSTMState(_zoned(h, new_h, noise.zone_hidden), _zoned(c, new_c, noise.zone_cell))
+
+
+def _require_fit(weights: Sequence[Tensor], inputs: Tensor, state: LSTMState, layers: tuple[int, ...]) -> None:
+    require_shape("inputs", inputs, ("time", "batch", weights[0].shape[1]))
+    for part in state:
+        require_shape("state", part, (*layers, inputs.shape[1], weights[1].shape[1]))
 
 
 def _part(mask: Tensor, steps: slice, rows: slice) -> Tensor:

@@ -1,7 +1,7 @@
 """The dropout rules: where an LSTM is noisy in training.
 
 Each rule is a function of two rates: ``dropout`` for the non-recurrent connections, ``recurrent`` for the
-path through time. It returns a `Regularizer`, three small functions that the LSTM calls.
+path through time. It returns a `Regularizer`, four small functions that the LSTM calls.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from lstmdrop.nn.shapes import require_lengths
+
 
 class Span(NamedTuple):
     """Some steps, and the rows that have not ended before them."""
@@ -36,34 +38,17 @@ def spans(lengths: Int[Tensor, " batch"]) -> list[Span]:
     return pieces
 
 
-def require_lengths(lengths: Tensor, num_steps: int, batch_size: int) -> None:
-    """Refuse lengths that are not those of a batch.
-
-    Raises:
-        ValueError: there is not one whole number a row, from 1 to ``num_steps``.
-    """
-    if lengths.shape != (batch_size,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
-        raise ValueError(
-            f"lengths of shape {tuple(lengths.shape)} and type {lengths.dtype} do not fit; a whole number for each of "
-            f"{batch_size} rows does"
-        )
-    shortest, longest = (int(end) for end in torch.aminmax(lengths))
-    if shortest < 1 or longest > num_steps:
-        raise ValueError(f"lengths from {shortest} to {longest} do not fit; they go from 1 to {num_steps}, the steps")
-
-
 def read_backwards(
     rows: Shaped[Tensor, "time batch *features"], lengths: Int[Tensor, " batch"] | None = None
 ) -> Shaped[Tensor, "time batch *features"]:
     """Each row from its own end to its start, its padding left where it is; its own inverse.
 
     Raises:
-        ValueError: there is not one length a row.
+        ValueError: the lengths are not those of these rows.
     """
     num_steps, batch_size = rows.shape[:2]
-    if lengths is not None and lengths.shape != (batch_size,):
-        raise ValueError(f"lengths of shape {tuple(lengths.shape)} do not fit a batch of {batch_size} rows")
     ends = torch.full((batch_size,), num_steps) if lengths is None else lengths
+    require_lengths(ends, num_steps, batch_size, shortest=0)
     ends = ends.to(rows.device)
     steps = torch.arange(num_steps, device=rows.device)[:, None]
     order = torch.where(steps < ends, ends - 1 - steps, steps)

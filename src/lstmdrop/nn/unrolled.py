@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, cell, require_state
+from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, cell
+from lstmdrop.nn.shapes import require_shape
 from lstmdrop.nn.shared_factor import SharedFactor
 
 
@@ -34,7 +35,7 @@ class Unrolled:
     layers: Sequence[UnrolledLayer]
     masks: Sequence[Sequence[Tensor] | None]
     """By position (each layer's input, then the top output), by step; None where nothing is dropped."""
-    input_shape: tuple[int, int]
+    inputs_shape: tuple[int, int]
     state_shape: tuple[int, int, int]
 
     def step(
@@ -43,13 +44,11 @@ class Unrolled:
         """The top output of step ``t``, and the state after it.
 
         Raises:
-            ValueError: the inputs or the state have another shape than the pass.
+            ValueError: a shape is another than that of the pass.
         """
-        if inputs.shape != self.input_shape:
-            raise ValueError(
-                f"inputs of shape {tuple(inputs.shape)} do not fit; (batch, features) is {self.input_shape}"
-            )
-        require_state(state, self.state_shape)
+        require_shape("inputs", inputs, self.inputs_shape)
+        for part in state:
+            require_shape("state", part, self.state_shape)
         states = []
         for number, (layer, *old) in enumerate(zip(self.layers, *state, strict=True)):
             states.append(layer.step(t, self._masked(number, t, inputs), LSTMState(*old)))

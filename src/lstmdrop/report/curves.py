@@ -9,10 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
 
+
+class _Value(TypedDict):
+    name: str
+    value: float
+
+
+class _Evaluated(TypedDict):
+    epoch: int
+    split: str
+    training_loss: float
+    scores: list[_Value]
+    is_best: NotRequired[bool]
+
+
 _EVENT = TypeAdapter(dict[str, Any])
+_EVALUATED = TypeAdapter(_Evaluated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +70,9 @@ def read_curves(directory: Path) -> Curves:
     epochs: dict[int, _Epoch] = {}
     for number, event in _events(path):
         try:
-            _note(epochs, event)
-        except (KeyError, TypeError, ValueError):
+            if event["event"] == "evaluated":
+                _note(epochs, _EVALUATED.validate_python(event, strict=True))
+        except (KeyError, ValidationError):
             raise DataError(f"{path}, line {number}: not an event that a run logs") from None
     epochs = {number: epoch for number, epoch in epochs.items() if epoch.validation}
     if not epochs:
@@ -78,17 +95,14 @@ def _events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError(f"{path}, line {number}: not an event that a run logs") from None
 
 
-def _note(epochs: dict[int, _Epoch], event: Mapping[str, Any]) -> None:
-    if event["event"] != "evaluated":
-        return
-    loss = float(event["training_loss"])
-    epoch = epochs.setdefault(int(event["epoch"]), _Epoch(loss, {}, {}, False))
-    scores = {str(score["name"]): float(score["value"]) for score in event["scores"]}
+def _note(epochs: dict[int, _Epoch], event: _Evaluated) -> None:
+    epoch = epochs.setdefault(event["epoch"], _Epoch(event["training_loss"], {}, {}, False))
+    scores = {score["name"]: score["value"] for score in event["scores"]}
     if event["split"] == "train":
         epoch.training |= scores
     elif event["split"] == "valid":
         epoch.validation |= scores
-        epoch.is_best = bool(event.get("is_best", False))
+        epoch.is_best = event.get("is_best", False)
 
 
 def _curves(name: str, epochs: Mapping[int, _Epoch]) -> Curves:

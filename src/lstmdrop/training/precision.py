@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from lstmdrop.config import TrainingConfig
+from lstmdrop.errors import ConfigError
+from lstmdrop.nn.kernel import Kernel, kernels_on
 
 
 def set_switches(config: TrainingConfig) -> None:
@@ -29,9 +31,24 @@ def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextMan
     return nullcontext()
 
 
-def lstm_format(config: TrainingConfig) -> torch.dtype:
-    """The number format in which an LSTM is trained."""
-    return torch.bfloat16 if config.precision == "bf16" else torch.float32
+def usable_kernels(config: TrainingConfig, device: torch.device) -> tuple[Kernel, ...]:
+    """The fused LSTM kernels that can train on this device in the precision that was asked for."""
+    with autocast(config, device):
+        return kernels_on(device.type)
+
+
+def require_kernel(config: TrainingConfig, device: torch.device) -> None:
+    """Make sure that a kernel which is asked for by its name can run here.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    usable = usable_kernels(config, device)
+    if config.kernel != "auto" and config.kernel not in usable:
+        raise ConfigError(
+            f"training.kernel = {config.kernel!r} cannot run on this machine's {device.type} with training.precision = "
+            f"{config.precision!r}: --set training.kernel={' or '.join(('auto', *usable))}"
+        )
 
 
 def _set_tf32(*, in_products: bool, in_cudnn: bool) -> None:

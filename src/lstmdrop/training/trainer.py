@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Generic
 
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.errors import ConfigError, DataError, LstmdropError
+from lstmdrop.errors import DataError, LstmdropError
 from lstmdrop.metrics.score import are_better
-from lstmdrop.nn.kernel import Kernel, can_run
+from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
 from lstmdrop.training.averaging import WeightAverage
@@ -26,7 +26,7 @@ from lstmdrop.training.optimizer import (
     optimizer_tensors,
     scale_and_clip,
 )
-from lstmdrop.training.precision import autocast, lstm_format, set_switches
+from lstmdrop.training.precision import autocast, set_switches, usable_kernels
 from lstmdrop.training.progress import Progress
 from lstmdrop.training.random_state import load_random_state, random_state
 from lstmdrop.training.replay import Record, Replay, Update, recorder_on
@@ -58,7 +58,6 @@ class Trainer(Generic[BatchT]):
         self.record: Record | None = recorder_on(self.device) if can_record else None
         self._start_pass()
         if self.config.kernel != "auto":
-            self._require_kernel()
             for lstm in self._lstms().values():
                 lstm.kernel = self.config.kernel
         set_switches(self.config)
@@ -123,20 +122,20 @@ class Trainer(Generic[BatchT]):
             "loss": {"epoch": self.epoch_loss, "logged": self.logged_loss, "norm": self.gradient_norm},
         }
         tensors = {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
-        kernels = {name: lstm.kernel for name, lstm in self._lstms().items()}
-        values = {**self.progress.as_json(), "kernels": kernels, "data_sha256": self.task.data_sha256()}
+        values = {**self.progress.as_json(), "kernels": self.kernels(), "data_sha256": self.task.data_sha256()}
         return Checkpoint(tensors, values)
 
     def load_state_dict(self, checkpoint: Checkpoint) -> None:
         """Go on from ``checkpoint``: the next step is the one that an uninterrupted run would have made.
+
+        But for rounding where its kernel cannot run on this machine: then the next step measures another.
 
         Raises:
             DataError: the data is no longer what it was.
         """
         values = dict(checkpoint.values)
         require_same_data(values["data_sha256"], self.task)
-        for name, lstm in self._lstms().items():
-            lstm.kernel = self._runnable(values["kernels"].get(name))
+        self._take_kernels(values["kernels"])
         self.progress = Progress.from_json(values)
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
@@ -148,24 +147,21 @@ class Trainer(Generic[BatchT]):
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
 
-    def _require_kernel(self) -> None:
-        kernel, dtype = self.config.kernel, lstm_format(self.config)
-        if kernel != "auto" and self.device.type == "cpu" and not can_run(kernel, dtype):
-            raise ConfigError(
-                f"training.kernel={kernel}: it cannot run in {self.config.precision} on this processor; "
-                "training.kernel=native can, and auto chooses what can"
-            )
+    def kernels(self) -> dict[str, Kernel | None]:
+        """By the name of each LSTM the fused kernel of its training; None where none has been measured yet."""
+        return {name: lstm.kernel for name, lstm in self._lstms().items()}
 
-    def _runnable(self, kernel: Kernel | None) -> Kernel | None:
-        """The kernel that a run was trained on so far, or none, to be measured anew, where it cannot run here."""
-        if kernel is None or self.device.type != "cpu" or can_run(kernel, lstm_format(self.config)):
-            return kernel
-        log.warning(
-            "the run was trained on the kernel %s, which cannot run on this processor: it goes on with another, "
-            "whose numbers differ in their last digits",
-            kernel,
-        )
-        return None
+    def _take_kernels(self, kernels: Mapping[str, Kernel | None]) -> None:
+        """Those that the run was trained on so far; where one cannot run here, the next step measures another."""
+        usable = (None, *usable_kernels(self.config, self.device))
+        for name, lstm in self._lstms().items():
+            lstm.kernel = kernels.get(name) if kernels.get(name) in usable else None
+        if gone := sorted({str(kernel) for kernel in kernels.values() if kernel not in usable}):
+            log.warning(
+                "the run was trained on the kernel %s, which cannot run on this machine: it goes on with another, "
+                "whose numbers differ in their last digits",
+                " and ".join(gone),
+            )
 
     def scored_weights(self) -> dict[str, Tensor]:
         """The model's state as it was last scored: with the mean of the weights where they are averaged."""

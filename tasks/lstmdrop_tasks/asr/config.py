@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, Section, TaskConfig, TrainingConfig
+from lstmdrop.config import IN_JSON, DataConfig, OnlyWhere, Section, TaskConfig, TrainingConfig
 from lstmdrop.metrics.word_error_rate import Normalisation
 
 Objective = Literal["ctc", "frames"]
+
+WRITTEN = OnlyWhere(lambda config: config.objective == "ctc", "with objective=ctc: frames write no text")
+MASKS_TIME = OnlyWhere(lambda config: config.augmentation.time_masks > 0, "with augmentation.time_masks")
+MASKS_FREQUENCY = OnlyWhere(lambda config: config.augmentation.frequency_masks > 0, "with augmentation.frequency_masks")
+FUSED = OnlyWhere(lambda config: config.decoding.lm is not None, "with a language model (lm)")
+STREAMING = OnlyWhere(lambda options: options.streaming, "with --streaming")
 
 
 class ASRDataConfig(DataConfig):
     """Which recordings, and what their transcripts are cut into."""
 
-    tokens: Literal["character", "bpe", "unigram"] = Field(default="character", description="what ctc writes")
-    vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of ctc; default: all characters")
-    normalisation: Normalisation = Field(
+    tokens: Annotated[Literal["character", "bpe", "unigram"], WRITTEN] = Field(
+        default="character", description="what ctc writes"
+    )
+    vocabulary_size: Annotated[int | None, WRITTEN] = Field(
+        default=None, ge=3, description="tokens of ctc; default: all characters"
+    )
+    normalisation: Annotated[Normalisation, WRITTEN] = Field(
         default="spoken",
         description="of transcripts, in training and in scoring: spoken is lower case without punctuation, none is as "
         "they are written",
@@ -55,9 +65,9 @@ class AugmentationConfig(Section):
         default=(1.0,), min_length=1, description="sound is played at one of these (Ko et al. 2015: 0.9, 1.0, 1.1)"
     )
     time_masks: int = Field(default=0, ge=0, description="spans of time blanked out (Park et al. 2019)")
-    time_mask_frames: int = Field(default=40, ge=1, description="their greatest length")
+    time_mask_frames: Annotated[int, MASKS_TIME] = Field(default=40, ge=1, description="their greatest length")
     frequency_masks: int = Field(default=0, ge=0, description="bands blanked out")
-    frequency_mask_bins: int = Field(default=10, ge=1, description="their greatest width")
+    frequency_mask_bins: Annotated[int, MASKS_FREQUENCY] = Field(default=10, ge=1, description="their greatest width")
 
     @model_validator(mode="after")
     def _speeds_are_speeds(self) -> Self:
@@ -99,10 +109,14 @@ class ASRDecodingConfig(Section):
 
     neutral = frozenset({"batch_size"})
 
-    beam_size: int = Field(default=1, ge=1, description="prefixes kept; 1 without an LM is greedy")
-    lm: Path | None = Field(default=None, description="a run of the language model task, for shallow fusion")
-    lm_weight: float = Field(default=0.5, ge=0, description="weight of the LM's log-probability")
-    length_bonus: float = Field(default=0.0, description="added for every token")
+    beam_size: Annotated[int, WRITTEN] = Field(default=1, ge=1, description="prefixes kept; 1 without an LM is greedy")
+    lm: Annotated[Path | None, WRITTEN] = Field(
+        default=None, description="a run of the language model task, for shallow fusion"
+    )
+    lm_weight: Annotated[float, WRITTEN, FUSED] = Field(
+        default=0.5, ge=0, description="weight of the LM's log-probability"
+    )
+    length_bonus: Annotated[float, WRITTEN] = Field(default=0.0, description="added for every token")
     batch_size: int = Field(default=16, ge=1, description="utterances scored at a time; changes speed only")
 
 
@@ -126,9 +140,11 @@ class ASRPrediction(Section):
     """
 
     beam_size: int | None = Field(default=None, ge=1, description="prefixes kept; 1 without an LM is greedy")
-    num_best: int = Field(default=1, ge=1, description="transcripts a file in the JSON output, best first")
+    num_best: Annotated[int, IN_JSON] = Field(
+        default=1, ge=1, description="transcripts a file in the JSON output, best first"
+    )
     lm: Path | None = Field(default=None, description="a run of the language model task, for shallow fusion")
     lm_weight: float | None = Field(default=None, ge=0, description="weight of the LM's log-probability")
     length_bonus: float | None = Field(default=None, description="added for every token")
     streaming: bool = Field(default=False, description="read each file chunk by chunk, a JSON line a chunk")
-    chunk: float = Field(default=0.32, gt=0, description="seconds of a chunk")
+    chunk: Annotated[float, STREAMING] = Field(default=0.32, gt=0, description="seconds of a chunk")

@@ -32,7 +32,7 @@ class Decoder:
         self.config = config
         self.scorer = scorer
         self.settings = CTCBeamSettings(
-            beam_size=max(config.beam_size, num_best),
+            beam_size=config.beam_size,
             num_best=num_best,
             lm_weight=config.lm_weight if scorer else 0.0,
             length_bonus=config.length_bonus,

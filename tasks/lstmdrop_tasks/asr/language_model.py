@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,9 +45,10 @@ class Context:
 class LanguageModel:
     """Reads many texts side by side, a token at a time."""
 
-    def __init__(self, model: _NextLogits, tokenizer: Tokenizer, fingerprint: str) -> None:
+    def __init__(self, model: _NextLogits, tokenizer: Tokenizer, fingerprint: str = "") -> None:
         self.tokenizer = tokenizer
-        self.fingerprint = fingerprint
+        self.fingerprint = fingerprint or tokenizer.fingerprint
+        """Identity of what it says: of its tokens and its weights."""
         self._model = model
 
     def start(self) -> Context:
@@ -86,16 +87,10 @@ def load_language_model(directory: Path) -> LanguageModel:
     built: Any = plugin.build(resolve(plugin.config, [run.config()]), run.assets, torch.device("cpu"), None)
     if not hasattr(built.model, "next_logits") or not hasattr(built, "tokenizer"):
         raise UsageError(f"{directory} is a run of {plugin.name}; --lm takes one of 'lstmdrop train lm'")
-    tensors = run.load_best().tensors
-    built.model.load_state_dict(tensors)
+    weights = run.load_best().tensors
+    built.model.load_state_dict(weights)
     built.model.eval()
-    return LanguageModel(built.model, built.tokenizer, _identity(built.tokenizer, tensors))
-
-
-def _identity(tokenizer: Tokenizer, tensors: Mapping[str, Tensor]) -> str:
-    """Of the tokens and the weights: two models of one vocabulary give different scores."""
-    digest = hashlib.sha256(tokenizer.fingerprint.encode())
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    digest = hashlib.sha256(built.tokenizer.fingerprint.encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode() + tensor.float().cpu().numpy().tobytes())
+    return LanguageModel(built.model, built.tokenizer, digest.hexdigest())

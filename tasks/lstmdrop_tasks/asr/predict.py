@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from lstmdrop.config import decoding_with
 from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.audio.features import Features, compute_features, read_features
@@ -43,6 +44,11 @@ def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Ite
         DataError: files could not be read; raised after all others have been transcribed.
     """
     require_alike(tasks)
+    decoding = decoding_with(tasks[0].config, options)  # refuses what does not fit before a file is read
+    if isinstance(tasks[0].targets, TranscriptObjective):
+        options = options.model_copy(update={"beam_size": decoding.beam_size})
+    elif options.num_best > 1:
+        raise UsageError("--num-best has an effect only with objective=ctc: frames write no text")
     for task in tasks:
         task.model.eval()
     unread: list[str] = []
@@ -137,9 +143,7 @@ def _streamed(tasks: Models, name: str, options: ASRPrediction) -> Iterator[dict
 def _decoder(task: SpeechRecognition, options: ASRPrediction) -> Decoder:
     if not isinstance(task.targets, TranscriptObjective):
         raise UsageError("a run that was trained on frames writes no text")
-    given = options.model_dump(include={"beam_size", "lm", "lm_weight", "length_bonus"}, exclude_none=True)
-    config = task.config.decoding.model_copy(update=given)
-    return task.targets.decoder(config, options.num_best)
+    return task.targets.decoder(decoding_with(task.config, options), options.num_best)
 
 
 @torch.inference_mode()

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
+from lstmdrop.config import (
+    DRAWING,
+    IN_JSON,
+    SEARCHING,
+    WITH_BEAM,
+    DataConfig,
+    OnlyWhere,
+    Section,
+    Seed,
+    TaskConfig,
+    TrainingConfig,
+)
 
 Objective = Literal["captions", "self-critical"]
+
+COUNTED = OnlyWhere(lambda config: config.data.tokens == "word", "with data.tokens=word")
+FIRST_STAGE = OnlyWhere(lambda config: config.start_from is None, "without start_from, whose run's is taken")
+LIKELIHOOD = OnlyWhere(lambda config: config.objective == "captions", "with objective=captions")
+SEEN = OnlyWhere(lambda config: config.images.encoder != "features", "with another images.encoder than features")
 
 
 class CaptionDataConfig(DataConfig):
     """Which images, and what their captions are cut into."""
 
-    tokens: Literal["word", "bpe", "unigram"] = "word"
-    min_count: int = Field(default=1, ge=1, description="rarer words of the training captions become <unk>")
-    vocabulary_size: int | None = Field(default=None, ge=3, description="tokens; default: all that are left")
+    tokens: Annotated[Literal["word", "bpe", "unigram"], FIRST_STAGE] = "word"
+    min_count: Annotated[int, COUNTED, FIRST_STAGE] = Field(
+        default=1, ge=1, description="rarer words of the training captions become <unk>"
+    )
+    vocabulary_size: Annotated[int | None, FIRST_STAGE] = Field(
+        default=None, ge=3, description="tokens; default: all that are left"
+    )
     max_length: int = Field(default=30, ge=1, description="tokens after which a training caption is cut")
 
 
@@ -31,7 +51,7 @@ class ImageConfig(Section):
         default="efficientnet-lite0",
         description="a frozen network: efficientnet-lite0, or timm:NAME; features: files of one's own, .npy or .npz",
     )
-    size: int = Field(default=224, ge=32, description="pixels of a side")
+    size: Annotated[int, SEEN] = Field(default=224, ge=32, description="pixels of a side")
     batch_size: int = Field(default=32, ge=1, description="images encoded at a time; changes speed only")
 
 
@@ -46,7 +66,7 @@ class CaptionModelConfig(Section):
     num_layers: int = Field(default=1, ge=1)
     hidden_size: int = Field(default=256, ge=1)
     tied: bool = Field(default=False, description="one matrix for the embedding and the softmax (Press & Wolf 2017)")
-    init_bound: float | None = Field(
+    init_bound: Annotated[float | None, FIRST_STAGE] = Field(
         default=None, gt=0, description="every parameter starts in U(-init_bound, init_bound); default: by its width"
     )
 
@@ -58,7 +78,7 @@ class CaptionTrainingConfig(TrainingConfig):
     rate: float = Field(default=1e-3, gt=0, description="learning rate of the first epochs")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
     batch_tokens: int = Field(default=1024, ge=1, description="tokens of a batch, padding included")
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: Annotated[float, LIKELIHOOD] = Field(default=0.0, ge=0, lt=1)
 
 
 class CaptionDecodingConfig(Section):
@@ -67,7 +87,9 @@ class CaptionDecodingConfig(Section):
     neutral = frozenset({"batch_size"})
 
     beam_size: int = Field(default=5, ge=1)
-    length_penalty: float = Field(default=0.7, ge=0, description="log-probabilities are divided by length ** this")
+    length_penalty: Annotated[float, WITH_BEAM] = Field(
+        default=0.7, ge=0, description="log-probabilities are divided by length ** this"
+    )
     max_length: int = Field(default=30, ge=1, description="tokens after which a caption is cut")
     batch_size: int = Field(default=64, ge=1, description="images searched at a time; changes speed only")
 
@@ -106,18 +128,26 @@ class CaptionConfig(TaskConfig):
 class CaptionPrediction(Section):
     """Caption image files, or all images of a folder; what is not given is as the run's configuration has it."""
 
-    beam_size: int | None = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
-    length_penalty: float | None = Field(default=None, ge=0, description="above 1 favours longer captions")
+    beam_size: Annotated[int | None, SEARCHING] = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
+    length_penalty: Annotated[float | None, SEARCHING] = Field(
+        default=None, ge=0, description="above 1 favours longer captions"
+    )
     max_length: int | None = Field(default=None, ge=1, description="tokens after which a caption is cut")
-    num_best: int = Field(default=1, ge=1, description="captions an image in the JSON output, best first")
+    num_best: Annotated[int, IN_JSON] = Field(
+        default=1, ge=1, description="captions an image in the JSON output, best first"
+    )
     batch_size: int = Field(default=32, ge=1, description="images captioned at a time; changes speed only")
     sample: bool = Field(default=False, description="draw captions in place of searching for the best")
-    temperature: float = Field(default=1.0, gt=0, description="of drawing: below 1 is safer, above 1 is bolder")
-    top_k: int | None = Field(default=None, ge=1, description="draw from the N likeliest tokens only")
-    top_p: float | None = Field(
+    temperature: Annotated[float, DRAWING] = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="of drawing: below 1 is safer, above 1 is bolder"
+    )
+    top_k: Annotated[int | None, DRAWING] = Field(
+        default=None, ge=1, description="draw from the N likeliest tokens only"
+    )
+    top_p: Annotated[float | None, DRAWING] = Field(
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
     )
-    seed: Seed = Field(default=1, description="other seeds draw other captions")
+    seed: Annotated[Seed, DRAWING] = Field(default=1, description="other seeds draw other captions")
     attention: Path | None = Field(
         default=None, description="a PNG file for a picture of where each word of one caption looked"
     )

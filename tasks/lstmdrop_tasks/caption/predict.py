@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,14 +16,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lstmdrop.config import decoding_with
 from lstmdrop.data.registry import expanded
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
-from lstmdrop.decoding.sampling import SamplingOptions
+from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.attention_picture import attention_picture
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
-from lstmdrop_tasks.caption.config import CaptionDecodingConfig, CaptionPrediction, ImageConfig
+from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig, CaptionPrediction, ImageConfig
 from lstmdrop_tasks.caption.images.extraction import Extracted, FileEncoder
 from lstmdrop_tasks.caption.images.reading import read_image
 from lstmdrop_tasks.caption.images.ready import is_ready
@@ -31,6 +34,10 @@ Models = Sequence[ImageCaptioning]
 
 NUM_EXAMPLES = 8
 """Captions that a run keeps for the results page."""
+
+STANDARD_INPUT = "-"
+READY = {b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz"}
+"""How files of features begin."""
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".npy", ".npz"}
 """What is taken from a folder."""
@@ -52,12 +59,22 @@ class ReadImage:
 def predict(tasks: Models, inputs: Iterable[str], options: CaptionPrediction) -> Iterator[Mapping[str, Any]]:
     """The caption of each image, as soon as a batch of images has come; of a folder, of all images in it.
 
+    ``-`` is an image on standard input.
+
     Raises:
         UsageError: the models cannot caption as one, or a picture of attention was asked for and there is more than
             one image, or no attention.
         DataError: files could not be read, or folders hold no image; raised after all others have been captioned.
     """
+    with tempfile.TemporaryDirectory() as spool:
+        for output in _predicted(tasks, _spooled(inputs, Path(spool)), options):
+            yield {**output, "image": STANDARD_INPUT} if Path(output["image"]).parent == Path(spool) else output
+
+
+def _predicted(tasks: Models, inputs: Iterable[str], options: CaptionPrediction) -> Iterator[Mapping[str, Any]]:
     require_alike(tasks)
+    if not options.sample:  # what does not fit is refused before an image is read
+        options = options.model_copy(update={"beam_size": _settings(options, tasks[0].config).beam_size})
     encoders = {task.config.images: FileEncoder(task.config.images, task.device) for task in tasks}
     unread: list[Path] = []
     files = iter(_files(inputs, unread)) if options.attention is None else iter(_only_file(tasks, inputs))
@@ -84,7 +101,7 @@ def examples(task: ImageCaptioning) -> Iterator[Mapping[str, Any]]:
     """The first images of the test split: captioned, with the published captions."""
     images = task.data.images("test")[:NUM_EXAMPLES]
     numbers = np.arange(len(images))
-    settings = _settings(CaptionPrediction(), task.config.decoding)
+    settings = _settings(CaptionPrediction(), task.config)
     found = caption([task], [task.data.features("test", numbers)], settings)
     for image, hypotheses in zip(images, found, strict=True):
         best = [_as_json(task, hypothesis) for hypothesis in hypotheses]
@@ -96,11 +113,11 @@ def _captioned(tasks: Models, read: Sequence[ReadImage], options: CaptionPredict
         return
     features = [torch.stack(own) for own in zip(*(image.features for image in read), strict=True)]
     if options.sample:
-        seeds = [[_seed(options.seed, image.number, n) for n in range(options.num_best)] for image in read]
+        seeds = [[seed_of(options.seed, image.number, n) for n in range(options.num_best)] for image in read]
         how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned=[tasks[0].tokenizer.unk])
         found = draw_captions(tasks, features, how, seeds, options.max_length)
     else:
-        found = caption(tasks, features, _settings(options, tasks[0].config.decoding), options.max_length)
+        found = caption(tasks, features, _settings(options, tasks[0].config), options.max_length)
     for image, hypotheses in zip(read, found, strict=True):
         if options.attention is not None:
             _draw_attention(options.attention, tasks[0], image.path, hypotheses[0])
@@ -129,6 +146,19 @@ def _fitting(task: ImageCaptioning, extracted: Extracted, path: Path) -> Tensor:
         raise DataError(f"{path}: features of shape {features.shape}, and the run was trained on {expected}")
     rows = features if task.config.model.architecture == "attend" else features[:1]
     return torch.from_numpy(rows).to(task.device)
+
+
+def _spooled(inputs: Iterable[str], folder: Path) -> Iterator[str]:
+    """The names, with a file of what comes on standard input in the place of ``-``."""
+    for name in inputs:
+        if name != STANDARD_INPUT:
+            yield name
+            continue
+        content = sys.stdin.buffer.read()
+        ending = next((ending for magic, ending in READY.items() if content.startswith(magic)), "")
+        path = folder / f"standard input{ending}"
+        path.write_bytes(content)
+        yield str(path)
 
 
 def _files(inputs: Iterable[str], empty: list[Path]) -> Iterator[Path]:
@@ -160,14 +190,9 @@ def _only_file(tasks: Models, inputs: Iterable[str]) -> list[Path]:
     return files
 
 
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _settings(options: CaptionPrediction, default: CaptionDecodingConfig) -> BeamSettings:
-    beam_size = max(options.beam_size or default.beam_size, options.num_best)
-    penalty = default.length_penalty if options.length_penalty is None else options.length_penalty
-    return BeamSettings(beam_size, penalty, num_best=options.num_best)
+def _settings(options: CaptionPrediction, config: CaptionConfig) -> BeamSettings:
+    chosen: CaptionDecodingConfig = decoding_with(config, options)
+    return BeamSettings(chosen.beam_size, chosen.length_penalty, num_best=options.num_best)
 
 
 def _as_json(task: ImageCaptioning, hypothesis: Hypothesis) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmdrop.discovery import preset_folder
 from lstmdrop.plugin import Speed, TaskPlugin
-from lstmdrop_tasks.lm.config import LMConfig, LMPrediction
+from lstmdrop_tasks.lm.config import SCORING, LMConfig, LMPrediction
 from lstmdrop_tasks.lm.corpora import DATASETS
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ PLUGIN = TaskPlugin(
     evaluate=_evaluate,
     prediction=LMPrediction,
     predict=_predict,
+    inputs="lines",
+    inputs_where=SCORING,
     bench=_bench,
     examples=_examples,
     graphs=_graphs,

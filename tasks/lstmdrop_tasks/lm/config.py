@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
+from lstmdrop.config import DataConfig, OnlyWhere, Section, Seed, TaskConfig, Text, TrainingConfig
+
+COUNTED = OnlyWhere(lambda config: config.data.tokens in ("word", "character"), "with data.tokens=word or character")
+SAMPLING = OnlyWhere(lambda options: not options.score, "without --score")
+SCORING = OnlyWhere(lambda options: options.score, "with --score; a text to continue is given with --prompt")
 
 
 class LMDataConfig(DataConfig):
     """Which text, and how it is cut into tokens."""
 
     tokens: Literal["word", "character", "bpe", "unigram"] = "word"
-    min_count: int = Field(default=1, ge=1, description="rarer words of the training text become <unk>")
+    min_count: Annotated[int, COUNTED] = Field(
+        default=1, ge=1, description="rarer words of the training text become <unk>"
+    )
     vocabulary_size: int | None = Field(default=None, ge=3, description="keep so many of the most frequent tokens")
 
 
@@ -51,14 +57,22 @@ class LMConfig(TaskConfig):
 class LMPrediction(Section):
     """Sample text that follows a prompt, or score lines of text."""
 
-    prompt: str = Field(default="", description="text to continue; without it, a new line is begun")
-    length: int = Field(default=100, ge=1, description="tokens to sample")
-    temperature: float = Field(default=1.0, gt=0, description="below 1 is safer, above 1 is bolder")
-    top_k: int | None = Field(default=None, ge=1, description="sample from the N likeliest tokens only")
-    top_p: float | None = Field(
+    prompt: Annotated[Text, SAMPLING] = Field(
+        default="", description="text to continue; without it, a new line is begun"
+    )
+    length: Annotated[int, SAMPLING] = Field(default=100, ge=1, description="tokens to sample")
+    temperature: Annotated[float, SAMPLING] = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="below 1 is safer, above 1 is bolder"
+    )
+    top_k: Annotated[int | None, SAMPLING] = Field(
+        default=None, ge=1, description="sample from the N likeliest tokens only"
+    )
+    top_p: Annotated[float | None, SAMPLING] = Field(
         default=None, gt=0, le=1, description="sample from the likeliest tokens that together have probability X"
     )
-    ban: tuple[str, ...] = Field(default=(), description="a token never to sample; may be repeated")
-    num_samples: int = Field(default=1, ge=1, description="texts to sample")
-    seed: Seed = Field(default=1, description="other seeds give other samples")
+    ban: Annotated[tuple[str, ...], SAMPLING] = Field(
+        default=(), description="a token never to sample; may be repeated"
+    )
+    num_samples: Annotated[int, SAMPLING] = Field(default=1, ge=1, description="texts to sample")
+    seed: Annotated[Seed, SAMPLING] = Field(default=1, description="other seeds give other samples")
     score: bool = Field(default=False, description="in place of sampling, log-probability of each line and token")

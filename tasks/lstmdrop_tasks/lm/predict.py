@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from lstmdrop.data.tokenizer import Tokenizer
-from lstmdrop.decoding.sampling import SamplingOptions, sample
+from lstmdrop.decoding.sampling import SamplingOptions, sample, seed_of
 from lstmdrop.errors import UsageError
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop_tasks.lm.config import LMPrediction
 from lstmdrop_tasks.lm.task import LanguageModelling
+
+SAMPLED_AT_ONCE = 64
+"""Texts that are drawn side by side."""
 
 States = Sequence[LSTMState | None]
 
@@ -21,7 +24,7 @@ States = Sequence[LSTMState | None]
 def predict(
     tasks: Sequence[LanguageModelling], inputs: Iterable[str], options: LMPrediction
 ) -> Iterator[Mapping[str, Any]]:
-    """Score each line of ``inputs``, or sample continuations of the prompt."""
+    """Score each line of ``inputs`` (a blank one is a blank line, its end scored), or continue the prompt."""
     if isinstance(inputs, Sequence) and inputs and not options.score:
         raise UsageError(f"{inputs[0]!r}: a text to continue is given with --prompt, lines to score with --score")
     for task in tasks:
@@ -35,18 +38,25 @@ def _sample(tasks: Sequence[LanguageModelling], options: LMPrediction) -> Iterat
     task = tasks[0]
     tokenizer = task.tokenizer
     banned = _banned_ids(tokenizer, options.ban)
-    context = [tokenizer.eos, *tokenizer.encode(options.prompt)]
-    prompt = torch.tensor(context, device=task.device)[:, None].expand(-1, options.num_samples)
+    context = [tokenizer.eos, *_encoded(tokenizer, options.prompt)]
     how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned)
-    generator = torch.Generator().manual_seed(options.seed)
 
     def next_logits(tokens: Tensor, states: States | None) -> tuple[Tensor, States]:
         return _mixture_logits(tasks, tokens, states)
 
-    drawn = sample(next_logits, prompt, options.length, how, generator)
-    for ids in drawn.T.tolist():
-        continuation = [tokenizer.vocabulary.tokens[token] for token in ids]
-        yield {"text": tokenizer.decode([*context[1:], *ids]).rstrip("\n"), "tokens": continuation}
+    for first in range(0, options.num_samples, SAMPLED_AT_ONCE):
+        numbers = range(first, min(first + SAMPLED_AT_ONCE, options.num_samples))
+        prompt = torch.tensor(context, device=task.device)[:, None].expand(-1, len(numbers))
+        seeds = [seed_of(options.seed, number) for number in numbers]
+        for ids in sample(next_logits, prompt, options.length, how, seeds).T.tolist():
+            continuation = [tokenizer.vocabulary.tokens[token] for token in ids]
+            yield {"text": tokenizer.decode([*context[1:], *ids]).rstrip("\n"), "tokens": continuation}
+
+
+def _encoded(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The ids of a text, its line ends what they were in training: ``<eos>``."""
+    first, *others = text.replace("\r\n", "\n").split("\n")
+    return [*tokenizer.encode(first), *(token for line in others for token in (tokenizer.eos, *tokenizer.encode(line)))]
 
 
 def _mixture_logits(tasks: Sequence[LanguageModelling], tokens: Tensor, states: States | None) -> tuple[Tensor, States]:
@@ -60,13 +70,13 @@ def _mixture_logits(tasks: Sequence[LanguageModelling], tokens: Tensor, states: 
 def _score(tasks: Sequence[LanguageModelling], lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
     tokenizer = tasks[0].tokenizer
     for line in lines:
-        ids = [tokenizer.eos, *tokenizer.encode(line.rstrip("\n")), tokenizer.eos]
+        ids = [tokenizer.eos, *_encoded(tokenizer, line.removesuffix("\n").removesuffix("\r")), tokenizer.eos]
         members = torch.stack([_line_log_probs(task, ids) for task in tasks])
         log_probs = (members.logsumexp(0) - torch.tensor(len(tasks)).log()).tolist()
         words = [tokenizer.vocabulary.tokens[token] for token in ids[1:]]
         pairs = "\t".join(f"{word} {value:.4f}" for word, value in zip(words, log_probs, strict=True))
         yield {
-            "text": f"{sum(log_probs):.4f}\t{pairs}",
+            "text": f"{sum(log_probs):.4f}\t{pairs}" if line.strip() else "",
             "log_prob": sum(log_probs),
             "tokens": words,
             "token_log_probs": log_probs,

@@ -96,10 +96,11 @@ PLUGIN = TaskPlugin(
     tune=_tune,
     prediction=MTPrediction,
     predict=_predict,
+    inputs="lines",
     bench=_bench,
     references=_references,
     examples=_examples,
     graphs=_graphs,
     oddities=_oddities,
-    scoring_settings=("decoding", "scoring", "data.pair", "data.columns"),
+    scoring_settings=("decoding", "scoring", "data.pair", "data.columns", "data.header", "data.quoted"),
 )

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, Section, Seed, TaskConfig, TrainingConfig
+from lstmdrop.config import (
+    DRAWING,
+    IN_JSON,
+    SEARCHING,
+    WITH_BEAM,
+    DataConfig,
+    Section,
+    Seed,
+    TaskConfig,
+    TrainingConfig,
+)
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop_tasks.mt.corpora.table import TableLayout
 
@@ -97,10 +107,10 @@ class MTDecodingConfig(Section):
     neutral = frozenset({"batch_size"})
 
     beam_size: int = Field(default=5, ge=1)
-    length_penalty: float = Field(
+    length_penalty: Annotated[float, WITH_BEAM] = Field(
         default=1.0, ge=0, allow_inf_nan=False, description="log-probabilities are divided by length ** this"
     )
-    coverage_penalty: float = Field(
+    coverage_penalty: Annotated[float, WITH_BEAM] = Field(
         default=0.0, ge=0, allow_inf_nan=False, description="weight of Wu et al. 2016, equation 14"
     )
     max_length_ratio: float | None = Field(
@@ -143,28 +153,35 @@ class MTConfig(TaskConfig):
 class MTPrediction(Section):
     """Translate lines; what is not given is as the run's configuration has it."""
 
-    beam_size: int | None = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
-    length_penalty: float | None = Field(
+    beam_size: Annotated[int | None, SEARCHING] = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
+    length_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, allow_inf_nan=False, description="above 1 favours longer translations"
     )
-    coverage_penalty: float | None = Field(
+    coverage_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, allow_inf_nan=False, description="above 0 favours looking at every word"
     )
     max_length_ratio: float | None = Field(
         default=None, ge=0, allow_inf_nan=False, description="a translation is cut after so many times the source's "
         "tokens and ten more"
     )  # fmt: skip
-    num_best: int = Field(default=1, ge=1, description="translations a line, best first, for --json")
+    num_best: Annotated[int, IN_JSON] = Field(
+        default=1, ge=1, description="translations a line, best first, for --json"
+    )
     batch_size: int = Field(default=32, ge=1, description="lines translated at a time; changes speed only")
     sample: bool = Field(default=False, description="draw translations in place of searching for the best")
-    temperature: float = Field(
-        default=1.0, gt=0, allow_inf_nan=False, description="of drawing: below 1 is safer, above 1 is bolder"
+    temperature: Annotated[float, DRAWING] = Field(
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="of drawing: below 1 is safer, above 1 is bolder",
     )
-    top_k: int | None = Field(default=None, ge=1, description="draw from the N likeliest tokens only")
-    top_p: float | None = Field(
+    top_k: Annotated[int | None, DRAWING] = Field(
+        default=None, ge=1, description="draw from the N likeliest tokens only"
+    )
+    top_p: Annotated[float | None, DRAWING] = Field(
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
     )
-    seed: Seed = Field(default=1, description="other seeds draw other translations")
+    seed: Annotated[Seed, DRAWING] = Field(default=1, description="other seeds draw other translations")
     attention: Path | None = Field(
         default=None, description="an SVG file for a picture of where each word of one translation looked"
     )

@@ -7,16 +7,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from lstmdrop.config import decoding_with
 from lstmdrop.data.arrivals import as_they_come
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
-from lstmdrop.decoding.sampling import SamplingOptions
+from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import UsageError
 from lstmdrop.report.attention_plot import attention_figure
-from lstmdrop_tasks.mt.config import MTDecodingConfig, MTPrediction
+from lstmdrop_tasks.mt.config import MTConfig, MTDecodingConfig, MTPrediction
 from lstmdrop_tasks.mt.task import MachineTranslation
 from lstmdrop_tasks.mt.translate import draw_translations, longest_ratio_of, translate
 
@@ -38,6 +37,8 @@ def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iter
         raise UsageError(
             f"--coverage-penalty needs attention, and a model of architecture {architectures[0]!r} has none"
         )
+    if not options.sample:  # what does not fit is refused before a line has come
+        options = options.model_copy(update={"beam_size": _settings(options, tasks[0].config).beam_size})
     for task in tasks:
         task.model.eval()
     lines = inputs if options.attention is None else _only_line(inputs)
@@ -73,13 +74,12 @@ def examples(task: MachineTranslation) -> Iterator[Mapping[str, Any]]:
 
 
 def _searched(tasks: Models, lines: Sequence[str], options: MTPrediction) -> list[list[Hypothesis]]:
-    settings = _settings(options, tasks[0].config.decoding)
-    return translate(tasks, lines, settings, options.batch_size, options.max_length_ratio)
+    return translate(tasks, lines, _settings(options, tasks[0].config), options.batch_size, options.max_length_ratio)
 
 
 def _drawn(tasks: Models, lines: Sequence[str], options: MTPrediction, first: int) -> list[list[Hypothesis]]:
     seeds = [
-        [_seed(options.seed, line, sample) for sample in range(options.num_best)]
+        [seed_of(options.seed, line, sample) for sample in range(options.num_best)]
         for line in range(first, first + len(lines))
     ]
     unknown = tasks[0].tokenizers.target.unk
@@ -87,15 +87,9 @@ def _drawn(tasks: Models, lines: Sequence[str], options: MTPrediction, first: in
     return draw_translations(tasks, lines, how, seeds, options.batch_size, options.max_length_ratio)
 
 
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _settings(options: MTPrediction, default: MTDecodingConfig) -> BeamSettings:
-    given = options.model_dump(include={"beam_size", "length_penalty", "coverage_penalty"}, exclude_none=True)
-    chosen = {**default.model_dump(include={"beam_size", "length_penalty", "coverage_penalty"}), **given}
-    chosen["beam_size"] = max(chosen["beam_size"], options.num_best)
-    return BeamSettings(**chosen, num_best=options.num_best)
+def _settings(options: MTPrediction, config: MTConfig) -> BeamSettings:
+    chosen: MTDecodingConfig = decoding_with(config, options)
+    return BeamSettings(chosen.beam_size, chosen.length_penalty, chosen.coverage_penalty, num_best=options.num_best)
 
 
 def _source_tokens(task: MachineTranslation, line: str) -> list[str]:

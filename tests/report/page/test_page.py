@@ -107,7 +107,10 @@ def test_pictures_are_inlined(make_run: Callable[..., Path], tmp_path: Path) -> 
     assert "base64" not in page(report([tmp_path / "runs"]), with_data=False)
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[]", '{"source": "a"}', '{"text": "a", "hypotheses": []}', NOT_FINITE])
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"source": "a"}', '{"text": "a", "hypotheses": []}', NOT_FINITE, *(
+    f'{{"text": {value}}}' for value in ("5", "null", "true", "[]", "{}")), *(
+    f'{{"text": "a", "{key}": {value}}}' for key in ("references", "source_tokens", "hypotheses", "image", "source")
+    for value in ("5", '{"a": 1}', "[5]", "true"))])  # fmt: skip
 def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "examples.jsonl").write_text('{"text": "good"}\n' + line + "\n")
     with pytest.raises(DataError, match=r"examples\.jsonl, line 2: not what 'lstmdrop predict --json' prints"):

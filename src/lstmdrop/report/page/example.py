@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
 
@@ -34,6 +36,24 @@ class Example:
     attention: Attention | None = None
 
 
+class _Hypothesis(TypedDict, total=False):
+    tokens: list[str] | None
+    attention: list[list[float]] | None
+
+
+class _Output(TypedDict):
+    text: str
+    source: NotRequired[str]
+    prompt: NotRequired[str]
+    references: NotRequired[list[str]]
+    image: NotRequired[str | None]
+    source_tokens: NotRequired[list[str] | None]
+    hypotheses: NotRequired[Annotated[list[_Hypothesis], Field(min_length=1)]]
+
+
+_OUTPUT = TypeAdapter(_Output)
+
+
 def read_examples(directory: Path, limit: int) -> list[Example]:
     """The first lines of ``examples.jsonl``, each as ``lstmdrop predict --json`` prints it; none without the file.
 
@@ -50,32 +70,34 @@ def read_examples(directory: Path, limit: int) -> list[Example]:
     examples = []
     for number, line in enumerate(lines[:limit], start=1):
         try:
-            examples.append(_example(json.loads(line)))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            examples.append(_example(_OUTPUT.validate_json(line, strict=True)))
+        except ValueError:
             raise DataError(f"{path}, line {number}: not what 'lstmdrop predict --json' prints") from None
     return examples
 
 
-def _example(values: Mapping[str, Any]) -> Example:
-    image = values.get("image")
+def _example(output: _Output) -> Example:
+    image = output.get("image")
+    best = output.get("hypotheses", [_Hypothesis()])[0]
     return Example(
-        text=str(values["text"]),
-        source=str(values.get("source", "")),
-        prompt=str(values.get("prompt", "")),
-        references=tuple(map(str, values.get("references", ()))),
+        text=output["text"],
+        source=output.get("source", ""),
+        prompt=output.get("prompt", ""),
+        references=tuple(output.get("references", ())),
         image=Path(image) if image else None,
-        attention=_attention(values, values.get("hypotheses", [{}])[0]),
+        attention=_attention(output.get("source_tokens"), best.get("tokens"), best.get("attention")),
     )
 
 
-def _attention(values: Mapping[str, Any], best: Mapping[str, Any]) -> Attention | None:
-    rows, source, target = best.get("attention"), values.get("source_tokens"), best.get("tokens")
+def _attention(
+    source: Sequence[str] | None, target: Sequence[str] | None, rows: Sequence[Sequence[float]] | None
+) -> Attention | None:
     if not rows or not source or not target:
         return None
-    weights = tuple(tuple(float(weight) for weight in row[: len(source)]) for row in rows[: len(target)])
+    weights = tuple(tuple(row[: len(source)]) for row in rows[: len(target)])
     if not all(map(math.isfinite, chain.from_iterable(weights))):
         raise ValueError("a weight is not finite")
-    return Attention(tuple(map(str, source)), tuple(map(str, target)), weights)
+    return Attention(tuple(source), tuple(target), weights)
 
 
 def from_predictions(lines: Sequence[str], items: Sequence[Any], limit: int) -> list[Example]:

@@ -1,0 +1,69 @@
+"""What a network is given, held against what it takes: a library's kernel would compute with it, or write past its end.
+
+Shapes and number formats alone are looked at, never values that lie on a device: the host would wait for it, and no
+step could be recorded.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def require_sizes(**sizes: int) -> None:
+    """Make sure that each size of a network is at least 1.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is at least 1, not {size}")
+
+
+def require_shape(name: str, tensor: Tensor, shape: tuple[int | str, ...]) -> None:
+    """Make sure of a shape, of which an axis that is named may have any size.
+
+    Raises:
+        ValueError: it is another; both are said.
+    """
+    if tensor.shape == shape or torch.compiler.is_exporting():  # where a graph is made, sizes are symbols
+        return
+    found = tuple(tensor.shape)
+    is_same = len(found) == len(shape) and all(
+        isinstance(wanted, str) or size == wanted for size, wanted in zip(found, shape, strict=True)
+    )
+    if not is_same:
+        wanted = ", ".join(map(str, shape))
+        raise ValueError(f"{name} has shape {found} where ({wanted}{',' * (len(shape) == 1)}) is needed")
+
+
+def require_alike(name: str, tensor: Tensor, weight: Tensor) -> None:
+    """Make sure that a tensor lies where the weights do, and in their number format unless autocast sees to that.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if tensor.dtype == weight.dtype and tensor.device == weight.device:
+        return
+    places = [(each.device.type, each.device.index or 0) for each in (tensor, weight)]
+    if places[0] != places[1]:
+        raise ValueError(f"{name} is on {tensor.device}, the weights are on {weight.device}")
+    is_cast = torch.is_autocast_enabled(weight.device.type) and tensor.is_floating_point()
+    if tensor.dtype != weight.dtype and not is_cast:
+        raise ValueError(f"{name} is {tensor.dtype}, the weights are {weight.dtype}")
+
+
+def require_lengths(lengths: Tensor, num_steps: int, batch_size: int, shortest: int = 1) -> None:
+    """Make sure that each row has a length up to ``num_steps``; how long it is, only where lengths are on the CPU.
+
+    Raises:
+        ValueError: there is another number of rows, or a row is longer, shorter than ``shortest`` or not whole.
+    """
+    require_shape("lengths", lengths, (batch_size,))
+    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise ValueError(f"lengths are whole numbers of steps, not {lengths.dtype}")
+    if lengths.device.type == "cpu" and not torch.compiler.is_exporting() and batch_size:
+        least, most = (int(end) for end in torch.aminmax(lengths))
+        if least < shortest or most > num_steps:
+            raise ValueError(f"lengths lie from {shortest} to {num_steps}, the number of steps, not {lengths.tolist()}")
