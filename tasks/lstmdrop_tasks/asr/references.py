@@ -11,6 +11,7 @@ from lstmdrop.plugin import ScoredItem
 from lstmdrop_tasks.asr.audio.store import build_store
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus
+from lstmdrop_tasks.asr.selection import usable
 
 SILENCE = "-"
 """Stands for a phone without a name."""
@@ -22,7 +23,7 @@ def references(config: ASRConfig, data_dir: Path | None) -> Sequence[ScoredItem]
     Raises:
         DataError: the data is missing or damaged.
     """
-    utterances = find_corpus(config.data.name, data_dir).splits["test"]
+    utterances = usable(find_corpus(config.data.name, data_dir), config.objective).splits["test"]
     if config.objective == "ctc":
         return [
             ScoredItem([normalise_transcript(utterance.text or "", config.data.normalisation)])

@@ -24,6 +24,7 @@ from lstmdrop_tasks.asr.batch import SpeechBatch, pad_utterances
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 from lstmdrop_tasks.asr.objectives.objective import Objective
+from lstmdrop_tasks.asr.selection import usable
 
 MOST_PROBLEMS = 0.01
 """The share of damaged files up to which a split can be used."""
@@ -49,8 +50,8 @@ class Speech:
 
     @cached_property
     def corpus(self) -> SpeechCorpus:
-        """The recordings, looked for when they are first needed: transcribing needs none."""
-        return self._corpus()
+        """The recordings that can be used, looked for when they are first needed: transcribing needs none."""
+        return usable(self._corpus(), self.config.objective)
 
     def utterances(self, split: Split) -> Sequence[Utterance]:
         """The utterances of a split, unusable ones too."""
@@ -90,7 +91,8 @@ class Speech:
         if split not in self._left_out:
             store = self.store(split)
             unfit = self._unfit(objective) if split == "train" else {}
-            self._left_out[split] = {**store.problems, **store.mismatches, **unfit}
+            unusable = self.corpus.left_out.get(split, {})
+            self._left_out[split] = {**unusable, **store.problems, **store.mismatches, **unfit}
         return self._left_out[split]
 
     def usable(self, split: Split, objective: Objective) -> Numbers:
@@ -193,6 +195,13 @@ class Speech:
             text = json.dumps([self.store(split).sha256, transcripts])
             self._sha256[split] = hashlib.sha256(text.encode()).hexdigest()
         return self._sha256[split]
+
+    def speakers(self, split: Split) -> dict[str, str]:
+        """Identity of who says what, for a signature; nothing where no feature depends on it."""
+        if self.config.features.normalisation != "speaker":
+            return {}
+        text = json.dumps([_speaker(utterance) for utterance in self.utterances(split)])
+        return {"speakers": hashlib.sha256(text.encode()).hexdigest()[:12]}
 
     def data_sha256(self) -> str:
         """Hash over the three splits."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,14 +16,32 @@ import soundfile
 import soxr
 
 from lstmdrop.errors import DataError
+from lstmdrop_tasks.asr.audio.mp3 import with_length
 
 Samples = npt.NDArray[np.float32]
 
+TOLERANCE = 0.05
+"""Seconds by which a stretch may reach beyond its sound: times are rounded."""
+
+BLOCK = 1 << 18
+"""Samples a channel read at a time."""
+
+MP3 = "MP3"
+CUT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+STREAMED = 0x7FFFFF00
+"""Bytes from which a WAV header means that its writer could not know the length."""
+
 
 def read_audio(
-    source: Path | BinaryIO, rate: int, *, start: float | None = None, end: float | None = None, speed: float = 1.0
+    source: Path | BinaryIO,
+    rate: int,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    channel: int | None = None,
+    speed: float = 1.0,
 ) -> Samples:
-    """One channel at ``rate`` Hz, between -1 and 1; several channels are averaged.
+    """One channel at ``rate`` Hz, between -1 and 1; without ``channel``, counted from 0, all are averaged.
 
     WAV, FLAC, Ogg Vorbis, Opus, MP3 and all else that libsndfile reads. ``speed`` above 1 plays it faster and
     higher, by resampling (Ko et al. 2015).
@@ -31,27 +54,84 @@ def read_audio(
         raise DataError(f"{source}: no such file")
     try:
         samples, own_rate = _read(source, start, end)
-    except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
+    except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
         raise DataError(f"{name}: not a sound file that can be read ({_reason(error)})") from None
+    except TypeError:  # soundfile asks for the sample rate
+        raise DataError(
+            f"{name}: raw samples do not say their rate and type; write them as WAV, with sox say"
+        ) from None
     if len(samples) == 0:
         raise DataError(f"{name}: there is no sound in it")
     if own_rate < rate:
         raise DataError(f"{name}: recorded at {own_rate} Hz, and features.sample_rate is {rate}")
-    mono = samples.mean(axis=1)
+    if end is not None and len(samples) / own_rate < end - (start or 0.0) - TOLERANCE:
+        ends = (start or 0.0) + len(samples) / own_rate
+        raise DataError(f"{name}: from {start or 0:g} s to {end:g} s, and the sound ends at {ends:.2f} s")
+    if channel is not None and not 0 <= channel < samples.shape[1]:
+        raise DataError(f"{name}: there is no channel {channel}; it has {samples.shape[1]}, counted from 0")
+    mono = samples.mean(axis=1) if channel is None else samples[:, channel]
     if not np.isfinite(mono).all():
         raise DataError(f"{name}: some samples are not finite numbers")
     resampled: Samples = soxr.resample(mono, own_rate * speed, rate).astype(np.float32)
     return resampled
 
 
+def sound_seconds(path: Path) -> float | None:
+    """How long a sound is; None where it cannot be read."""
+    with suppress(soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError), _whole(path) as file:
+        frames = sum(map(len, _blocks(file, sys.maxsize))) if file.format == MP3 else file.frames
+        return frames / file.samplerate
+    return None
+
+
 def _read(source: Path | BinaryIO, start: float | None, end: float | None) -> tuple[Samples, int]:
-    with soundfile.SoundFile(str(source) if isinstance(source, Path) else source) as file:
-        first = round((start or 0.0) * file.samplerate)
-        last = -1 if end is None else round(end * file.samplerate) - first
-        if first:
-            file.seek(first)
-        samples: Samples = np.asarray(file.read(last, dtype="float32", always_2d=True), np.float32)
-        return samples, file.samplerate
+    with _whole(source) as file:
+        _require_whole(file)
+        return _stretch(file, start, end), file.samplerate
+
+
+def _whole(source: Path | BinaryIO) -> soundfile.SoundFile:
+    """A sound file that is read to its end."""
+    file = soundfile.SoundFile(str(source) if isinstance(source, Path) else source)
+    if file.format != MP3:
+        return file
+    file.close()
+    if not isinstance(source, Path):
+        source.seek(0)
+    content = source.read_bytes() if isinstance(source, Path) else source.read()
+    return soundfile.SoundFile(io.BytesIO(with_length(content)))
+
+
+def _require_whole(file: soundfile.SoundFile) -> None:
+    """A WAV file that was cut off is read to where it ends, without an error; its header tells."""
+    told = CUT.search(file.extra_info) if file.format == "WAV" else None
+    if told is not None and 0 < int(told[2]) < int(told[1]) < STREAMED:
+        missing = (int(told[1]) - int(told[2])) / int(told[1])
+        if missing * file.frames / (1 - missing) > TOLERANCE * file.samplerate:
+            raise ValueError(f"it is cut off: {missing:.0%} of the sound is missing")
+
+
+def _stretch(file: soundfile.SoundFile, start: float | None, end: float | None) -> Samples:
+    """Read block by block to where it ends: in some formats the number of frames is an estimate."""
+    first = round((start or 0.0) * file.samplerate)
+    wanted = sys.maxsize if end is None else round(end * file.samplerate) - first
+    if file.seekable() and first < file.frames:
+        file.seek(first)
+    else:
+        for _ in _blocks(file, first):
+            pass
+    blocks = list(_blocks(file, wanted))
+    return np.concatenate(blocks) if blocks else np.zeros((0, file.channels), np.float32)
+
+
+def _blocks(file: soundfile.SoundFile, num_frames: int) -> Iterator[Samples]:
+    while num_frames > 0:
+        block = np.empty((min(BLOCK, num_frames), file.channels), np.float32)
+        num_read = file.buffer_read_into(block, dtype="float32")
+        if num_read == 0:
+            return
+        num_frames -= num_read
+        yield block[:num_read]
 
 
 def _reason(error: Exception) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +20,10 @@ from lstmdrop_tasks.asr.corpora.utterance import Utterance
 TOLERANCE = 0.05
 """Seconds by which an alignment and its sound may differ in length."""
 
-TIER = re.compile(r'name\s*=\s*"(?P<name>[^"]*)"(?P<body>.*?)(?=item\s*\[\d+\]|\Z)', re.DOTALL)
-INTERVAL = re.compile(r'xmin\s*=\s*([\d.eE+-]+)\s*xmax\s*=\s*([\d.eE+-]+)\s*text\s*=\s*"((?:[^"]|"")*)"')
+TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)([+-]?[\d.][\d.eE+-]*)(?!\S)')
+"""Praat reads texts and free-standing numbers, in the long format and in the short one; all else is for people."""
+
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
 SILENCE = "sil"
 
@@ -49,7 +53,7 @@ def read_alignment(utterance: Utterance) -> Alignment:
     if utterance.alignment is None:
         raise DataError(f"{utterance.id}: no alignment, and the frames objective needs one")
     if utterance.alignment.suffix.lower() != ".textgrid":
-        found = _read_ctm(utterance.alignment).get(utterance.id)
+        found = _ctm_of(utterance.alignment).get(utterance.id)
         if found is None:
             raise DataError(f"{utterance.alignment}: nothing about {utterance.id}")
         return found
@@ -57,31 +61,73 @@ def read_alignment(utterance: Utterance) -> Alignment:
 
 
 def read_textgrid(path: Path, tier: str = "phones") -> Alignment:
-    """One tier of intervals of a TextGrid in the long text format.
+    """One tier of intervals of a TextGrid in Praat's long or short text format, in UTF-8 or UTF-16.
 
     Raises:
-        DataError: the file is missing or has no such tier.
+        DataError: the file is missing or damaged, or has no such tier.
     """
-    text = "\n".join(read_lines(path))
-    bodies = {match["name"]: match["body"] for match in TIER.finditer(text)}
-    if tier not in bodies:
-        raise DataError(f"{path}: no tier {tier!r} in this TextGrid; it has {', '.join(bodies) or 'none'}")
-    found = [Interval(float(start), float(end), _plain(label)) for start, end, label in INTERVAL.findall(bodies[tier])]
-    if not found:
+    try:
+        tiers = _tiers(iter(TOKEN.findall(_text(path))))
+    except (StopIteration, ValueError) as error:
+        raise DataError(f"{path}: not a TextGrid, or a damaged one ({str(error) or 'it ends too early'})") from None
+    if tier not in tiers:
+        raise DataError(f"{path}: no tier {tier!r} in this TextGrid; it has {', '.join(tiers) or 'none'}")
+    if not tiers[tier]:
         raise DataError(f"{path}: the tier {tier!r} is empty")
-    return Alignment(found, found[-1].end)
+    return Alignment(tiers[tier], tiers[tier][-1].end)
+
+
+def _text(path: Path) -> str:
+    if path.is_file() and (content := path.read_bytes()).startswith(BYTE_ORDER_MARKS):
+        return content.decode("utf-16")
+    return "\n".join(read_lines(path))
+
+
+def _tiers(tokens: Iterator[tuple[str, str]]) -> dict[str, list[Interval]]:
+    """The intervals of each tier of intervals; tokens are texts or numbers."""
+
+    def text() -> str:
+        return next(tokens)[0].replace('""', '"')
+
+    def number() -> float:
+        return float(next(tokens)[1])
+
+    if not text().startswith("ooTextFile") or text() != "TextGrid":
+        raise ValueError("it does not begin as one")
+    number(), number()
+    tiers: dict[str, list[Interval]] = {}
+    for _ in range(int(number())):
+        kind, name, _, _, size = text(), text(), number(), number(), int(number())
+        if kind == "IntervalTier":
+            found = [Interval(number(), number(), _plain(text())) for _ in range(size)]
+            if any(after.start < before.start or before.end < before.start for before, after in pairwise(found)):
+                raise ValueError(f"the intervals of {name!r} are not in order")
+            tiers[name] = found
+        else:
+            for _ in range(size):
+                number(), text()
+    return tiers
+
+
+def _ctm_of(path: Path) -> Mapping[str, Alignment]:
+    status = path.stat() if path.is_file() else None
+    return _read_ctm(path, status and (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
 
 
 @lru_cache(maxsize=4)
-def _read_ctm(path: Path) -> Mapping[str, Alignment]:
-    """Lines ``utterance channel start duration label [confidence]``."""
+def _read_ctm(path: Path, state: object) -> Mapping[str, Alignment]:
+    """Lines ``utterance channel start duration label [confidence]``; one is read once in each of its states."""
     intervals: dict[str, list[Interval]] = {}
     for number, line in enumerate(read_lines(path), 1):
+        if not line.strip() or line.lstrip().startswith((";;", "#")):
+            continue
         try:
             name, _, start, duration, label, *_ = line.split()
             interval = Interval(float(start), float(start) + float(duration), _plain(label))
         except ValueError:
             raise DataError(f"{path}:{number}: not 'utterance channel start duration label'") from None
+        if not 0 <= interval.start <= interval.end < math.inf:
+            raise DataError(f"{path}:{number}: {label} from {start} s, {duration} s long, is no stretch of time")
         intervals.setdefault(name, []).append(interval)
     return {name: Alignment(sorted(found), None) for name, found in intervals.items()}
 

@@ -33,9 +33,10 @@ def _table(path: Path) -> tuple[Utterance, ...]:
     if missing:
         raise DataError(f"{path}:1: no column {missing[0]!r}")
     found = []
-    for number, row in enumerate(rows, 2):
+    for row in rows:
+        where = f"{path}:{rows.line_num}"
         if not row["path"] or row["sentence"] is None:
-            raise DataError(f"{path}:{number}: the row has no path or no sentence")
-        clip = path.parent / "clips" / row["path"]
-        found.append(Utterance(Path(row["path"]).stem, clip, row["sentence"], row["client_id"] or None))
+            raise DataError(f"{where}: the row has no path or no sentence")
+        clip, text = path.parent / "clips" / row["path"], row["sentence"].strip() and row["sentence"]
+        found.append(Utterance(clip.stem, clip, text or None, row["client_id"] or None, where=where))
     return tuple(found)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.asr.corpora.own_splits import read_splits, with_held_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
-KEYS = {"id", "audio", "features", "text", "speaker", "alignment", "start", "end"}
+KEYS = ("audio", "features", "text", "id", "speaker", "alignment", "start", "end")
+MOST_SHOWN = 60
+"""Characters of a value in an error."""
 
 
 def manifests(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
@@ -42,31 +46,82 @@ def read_manifest(path: Path) -> tuple[Utterance, ...]:
     Raises:
         DataError: it is missing, or a line is damaged.
     """
-    found = [_utterance(path, number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
-    ids = {utterance.id for utterance in found}
-    if len(ids) < len(found):
-        raise DataError(f"{path}: {len(found) - len(ids)} ids come twice")
+    lines = enumerate(read_lines(path), 1)
+    found = [_utterance(path.parent, f"{path}:{number}", line) for number, line in lines if line.strip()]
+    first: dict[str, Utterance] = {}
+    again = [utterance for utterance in found if first.setdefault(utterance.id, utterance) is not utterance]
+    if again:
+        raise DataError(
+            f"{path}: {len(again)} ids come twice, such as {again[0].id!r} ({again[0].where})\n"
+            'without "id" it is the name of the file: give each line its own'
+        )
     return tuple(found)
 
 
-def _utterance(path: Path, number: int, line: str) -> Utterance:
+def _utterance(folder: Path, where: str, line: str) -> Utterance:
+    entry = _entry(where, line)
+    source = _string(entry, "audio", where) or _string(entry, "features", where)
+    if not source:
+        raise DataError(f"{where}: the line has no 'features' and no 'audio'")
+    alignment = _string(entry, "alignment", where)
+    name = _string(entry, "id", where)
+    return Utterance(
+        id=Path(source).stem if name is None else name,
+        source=folder / source,
+        text=_string(entry, "text", where),
+        speaker=_string(entry, "speaker", where),
+        alignment=None if alignment is None else folder / alignment,
+        start=_seconds(entry, "start", where),
+        end=_seconds(entry, "end", where),
+        where=where,
+    )
+
+
+def _entry(where: str, line: str) -> dict[str, Any]:
     try:
-        entry: Any = json.loads(line)
-        unknown = set(entry) - KEYS
-        if unknown:
-            raise ValueError(f"unknown key {sorted(unknown)[0]!r}")
-        source = entry.get("audio") or entry["features"]
-        alignment = entry.get("alignment")
-        return Utterance(
-            id=str(entry.get("id", Path(source).stem)),
-            source=path.parent / source,
-            text=entry.get("text"),
-            speaker=None if entry.get("speaker") is None else str(entry["speaker"]),
-            alignment=None if alignment is None else path.parent / alignment,
-            start=entry.get("start"),
-            end=entry.get("end"),
-        )
-    except KeyError as error:
-        raise DataError(f"{path}:{number}: the line has no {error}") from None
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path}:{number}: {error}") from None
+        entry = json.loads(line, parse_float=Decimal, object_pairs_hook=_without_repetition)  # 5.10 stays 5.10
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON: {error.msg} (character {error.pos + 1})") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: {error}") from None
+    if not isinstance(entry, dict):
+        raise DataError(f'{where}: a line is an object such as {{"audio": "a.wav", "text": "what is said"}}')
+    for key in entry:
+        if key not in KEYS:
+            raise DataError(f"{where}: unknown key {key!r}{did_you_mean(key, KEYS)}; known are {', '.join(KEYS)}")
+    return entry
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} comes twice")
+    return entry
+
+
+def _string(entry: Mapping[str, Any], key: str, where: str) -> str | None:
+    """A number stands for its digits; null and NaN, as tables without a value are written, for nothing."""
+    value = entry.get(key)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise DataError(f"{where}: {key!r} is {_shown(value)}, and needs to be a string")
+    text = str(value)
+    if any("\ud800" <= letter <= "\udfff" for letter in text) or "\0" in text:
+        raise DataError(f"{where}: {key!r} is {_shown(value)}, which holds half a character or none")
+    return text
+
+
+def _seconds(entry: Mapping[str, Any], key: str, where: str) -> float | None:
+    value = entry.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise DataError(f"{where}: {key!r} is {_shown(value)}, and needs to be a number of seconds")
+    return float(value)
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

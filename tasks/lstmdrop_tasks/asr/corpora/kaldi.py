@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
@@ -20,8 +21,8 @@ NAMES: dict[Split, tuple[str, ...]] = {
 WAV_SCP = "wav.scp"
 
 ValueT = TypeVar("ValueT")
-Span = tuple[str, float | None, float | None]
-"""A recording, and where in it, in seconds."""
+Span = tuple[str, float | None, float | None, int | None]
+"""A recording, where in it, in seconds, and in which channel."""
 
 
 def kaldi(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
@@ -48,39 +49,56 @@ def read_data_folder(folder: Path, root: Path) -> tuple[Utterance, ...]:
         DataError: a file is missing or damaged, a recording is a command in place of a file, or they contradict.
     """
     wavs = _table(folder / WAV_SCP, _path_from(folder, root))
-    texts = _table(folder / "text", str, may_be_empty=True)
+    texts = _table(folder / "text", str, may_be_empty=True) if (folder / "text").is_file() else {}
     speakers = _table(folder / "utt2spk", str) if (folder / "utt2spk").is_file() else {}
     ctm = folder / "ctm" if (folder / "ctm").is_file() else folder / "phones.ctm"
     alignment = ctm if ctm.is_file() else None
     segments = folder / "segments"
-    spans: dict[str, Span] = (
-        _table(segments, _span) if segments.is_file() else {name: (name, None, None) for name in wavs}
+    spans: dict[str, _Line[Span]] = (
+        _table(segments, _span)
+        if segments.is_file()
+        else {name: _Line((name, None, None, None), wav.where) for name, wav in wavs.items()}
     )
     unknown = [name for name in texts if name not in spans]
     if unknown:
-        raise DataError(f"{folder / 'text'}: {unknown[0]} is in no other file of the folder")
+        raise DataError(
+            f"{folder / 'text'}: {unknown[0]} is in no other file of the folder ({texts[unknown[0]].where})"
+        )
     found = []
-    for name, (recording, start, end) in spans.items():
+    for name, line in spans.items():
+        recording, start, end, channel = line.value
         if recording not in wavs:
-            raise DataError(f"{segments}: {recording} is not in {WAV_SCP}")
-        found.append(Utterance(name, wavs[recording], texts.get(name, ""), speakers.get(name), alignment, start, end))
+            raise DataError(f"{segments}: {recording} is not in {WAV_SCP} ({line.where})")
+        sound, text, speaker = wavs[recording].value, texts.get(name), speakers.get(name)
+        found.append(
+            Utterance(
+                name, sound, text and text.value, speaker and speaker.value, alignment, start, end, channel, line.where
+            )
+        )
     return tuple(found)
 
 
-def _table(path: Path, parse: Callable[[str], ValueT], *, may_be_empty: bool = False) -> dict[str, ValueT]:
-    entries: dict[str, ValueT] = {}
+@dataclass(frozen=True, slots=True)
+class _Line(Generic[ValueT]):
+    value: ValueT
+    where: str
+
+
+def _table(path: Path, parse: Callable[[str], ValueT], *, may_be_empty: bool = False) -> dict[str, _Line[ValueT]]:
+    entries: dict[str, _Line[ValueT]] = {}
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
+        where = f"{path}:{number}"
         name, *rest = re.split(r"\s+", line.strip(), maxsplit=1)
         if not rest and not may_be_empty:
-            raise DataError(f"{path}:{number}: nothing follows {name}")
+            raise DataError(f"{where}: nothing follows {name}")
         if name in entries:
-            raise DataError(f"{path}:{number}: {name} comes twice")
+            raise DataError(f"{where}: {name} comes twice")
         try:
-            entries[name] = parse(rest[0] if rest else "")
+            entries[name] = _Line(parse(rest[0] if rest else ""), where)
         except ValueError as error:
-            raise DataError(f"{path}:{number}: {error}") from None
+            raise DataError(f"{where}: {error}") from None
     return entries
 
 
@@ -88,6 +106,8 @@ def _path_from(folder: Path, root: Path) -> Callable[[str], Path]:
     def path(text: str) -> Path:
         if text.endswith("|"):
             raise ValueError("this recording is a command, not a file; write its output to a file first")
+        if re.search(r"\.(ark|scp):\d+", text):
+            raise ValueError("this recording is in a Kaldi archive; copy it to a file first, with wav-copy")
         given = Path(text)
         places = [given] if given.is_absolute() else [root / given, folder / given, given]
         return next((place for place in places if place.is_file()), places[0])
@@ -96,5 +116,10 @@ def _path_from(folder: Path, root: Path) -> Callable[[str], Path]:
 
 
 def _span(text: str) -> Span:
-    recording, start, end = text.split()
-    return recording, float(start), None if float(end) < 0 else float(end)
+    """Recording, start, end (-1 for that of the recording), and perhaps a channel."""
+    fields = text.split()
+    if len(fields) not in (3, 4):
+        raise ValueError("not 'utterance recording start end' with perhaps a channel")
+    recording, start, end = fields[0], float(fields[1]), float(fields[2])
+    channel = int(fields[3]) if len(fields) > 3 else -1
+    return recording, start, None if end == -1 else end, None if channel == -1 else channel

@@ -8,7 +8,7 @@ from pathlib import Path
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import Split
-from lstmdrop_tasks.asr.corpora.own_splits import with_held_out
+from lstmdrop_tasks.asr.corpora.own_splits import tell_missing, with_held_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
 TRAIN = ("train-clean-5", "train-clean-100", "train-clean-360", "train-other-500")
@@ -42,9 +42,15 @@ def _part(folder: Path) -> list[Utterance]:
 def _chapter(transcripts: Path) -> list[Utterance]:
     found = []
     for number, line in enumerate(read_lines(transcripts), 1):
+        if not line.strip():
+            continue
         name, _, text = line.partition(" ")
         sounds = [path for suffix in SUFFIXES if (path := transcripts.parent / f"{name}{suffix}").is_file()]
         if not sounds:
             raise DataError(f"{transcripts}:{number}: there is no {name}.flac beside it")
-        found.append(Utterance(name, sounds[0], text, speaker=name.partition("-")[0]))
+        where = f"{transcripts}:{number}"
+        found.append(Utterance(name, sounds[0], text or None, speaker=name.partition("-")[0], where=where))
+    known = {utterance.id for utterance in found}
+    here = sorted(path.stem for path in transcripts.parent.iterdir() if path.suffix in SUFFIXES)
+    tell_missing(f"{transcripts}: no line is about", [name for name in here if name not in known])
     return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import Split
+from lstmdrop_tasks.asr.corpora.own_splits import require_different_ids, tell_missing
 from lstmdrop_tasks.asr.corpora.splitting import hold_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
@@ -19,15 +22,24 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     """The clips that are there; a tenth of them each, drawn by name, for validation and for the test.
 
-    Where they are to be scored, all of them are that split.
+    Where they are to be scored, all of them are that split. The log says how many are missing or not listed.
 
     Raises:
-        DataError: the folder has another layout, or no clip.
+        DataError: the folder has another layout, or no clip, or a name comes twice.
     """
-    listed = [_fields(folder / METADATA, number, line) for number, line in enumerate(read_lines(folder / METADATA), 1)]
-    found = [clip for name, text in listed if (clip := _clip(folder, name, text)) is not None]
+    path = folder / METADATA
+    numbered = enumerate(read_lines(path), 1)
+    listed = [_clip(folder, f"{path}:{number}", line) for number, line in numbered if line.strip()]
+    sounds = {sound.stem: sound for suffix in reversed(SUFFIXES) for sound in (folder / "wavs").glob(f"*{suffix}")}
+    found = [replace(clip, source=sounds[clip.id]) for clip in listed if clip.id in sounds]
+    require_different_ids(listed)
     if not found:
         raise DataError(f"{folder / 'wavs'}: none of the {len(listed):,} clips of {METADATA} is here")
+    tell_missing(
+        f"{path}: of {len(listed):,} clips, no sound is in wavs/ for", [c.id for c in listed if c.id not in sounds]
+    )
+    known = {clip.id for clip in listed}
+    tell_missing(f"{folder / 'wavs'}: no line of {METADATA} is about", [name for name in sounds if name not in known])
     if scored:
         return SpeechCorpus(folder.name, {whole_split(folder, scored): tuple(found)})
     rest, test = hold_out(found)
@@ -35,16 +47,18 @@ def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     return SpeechCorpus(folder.name, {"train": train, "valid": valid, "test": test})
 
 
-def _fields(path: Path, number: int, line: str) -> tuple[str, str]:
-    fields = line.split("|")
-    if len(fields) not in (2, 3):
-        raise DataError(f"{path}:{number}: not 'name|text|normalised text'")
-    return fields[0], fields[-1]
-
-
-def _clip(folder: Path, name: str, text: str) -> Utterance | None:
-    sounds = [path for suffix in SUFFIXES if (path := folder / "wavs" / f"{name}{suffix}").is_file()]
+def _clip(folder: Path, where: str, line: str) -> Utterance:
+    name, *texts = _fields(where, line)
+    text = next((text for text in reversed(texts) if text.strip()), None)
     grid = folder / "TextGrid" / f"{name}.TextGrid"
-    if not sounds:
-        return None
-    return Utterance(name, sounds[0], text, alignment=grid if grid.is_file() else None)
+    source = folder / "wavs" / f"{name}{SUFFIXES[0]}"
+    return Utterance(name, source, text, alignment=grid if grid.is_file() else None, where=where)
+
+
+def _fields(where: str, line: str) -> list[str]:
+    fields = line.split("|")  # quotation marks are part of the text
+    if len(fields) not in (2, 3):
+        fields = next(csv.reader([line], delimiter="|"))  # unless they keep one of these bars
+    if len(fields) not in (2, 3) or not fields[0].strip():
+        raise DataError(f"{where}: not 'name|text|normalised text'")
+    return fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from lstmdrop.errors import DataError
 from lstmdrop.task import Split
 from lstmdrop_tasks.asr.corpora.splitting import hold_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
+
+log = logging.getLogger("lstmdrop.asr")
 
 
 def read_splits(
@@ -31,6 +34,8 @@ def with_held_out(
         DataError: there is no training data, too little to hold some out, or two splits share a speaker; of what is
             to be scored, a split is not there.
     """
+    for utterances in found.values():
+        require_different_ids(utterances)
     train, held = found.get("train", ()), ", ".join(found)
     for split in scored:
         if not found.get(split):
@@ -62,3 +67,22 @@ def _require_different_speakers(corpus: SpeechCorpus) -> None:
         shared = speakers["train"] & speakers[split]
         if shared and len(everyone) > 1:
             raise DataError(f"{corpus.name}: train and {split} share speakers, such as {sorted(map(str, shared))[0]!r}")
+
+
+def require_different_ids(utterances: Sequence[Utterance]) -> None:
+    """Refuse two utterances of one id: each would be taken for the other.
+
+    Raises:
+        DataError: there are such.
+    """
+    first: dict[str, Utterance] = {}
+    for utterance in utterances:
+        if first.setdefault(utterance.id, utterance) is not utterance:
+            before = first[utterance.id].where or first[utterance.id].source
+            raise DataError(f"{utterance.where or utterance.source}: {utterance.id!r} is in {before} already")
+
+
+def tell_missing(what: str, names: Sequence[str]) -> None:
+    """One line about those of a corpus that lack something, if there are any: how many, and the first."""
+    if names:
+        log.warning("%s %d: left out (the first is %s)", what, len(names), names[0])

@@ -23,11 +23,15 @@ class Utterance:
     start: float | None = None
     """Where it begins in a longer recording, in seconds."""
     end: float | None = None
+    channel: int | None = None
+    """Of a recording of several, counted from 0; None is the mean of all."""
+    where: str = ""
+    """The line that lists it, as ``file:line``."""
 
     @property
     def has_features(self) -> bool:
         """Whether the source is features in place of sound."""
-        return self.source.suffix == ".npy"
+        return self.source.suffix.lower() == ".npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +40,5 @@ class SpeechCorpus:
 
     name: str
     splits: Mapping[Split, tuple[Utterance, ...]]
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    """The ids of utterances that the corpus names but that cannot be used, and why."""
+    left_out: Mapping[Split, Mapping[str, str]] = field(default_factory=dict)
+    """The ids of utterances that were in a split but cannot be used, and why."""
