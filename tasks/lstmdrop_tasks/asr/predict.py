@@ -161,7 +161,7 @@ def _log_probs(task: SpeechRecognition, source: Source) -> tuple[LogProbs, float
 
 def _features(task: SpeechRecognition, source: Source) -> tuple[Features, float]:
     config = task.config.features
-    if isinstance(source, Path) and source.suffix == ".npy":
+    if isinstance(source, Path) and source.suffix.lower() == ".npy":
         features = read_features(source, config)
         return features, len(features) * _shift(task)
     if not isinstance(source, Path):

@@ -9,6 +9,7 @@ import kaldi_native_fbank
 import numpy as np
 import numpy.typing as npt
 
+from lstmdrop.data.array_file import read_array
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.reading import Samples
 from lstmdrop_tasks.asr.config import FeatureConfig
@@ -61,16 +62,11 @@ def read_features(path: Path, config: FeatureConfig) -> Features:
     Raises:
         DataError: the file is missing, empty or no ``(frames, features)`` array of finite numbers.
     """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: not an .npy file that can be read ({error})") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.size == 0 or array.dtype.kind != "f":
-        raise DataError(f"{path}: features are an array (frames, features) of floats")
-    if not np.isfinite(array).all():
-        raise DataError(f"{path}: some features are not finite numbers")
+    array = read_array(path)
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise DataError(
+            f"{path}: features are an array (frames, features) of floats, not {array.dtype} of shape {array.shape}"
+        )
     return with_deltas(array.astype(np.float32), config.deltas)
 
 

@@ -27,7 +27,7 @@ class Utterance:
     @property
     def has_features(self) -> bool:
         """Whether the source is features in place of sound."""
-        return self.source.suffix == ".npy"
+        return self.source.suffix.lower() == ".npy"
 
 
 @dataclass(frozen=True, slots=True)
