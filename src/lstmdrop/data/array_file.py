@@ -32,10 +32,8 @@ def read_array(path: Path, *, name: str | None = None) -> npt.NDArray[Any]:
     """
     with _opened(path) as file:
         try:
-            if path.suffix.lower() == ".npz":
-                array = _member(file, name)
-            else:
-                array = _parsed(file, path.stat().st_size)
+            is_archive = path.suffix.lower() == ".npz"
+            array = _member(file, name) if is_archive else _parsed(file, path.stat().st_size)
             _require_numbers(array)
         except Exception as error:  # damage makes NumPy's and zipfile's parsers raise nearly anything
             raise _unreadable(path, name, error) from None
