@@ -7,10 +7,13 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
-import soxr
 
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, loading
+
+with loading("sound needs soundfile and libsndfile", "pip install soundfile"):
+    import soundfile
+with loading("sound needs soxr", "pip install soxr"):
+    import soxr
 
 Samples = npt.NDArray[np.float32]
 

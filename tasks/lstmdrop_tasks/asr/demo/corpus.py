@@ -6,15 +6,18 @@ import json
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from lstmdrop.data.atomic import atomic_folder
 from lstmdrop.data.registry import cache_dir
+from lstmdrop.errors import loading
 from lstmdrop_tasks.asr.corpora.alignment import Interval
 from lstmdrop_tasks.asr.corpora.jsonl import manifests
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus
 from lstmdrop_tasks.asr.demo.phones import PRONUNCIATIONS
 from lstmdrop_tasks.asr.demo.synthesis import RATE, Voice, speak
+
+with loading("sound needs soundfile and libsndfile", "pip install soundfile"):
+    import soundfile
 
 VERSION = 1
 """To be raised when the recordings change."""
