@@ -164,3 +164,13 @@ def test_a_run_of_another_task_is_no_language_model(toys: dict[str, tuple[str, l
     run = train("asr", size="tiny", data=data, overrides=[*overrides, "training.epochs=1"], out=tmp_path / "run")
     with pytest.raises(UsageError, match="--lm takes one of"):
         load_language_model(run.directory)
+
+
+def test_two_models_of_one_vocabulary_are_told_apart(language_models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("\n".join(LINES) + "\n")
+    tokenizer = train_tokenizer("character", tmp_path / "text")
+    text = language_models["word"].parent / "text.txt"
+    other = train("lm", size="tiny", data=str(text), overrides=[*LM, "data.tokens=word", "seed=9"], out=tmp_path / "lm")
+    one, two = (load_language_model(run) for run in (language_models["word"], other.directory))
+    assert one.tokenizer.fingerprint == two.tokenizer.fingerprint
+    assert make_scorer(one, tokenizer).fingerprint != make_scorer(two, tokenizer).fingerprint

@@ -59,6 +59,16 @@ def test_a_changed_file_is_read_again(tmp_path: Path, hashed: list[Path]) -> Non
     assert len(hashed) == 3
 
 
+def test_a_change_under_the_old_time_and_size_is_seen(tmp_path: Path, hashed: list[Path]) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"content")
+    settle(path)
+    first, status = remembered_sha256(path), path.stat()
+    path.write_bytes(b"changed")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert remembered_sha256(path) != first
+
+
 def test_of_a_file_that_may_still_be_written_nothing_is_remembered(tmp_path: Path, hashed: list[Path]) -> None:
     path = tmp_path / "large"
     path.write_bytes(b"content")

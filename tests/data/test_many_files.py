@@ -65,6 +65,14 @@ def test_one_that_changed_is_read_again(tmp_path: Path, hashed: list[Path]) -> N
     assert hashed == files * 3
 
 
+def test_one_that_changed_under_its_old_time_and_size_is_read_again(tmp_path: Path, hashed: list[Path]) -> None:
+    files = write(tmp_path, "one", "two")
+    before, status = remembered_content(files), files[1].stat()
+    files[1].write_text("six")
+    os.utime(files[1], ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert remembered_content(files) != before
+
+
 def test_one_that_comes_or_goes_is_seen(tmp_path: Path, hashed: list[Path]) -> None:
     files = write(tmp_path, "one", "two")
     before = remembered_content(files)

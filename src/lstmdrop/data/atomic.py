@@ -68,13 +68,36 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir()
         try:
             yield temporary
-            for file in temporary.iterdir():
-                _sync(file)
-            _sync(temporary)
-            _claim(temporary, path)
-            _sync(path.parent)
+            _put(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def resumable_folder(path: Path) -> Iterator[Path | None]:
+    """As `atomic_folder`, but the block finds what an interrupted one has left, and None if all is there by now.
+
+    One process at a time is in such a block; where folders cannot be locked, nothing is left and nothing found.
+    """
+    path = path.resolve()
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with _naming_the_cache(path):
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with locked(unfinished) as is_locked:
+            if path.is_dir():  # made while this process waited
+                yield None
+            elif not is_locked:
+                with atomic_folder(path) as temporary:
+                    yield temporary
+            else:
+                try:
+                    yield unfinished
+                except LstmdropError:
+                    shutil.rmtree(unfinished, ignore_errors=True)
+                    raise
+                _put(unfinished, path)
+        if unfinished.is_dir() and not any(unfinished.iterdir()):
+            unfinished.rmdir()
 
 
 @contextmanager
@@ -87,15 +110,13 @@ def _naming_the_cache(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[bool]:
     """Of the processes of this machine that come to such a block for the folder, one at a time is in it.
 
-    The lock ends with the process. Where the system or the file system has none, nobody waits.
+    The lock ends with the process. Where the system or the file system has none, nobody waits, and False is given.
     """
     with _descriptor(folder) as descriptor:
-        if descriptor is not None:
-            _lock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor is not None and _lock(descriptor, fcntl.LOCK_EX)
 
 
 @contextmanager
@@ -114,13 +135,14 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
 
 
-def _lock(descriptor: int, flags: int) -> None:
+def _lock(descriptor: int, flags: int) -> bool:
     try:
         fcntl.flock(descriptor, flags)
     except BlockingIOError:
         raise
     except OSError:
-        pass  # some network file systems have no locks
+        return False  # some network file systems have no locks
+    return True
 
 
 @contextmanager
@@ -139,6 +161,15 @@ def _descriptor(folder: Path) -> Iterator[int | None]:
 def _temporary_name(path: Path) -> Path:
     # Beside its target, for a name can only be changed within one file system.
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Under its name, once all of it is on the disk."""
+    for file in temporary.iterdir():
+        _sync(file)
+    _sync(temporary)
+    _claim(temporary, path)
+    _sync(path.parent)
 
 
 def _claim(temporary: Path, path: Path) -> None:

@@ -56,7 +56,7 @@ def remember(state: str, digest: str) -> None:
 
 def _state(path: Path) -> str:
     status = path.stat()
-    return f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n{status.st_ino}"
+    return f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n{status.st_ctime_ns}\n{status.st_ino}"
 
 
 def _note(state: str) -> Path:

@@ -15,7 +15,8 @@ from lstmdrop.data.work_progress import report_work
 def remembered_content(files: Sequence[Path], parts: Sequence[str] = ()) -> str:
     """Hash over ``parts`` and the contents of the files, in their order; a file may be missing.
 
-    It is remembered for files whose sizes and times of change stay as they are.
+    It is remembered for files whose sizes and times of change stay as they are; the system's own time of change too,
+    which moves when a copy is given the times of another.
     """
     state = _states(files, parts)
     digest = recall(state)
@@ -42,7 +43,7 @@ def _state(path: Path) -> str:
         status = path.stat()
     except OSError:
         return f"{path} missing"
-    return f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ino}"
+    return f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def _are_settled(files: Sequence[Path]) -> bool:

@@ -36,7 +36,7 @@ class CharacterScorer:
                 f"the language model knows none of {''.join(letters[:10])!r}: transcripts are in lower case\n"
                 "train it on such a text, say the assets/transcripts.txt of this run"
             )
-        self.fingerprint = model.tokenizer.fingerprint
+        self.fingerprint = model.fingerprint
         self._model = model
         self._ids = [known.id_of(token) for token in tokenizer.vocabulary.tokens]
 
@@ -68,7 +68,7 @@ class WordScorer:
     """Asks for the log-probability of a word when it is complete."""
 
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
-        self.fingerprint = model.tokenizer.fingerprint
+        self.fingerprint = model.fingerprint
         self._model = model
         self._pieces = [_piece(token, tokenizer) for token in tokenizer.vocabulary.tokens]
         self._is_character = isinstance(model.tokenizer, CharacterTokenizer)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,8 +45,9 @@ class Context:
 class LanguageModel:
     """Reads many texts side by side, a token at a time."""
 
-    def __init__(self, model: _NextLogits, tokenizer: Tokenizer) -> None:
+    def __init__(self, model: _NextLogits, tokenizer: Tokenizer, fingerprint: str) -> None:
         self.tokenizer = tokenizer
+        self.fingerprint = fingerprint
         self._model = model
 
     def start(self) -> Context:
@@ -84,6 +86,16 @@ def load_language_model(directory: Path) -> LanguageModel:
     built: Any = plugin.build(resolve(plugin.config, [run.config()]), run.assets, torch.device("cpu"), None)
     if not hasattr(built.model, "next_logits") or not hasattr(built, "tokenizer"):
         raise UsageError(f"{directory} is a run of {plugin.name}; --lm takes one of 'lstmdrop train lm'")
-    built.model.load_state_dict(run.load_best().tensors)
+    tensors = run.load_best().tensors
+    built.model.load_state_dict(tensors)
     built.model.eval()
-    return LanguageModel(built.model, built.tokenizer)
+    return LanguageModel(built.model, built.tokenizer, _identity(built.tokenizer, tensors))
+
+
+def _identity(tokenizer: Tokenizer, tensors: Mapping[str, Tensor]) -> str:
+    """Of the tokens and the weights: two models of one vocabulary give different scores."""
+    digest = hashlib.sha256(tokenizer.fingerprint.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -194,6 +194,13 @@ class Speech:
             self._sha256[split] = hashlib.sha256(text.encode()).hexdigest()
         return self._sha256[split]
 
+    def speakers(self, split: Split) -> dict[str, str]:
+        """Identity of who says what, for a signature; nothing where no feature depends on it."""
+        if self.config.features.normalisation != "speaker":
+            return {}
+        text = json.dumps([_speaker(utterance) for utterance in self.utterances(split)])
+        return {"speakers": hashlib.sha256(text.encode()).hexdigest()[:12]}
+
     def data_sha256(self) -> str:
         """Hash over the three splits."""
         return hashlib.sha256("".join(self.sha256(split) for split in SPLITS).encode()).hexdigest()

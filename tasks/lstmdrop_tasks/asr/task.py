@@ -134,7 +134,7 @@ def evaluate(tasks: Iterable[SpeechRecognition], split: Split, outputs: Path | N
     require_alike(models)
     if len({model.speech.sha256(split) for model in models}) > 1:
         raise DataError("these runs differ in their features or test data: they cannot be scored as one")
-    how = {"models": str(len(models)), "data": first.speech.sha256(split)[:12]}
+    how = {"models": str(len(models)), "data": first.speech.sha256(split)[:12], **first.speech.speakers(split)}
     scorer = first.targets.scorer(first.speech.utterances(split), how)
     for log_probs, batch in log_prob_batches(models, split):
         scorer.add(log_probs, batch)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lstmdrop.data.atomic import atomic_folder
+from lstmdrop.data.atomic import atomic_file, resumable_folder
+from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.extraction import Extracted, extract
 from lstmdrop_tasks.asr.audio.features import Features
@@ -23,7 +28,16 @@ from lstmdrop_tasks.asr.corpora.utterance import Utterance
 VERSION = 1
 """To be raised when the same sources come to give other features."""
 
-FEATURES, LABELS, INDEX = "features.bin", "labels.bin", "index.json"
+READER = 2
+"""To be raised when only some sources come to give other features: their identity stays what it was."""
+
+TOOLS = ("kaldi-native-fbank", "soundfile", "soxr")
+FEATURES, LABELS, INDEX, JOURNAL = "features.bin", "labels.bin", "index.json", "journal.json"
+
+AT_ONCE = 64
+"""Utterances after which what has been extracted is safe from an interruption."""
+
+log = logging.getLogger("lstmdrop.asr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,52 +95,116 @@ def build_store(
         "content": content_of(utterances, labelled=labelled),
     }
     sha256 = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    folder = cache / sha256[:32]
+    folder = cache / hashlib.sha256(f"{sha256} {_tools()}".encode()).hexdigest()[:32]
     if not folder.is_dir():
-        with atomic_folder(folder) as unfinished:
-            _write(utterances, config, unfinished, labelled, speed, sha256)
-    return _open(folder)
+        with resumable_folder(folder) as unfinished:
+            if unfinished is not None:
+                _write(utterances, config, unfinished, labelled, speed, sha256)
+    return _open(folder, utterances)
+
+
+def _tools() -> str:
+    """What reads sound and makes features of it: another version may give others, of the same data."""
+    return " ".join([f"reader {READER}", *(f"{name} {version(name)}" for name in TOOLS)])
 
 
 def _write(
     utterances: Sequence[Utterance], config: FeatureConfig, folder: Path, labelled: bool, speed: float, sha256: str
 ) -> None:
-    phones: dict[str, int] = {}
-    lengths: list[int] = []
-    problems: dict[str, str] = {}
-    mismatches: dict[str, str] = {}
-    size, seconds = 0, 0.0
-    with (folder / FEATURES).open("wb") as features, (folder / LABELS).open("wb") as labels:
-        for utterance in utterances:
-            found = extract(utterance, config, labelled=labelled, speed=speed)
-            if found.problem or found.mismatch:
-                kind, reason = (problems, found.problem) if found.problem else (mismatches, found.mismatch)
-                kind[utterance.id] = reason
-                lengths.append(0)
-                continue
-            width = found.features.shape[1]
-            if size and width != size:
-                raise DataError(f"{utterance.source}: {width} features a frame, and the files before it have {size}")
-            size, seconds = width, seconds + found.seconds
-            lengths.append(len(found.features))
-            _append(found, phones, features, labels)
+    entries = _noted(folder)
+    if entries:
+        log.warning("features: %d of %d utterances are there from before", len(entries), len(utterances))
+    phones = {phone: number for number, phone in enumerate(phone for entry in entries for phone in entry.phones)}
+    with (folder / FEATURES).open("ab") as features, (folder / LABELS).open("ab") as labels:
+        while len(entries) < len(utterances):
+            report_work("extracting features", len(entries), len(utterances))
+            num_before = len(entries)
+            for utterance in utterances[num_before : num_before + AT_ONCE]:
+                found = extract(utterance, config, labelled=labelled, speed=speed)
+                entries.append(_append(found, phones, features, labels))
+                _require_one_size(entries, utterance)
+            _note(entries[num_before:], folder, features, labels)
+    report_work("extracting features", len(utterances), len(utterances))
+    index = _index(entries, utterances)
+    (folder / INDEX).write_text(json.dumps({**index, "labelled": labelled, "sha256": sha256}), encoding="utf-8")
+    (folder / JOURNAL).unlink()
+
+
+class _Entry(NamedTuple):
+    """What became of one utterance."""
+
+    frames: int
+    size: int
+    labels: int
+    seconds: float
+    problem: str
+    mismatch: str
+    phones: Sequence[str]
+    """Those that none before it had."""
+
+
+def _append(found: Extracted, phones: dict[str, int], features: BinaryIO, labels: BinaryIO) -> _Entry:
+    np.ascontiguousarray(found.features, np.float32).tofile(features)
+    num_known = len(phones)
+    numbers = [phones.setdefault(phone, len(phones)) for phone in found.labels]
+    np.array(numbers, np.int16).tofile(labels)
+    new = list(phones)[num_known:]
+    frames, size = found.features.shape
+    return _Entry(frames, size, len(numbers), found.seconds, found.problem, found.mismatch, new)
+
+
+def _note(entries: Sequence[_Entry], folder: Path, *files: BinaryIO) -> None:
+    """A line that a call after an interruption may rely on."""
+    with (folder / JOURNAL).open("ab") as journal:
+        for file in files:
+            file.flush()
+            os.fsync(file.fileno())
+        journal.write(json.dumps(entries).encode() + b"\n")
+
+
+def _noted(folder: Path) -> list[_Entry]:
+    """What an interrupted call has noted; what it wrote after that is cut off."""
+    entries: list[_Entry] = []
+    with suppress(OSError, ValueError, TypeError):  # there is no journal yet, or its last line is torn
+        for line in (folder / JOURNAL).read_bytes().splitlines():
+            entries += [_Entry(*values) for values in json.loads(line)]
+    sizes = {
+        FEATURES: sum(4 * entry.frames * entry.size for entry in entries),
+        LABELS: sum(2 * e.labels for e in entries),
+    }
+    for name in sizes:
+        (folder / name).touch()
+    if any((folder / name).stat().st_size < size for name, size in sizes.items()):
+        entries, sizes = [], dict.fromkeys(sizes, 0)
+    for name, size in sizes.items():
+        os.truncate(folder / name, size)
+    with atomic_file(folder / JOURNAL) as journal:
+        journal.write(json.dumps(entries).encode() + b"\n")
+    return entries
+
+
+def _require_one_size(entries: Sequence[_Entry], last: Utterance) -> None:
+    size = next((entry.size for entry in entries if entry.frames), 0)
+    if entries[-1].frames and entries[-1].size != size:
+        raise DataError(f"{last.source}: {entries[-1].size} features a frame, and the files before it have {size}")
+
+
+def _index(entries: Sequence[_Entry], utterances: Sequence[Utterance]) -> dict[str, Any]:
+    pairs = list(zip(utterances, entries, strict=True))
+    problems = {utterance.id: entry.problem for utterance, entry in pairs if entry.problem}
+    mismatches = {utterance.id: entry.mismatch for utterance, entry in pairs if entry.mismatch}
+    size = next((entry.size for entry in entries if entry.frames), 0)
     if not size:
         first = next(iter({**problems, **mismatches}.items()), ("", "the split is empty"))
         raise DataError(f"none of {len(utterances)} utterances can be used; the first, {first[0]}: {first[1]}")
-    index = {
-        "size": size, "lengths": lengths, "seconds": seconds, "phones": list(phones), "labelled": labelled,
-        "problems": problems, "mismatches": mismatches, "sha256": sha256,
+    return {
+        "size": size, "lengths": [entry.frames for entry in entries], "problems": problems, "mismatches": mismatches,
+        "seconds": sum(entry.seconds for entry in entries if entry.frames),
+        "phones": [phone for entry in entries for phone in entry.phones],
     }  # fmt: skip
-    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
-def _append(found: Extracted, phones: dict[str, int], features: BinaryIO, labels: BinaryIO) -> None:
-    np.ascontiguousarray(found.features, np.float32).tofile(features)
-    numbers = [phones.setdefault(phone, len(phones)) for phone in found.labels]
-    np.array(numbers, np.int16).tofile(labels)
-
-
-def _open(folder: Path) -> FeatureStore:
+def _open(folder: Path, utterances: Sequence[Utterance]) -> FeatureStore:
     try:
         index = json.loads((folder / INDEX).read_bytes())
         frames = np.memmap(folder / FEATURES, np.float32, "r").reshape(-1, index["size"])
@@ -136,7 +214,13 @@ def _open(folder: Path) -> FeatureStore:
             raise ValueError(f"{len(frames)} frames in place of {offsets[-1]}")
         return FeatureStore(
             frames, labels, index["phones"], offsets, index["seconds"],
-            index["problems"], index["mismatches"], index["sha256"],
+            _located(index["problems"], utterances), _located(index["mismatches"], utterances), index["sha256"],
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: cached features are damaged ({error}); delete the folder and run again") from None
+
+
+def _located(reasons: Mapping[str, str], utterances: Sequence[Utterance]) -> dict[str, str]:
+    """With the line that lists each: where that is changes nothing of the features."""
+    places = {utterance.id: utterance.where for utterance in utterances if utterance.where}
+    return {name: f"{places[name]}: {reason}" if name in places else reason for name, reason in reasons.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -49,7 +50,7 @@ def read_alignment(utterance: Utterance) -> Alignment:
     if utterance.alignment is None:
         raise DataError(f"{utterance.id}: no alignment, and the frames objective needs one")
     if utterance.alignment.suffix.lower() != ".textgrid":
-        found = _read_ctm(utterance.alignment).get(utterance.id)
+        found = _ctm_of(utterance.alignment).get(utterance.id)
         if found is None:
             raise DataError(f"{utterance.alignment}: nothing about {utterance.id}")
         return found
@@ -72,16 +73,25 @@ def read_textgrid(path: Path, tier: str = "phones") -> Alignment:
     return Alignment(found, found[-1].end)
 
 
+def _ctm_of(path: Path) -> Mapping[str, Alignment]:
+    status = path.stat() if path.is_file() else None
+    return _read_ctm(path, status and (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+
+
 @lru_cache(maxsize=4)
-def _read_ctm(path: Path) -> Mapping[str, Alignment]:
-    """Lines ``utterance channel start duration label [confidence]``."""
+def _read_ctm(path: Path, state: object) -> Mapping[str, Alignment]:
+    """Lines ``utterance channel start duration label [confidence]``; one is read once in each of its states."""
     intervals: dict[str, list[Interval]] = {}
     for number, line in enumerate(read_lines(path), 1):
+        if not line.strip() or line.lstrip().startswith((";;", "#")):
+            continue
         try:
             name, _, start, duration, label, *_ = line.split()
             interval = Interval(float(start), float(start) + float(duration), _plain(label))
         except ValueError:
             raise DataError(f"{path}:{number}: not 'utterance channel start duration label'") from None
+        if not 0 <= interval.start <= interval.end < math.inf:
+            raise DataError(f"{path}:{number}: {label} from {start} s, {duration} s long, is no stretch of time")
         intervals.setdefault(name, []).append(interval)
     return {name: Alignment(sorted(found), None) for name, found in intervals.items()}
 

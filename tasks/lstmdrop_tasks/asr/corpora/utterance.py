@@ -23,6 +23,8 @@ class Utterance:
     start: float | None = None
     """Where it begins in a longer recording, in seconds."""
     end: float | None = None
+    where: str = ""
+    """The line that lists it, as ``file:line``."""
 
     @property
     def has_features(self) -> bool:
