@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 ItemsT = TypeVar("ItemsT", bound=Iterable[object])
@@ -60,3 +61,23 @@ def as_list(name: str, values: ItemsT) -> ItemsT:
     if isinstance(values, str | bytes):
         raise UsageError(f"{name} = {values!r} is one string where a list of them is meant: write [{values!r}]")
     return values
+
+
+@contextmanager
+def loading(need: str, install: str) -> Iterator[None]:
+    """Around the import of what may be missing or broken: ``need`` says what for, ``install`` is the line to type.
+
+    Raises:
+        MissingPartError: it is not installed, or it is and does not load, for whatever reason: a shared library that
+            is not there, one built for another version of torch or NumPy.
+    """
+    try:
+        yield
+    except LstmdropError:
+        raise
+    except ModuleNotFoundError:
+        raise MissingPartError(f"{need}: {install}") from None
+    except Exception as error:
+        reason = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
+        again = install.replace("pip install", "pip install --force-reinstall")
+        raise MissingPartError(f"{need}, which is here but does not load ({reason})\n{again}") from None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from lstmdrop.data.work_progress import listening
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.caption.config import ImageConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionedImage
-from lstmdrop_tasks.caption.images.extraction import FileEncoder
+from lstmdrop_tasks.caption.images import store as stores
+from lstmdrop_tasks.caption.images.extraction import Extracted, FileEncoder, extract
 from lstmdrop_tasks.caption.images.store import FeatureStore, build_store
 
 CPU = torch.device("cpu")
@@ -189,3 +191,47 @@ def test_the_work_is_told_from_its_beginning_to_its_end(tmp_path: Path, cache: P
     with listening(lambda what, done, total: heard.append((what, done, total))):
         build(files, cache)
     assert not [what for what, _, _ in heard if what == "encoding images"]
+
+
+def test_an_interrupted_encoding_goes_on_where_it_was(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stores, "NOTED_EVERY", 0)
+    files = [draw(tmp_path / f"{seed}.png", seed) for seed in range(9)]
+    files[1].write_bytes(b"")
+    whole = build(files, cache / "whole")
+    asked: list[Path] = []
+
+    def interrupted(some: Sequence[Path], *args: Any) -> Iterator[Extracted]:
+        for path, found in zip(some, extract(some, *args), strict=True):
+            asked.append(path)
+            if path == files[7] and asked.count(path) == 1:
+                raise KeyboardInterrupt
+            yield found
+
+    monkeypatch.setattr(stores, "extract", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(files, cache)
+    (features,) = cache.glob(".*.unfinished/features.bin")
+    with features.open("ab") as handle:
+        handle.write(b"torn")
+    again = build(files, cache)
+    assert asked == files[:8] + files[6:]
+    assert "6 of 9 are encoded from before" in caplog.text
+    assert again.file.read_bytes() == whole.file.read_bytes()
+    assert (again.sha256, again.problems) == (whole.sha256, whole.problems)
+    assert {path.name for path in cache.iterdir()} == {"whole", again.file.parent.name}
+
+
+def test_a_damaged_note_of_an_interrupted_encoding_is_a_fresh_start(tmp_path: Path, cache: Path) -> None:
+    files = ready(tmp_path, 4)
+    whole = build(files, cache / "whole")
+    unfinished = cache / f".{whole.file.parent.name}.unfinished"
+    unfinished.mkdir(parents=True)
+    for note in (b"", b"[1]", b'{"number": 2'):
+        (unfinished / "journal.json").write_bytes(note)
+        (unfinished / "features.bin").write_bytes(b"x" * 99)
+        again = build(files, cache)
+        assert np.array_equal(again.features, whole.features)
+        shutil.rmtree(again.file.parent)
+        unfinished.mkdir()

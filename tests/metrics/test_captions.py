@@ -16,14 +16,24 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
-from lstmdrop.errors import DataError, MissingPartError
+from lstmdrop.errors import MissingPartError
+from lstmdrop.metrics import meteor
 from lstmdrop.metrics.caption_segments import CAPTION_SEGMENTS
 from lstmdrop.metrics.captions import FEW_IMAGES, caption_scores, require_parts
-from lstmdrop.metrics.java import evaluation_folder, find_java
+from lstmdrop.metrics.java import JavaError, evaluation_folder, find_java
 from lstmdrop.metrics.meteor import meteor_score
 from lstmdrop.metrics.spice import MODELS
 
 java = pytest.mark.skipif(find_java() is None, reason="no Java here: pycocoevalcap's own pipeline cannot run")
+
+JAVAS_THAT_DO_NOT_RUN = {
+    "echo Unable to locate a Java Runtime. >&2; exit 1": "Unable to locate a Java Runtime",
+    "echo Picked up JAVA_TOOL_OPTIONS: x >&2; echo UnsupportedClassVersionError >&2; exit 1": "UnsupportedClassVersion",
+    "sleep 30": "no answer within 0 seconds",
+    "echo something else": "",
+    "kill -9 $$": "",
+}
+"""What a program of that name does, and what is said of it."""
 
 NAMES = ["cider", "bleu4", "bleu1", "bleu2", "bleu3", "rouge_l"]
 Corpus = tuple[list[str], list[list[str]]]
@@ -186,11 +196,30 @@ def test_meteor_is_pycocoevalcaps() -> None:
     assert values(hypotheses, references, meteor=True)["meteor"] == pytest.approx(22.096764411220843, abs=1e-6)
 
 
-def test_a_meteor_that_stops_is_an_error_and_leaves_no_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "java"
-    program.write_text("#!/bin/sh\necho out of memory >&2\n", encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(DataError, match="METEOR gave no score: out of memory"):
+def test_a_meteor_that_stops_is_an_error_and_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch, fake_java: Callable[[str], Path]
+) -> None:
+    fake_java("echo out of memory >&2")
+    monkeypatch.setattr(meteor, "require_meteor", lambda: "java")  # as if it had run when training began
+    with pytest.raises(JavaError, match=r"METEOR gave no score: out of memory\n.*--resume"):
         meteor_score(["a dog"] * 50, [["a dog"]] * 50)
     gc.collect()  # a process that nobody waited for would be warned of here, and warnings are errors
+
+
+@pytest.mark.parametrize(("program", "reason"), JAVAS_THAT_DO_NOT_RUN.items())
+def test_a_java_that_does_not_run_is_a_missing_part_of_meteor(
+    program: str, reason: str, fake_java: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lstmdrop.metrics.java.FIRST_ANSWER", 0.3)
+    path = fake_java(program)
+    with pytest.raises(MissingPartError, match=rf"METEOR needs Java, and {path} does not run it \(.*{reason}.*install"):
+        require_parts(meteor=True, spice=False)
+
+
+@pytest.mark.parametrize("references", [["", "a"], ["😀"], ["一只狗在跑"], ["एक कुत्ता"], ["...", "a dog"]])
+@pytest.mark.parametrize("hypothesis", ["", "a", "😀", "一只狗", "!!!", "a dog runs"])
+def test_unusual_captions_are_scored_as_they_are(hypothesis: str, references: list[str]) -> None:
+    """Beside an image of two right words, so that something has words."""
+    for name, value in values([hypothesis, "red ball"], [references, ["red ball"]]).items():
+        assert math.isfinite(value), name
+        assert 0 <= value <= (20 if name == "cider" else 100.01)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmdrop.errors import DataError
 from lstmdrop.metrics.java import find_java
-from lstmdrop.metrics.ptb_tokenizer import PUNCTUATION, python_tokenize, tokenize_captions
+from lstmdrop.metrics.ptb_tokenizer import PUNCTUATION, java_tokenizer, python_tokenize, tokenize_captions
 
 java = pytest.mark.skipif(find_java() is None, reason="no Java here: Stanford's tokeniser cannot be asked")
 
@@ -107,13 +107,30 @@ def test_without_java_the_python_tokeniser_is_used_and_named(monkeypatch: pytest
     assert (tokenised.lines, tokenised.tokenizer) == (["the dog 's ball", "two"], "python")
 
 
-def test_another_number_of_lines_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "java"
-    program.write_text("#!/bin/sh\necho one line\n", encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(DataError, match="made 1 lines of 2 captions"):
-        tokenize_captions(["a", "b"])
+STUB = "echo Unable to locate a Java Runtime. >&2; exit 1"
+WORKS_ONCE = 'if [ -e "$0.tried" ]; then exit 137; fi; touch "$0.tried"; echo "a dog \'s ."'
+
+
+@pytest.mark.parametrize("program", [STUB, "sleep 30", "echo a; echo b", "printf '\\377\\n'", ""])
+def test_a_java_that_does_not_run_is_named_once_and_python_tokenises(
+    program: str, fake_java: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lstmdrop.metrics.java.FIRST_ANSWER", 0.3)
+    path = fake_java(program)
+    for _ in range(2):
+        tokenised = tokenize_captions(["The dog's ball.", "two"])
+        assert (tokenised.lines, tokenised.tokenizer) == (["the dog 's ball", "two"], "python")
+    assert caplog.text.count(f"{path} does not run (") == 1
+
+
+def test_a_java_that_stops_later_loses_no_score(
+    fake_java: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    fake_java(WORKS_ONCE)
+    assert java_tokenizer() is not None
+    tokenised = tokenize_captions(["The dog's ball.", "two"])
+    assert (tokenised.lines, tokenised.tokenizer) == (["the dog 's ball", "two"], "python")
+    assert "java stopped (exit code 137): these captions are tokenised in Python" in caplog.text
 
 
 @given(st.text() | st.text("ab'’.,-n 1/2:)(&<>$\"TIS"))

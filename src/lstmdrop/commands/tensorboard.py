@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from lstmdrop.commands.train import Finished, Started
-from lstmdrop.errors import MissingPartError
+from lstmdrop.errors import loading
 from lstmdrop.training.events import Evaluated, Event, Logged
 
 
@@ -20,10 +20,8 @@ class TensorBoardLog:
     """
 
     def __init__(self) -> None:
-        try:
+        with loading("--log tensorboard needs TensorBoard", "pip install 'lstmdrop[tensorboard]'"):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise MissingPartError("--log tensorboard needs it: pip install 'lstmdrop[tensorboard]'") from None
         self._make: Any = SummaryWriter
         self._writer: Any = None
 

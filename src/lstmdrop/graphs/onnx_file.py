@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lstmdrop.errors import LstmdropError, MissingPartError
+from lstmdrop.errors import LstmdropError, loading
 from lstmdrop.graphs.graph import Graph
 from lstmdrop.nn.operator import OPERATOR
 
@@ -56,13 +56,12 @@ def require_onnx() -> None:
     """Check that the optional libraries are there.
 
     Raises:
-        MissingPartError: one is not.
+        MissingPartError: one is not, or does not load.
     """
-    try:
+    with loading("export needs ONNX", "pip install 'lstmdrop[export]'"):
+        import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
-    except ImportError:
-        raise MissingPartError("export needs ONNX: pip install 'lstmdrop[export]'") from None
 
 
 def _exported(graph: Graph) -> torch.export.ExportedProgram:

@@ -34,7 +34,6 @@ def tokenize_pairs(hypotheses: Sequence[str], references: References) -> Tokeniz
 
     Raises:
         ValueError: there is not one hypothesis an image, an image has no references, or no reference has words.
-        DataError: Java's tokeniser gave back another number of lines.
     """
     if len(as_list("hypotheses", hypotheses)) != len(references) or not hypotheses:
         raise ValueError(

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from lstmdrop.metrics.caption_segments import TokenizedPairs, segments_of, tokenize_pairs
 from lstmdrop.metrics.meteor import meteor_score, require_meteor
+from lstmdrop.metrics.ptb_tokenizer import java_tokenizer
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.spice import require_spice, spice_score
 
@@ -32,8 +33,8 @@ def caption_scores(
 
     Raises:
         ValueError: there is a single image, not one caption an image, or an image without references.
-        MissingPartError: METEOR without Java; SPICE without Java or Stanford's models.
-        DataError: a Java program gave an answer that cannot be read.
+        MissingPartError: METEOR without a Java that runs; SPICE without that or Stanford's models.
+        JavaError: a Java program stopped, or gave an answer that cannot be read.
     """
     if len(hypotheses) == len(references) == 1:
         raise ValueError("CIDEr of a single image is always 0: score two images or more, better a hundred")
@@ -51,11 +52,12 @@ def caption_scores(
 
 
 def require_parts(*, meteor: bool, spice: bool) -> None:
-    """Looks for what the optional scores need, so that it can be asked for before the captions are made.
+    """Tries what the scores need, so that it can be asked for before the captions are made; Java's tokeniser too.
 
     Raises:
         MissingPartError: something is missing; the message says how to get it.
     """
+    java_tokenizer()
     if meteor:
         require_meteor()
     if spice:

@@ -2,34 +2,64 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Sequence
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import IO
 
-from lstmdrop.errors import MissingPartError
+from lstmdrop.errors import LstmdropError, MissingPartError
 
 INSTALL_JAVA = (
     "install a Java runtime, version 8 or later, such as OpenJDK (package openjdk-17-jre-headless or the like)"
 )
+FIRST_ANSWER = 60.0
+"""Seconds after which a program that is only tried is taken to hang: the slowest needs five on one busy core."""
+
+Question = Callable[[float], object]
+"""Asks a program something small, with so many seconds for the answer; raises `JavaError`."""
+
+
+class JavaError(LstmdropError):
+    """A Java program did not do its work; what had been trained is kept."""
 
 
 def find_java() -> str | None:
-    """The path of ``java``, or None where there is none."""
+    """The path of ``java``, or None where there is none; whether it runs is another question."""
     return shutil.which("java")
 
 
-def require_java(what: str) -> str:
-    """The path of ``java``.
+def require_java(what: str, ask: Question) -> str:
+    """The path of ``java``, which has answered ``ask`` once.
 
     Raises:
-        MissingPartError: there is none; ``what`` is what needs it.
+        MissingPartError: there is none, or it does not run what needs it, which is ``what``.
     """
     java = find_java()
     if java is None:
         raise MissingPartError(f"{what} needs Java, and no program named java is found: {INSTALL_JAVA}")
+    problem = java_problem(java, ask)
+    if problem is not None:
+        raise MissingPartError(f"{what} needs Java, and {java} does not run it ({problem}): {INSTALL_JAVA}")
     return java
+
+
+@cache
+def java_problem(java: str, ask: Question) -> str | None:
+    """Why ``java`` does not answer; None if it does. Each is asked once a process."""
+    try:
+        ask(FIRST_ANSWER)
+    except JavaError as error:
+        return str(error)
+    return None
 
 
 def evaluation_folder(part: str) -> Path:
@@ -37,16 +67,67 @@ def evaluation_folder(part: str) -> Path:
     return Path(str(files("pycocoevalcap") / part))
 
 
-def run_java(command: Sequence[str | Path], text: str, what: str) -> str:
-    """What a Java program writes when it is given ``text``, both in UTF-8; halves of characters are dropped.
+def run_java(command: Sequence[str | Path], text: str, limit: float, folder: Path | None = None) -> str:
+    """What a Java program, in a folder, writes when it is given ``text``, both in UTF-8; halves of characters go.
 
     Raises:
-        MissingPartError: there is no Java, or the program does not run with it.
+        JavaError: it does not run, or not to its end within ``limit`` seconds.
     """
-    done = subprocess.run(
-        [require_java(what), *command], input=text.encode(errors="ignore"), capture_output=True, check=False
-    )
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
-        raise MissingPartError(f"{what} failed in Java with exit code {done.returncode}: {lines[0]}")
-    return done.stdout.decode()
+    with running_java(command, limit, folder) as process:
+        output, _ = process.communicate(text.encode(errors="ignore"))
+        if process.returncode:
+            raise JavaError(f"exit code {process.returncode}")
+        return output.decode()
+
+
+@contextmanager
+def running_java(
+    command: Sequence[str | Path], limit: float, folder: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Java program; with all that it has started, it has ended when the block has, or ``limit`` seconds are over.
+
+    Raises:
+        JavaError: in place of an error of the block about what came from the program; with what it wrote about that.
+    """
+    deadline = time.monotonic() + limit
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                [find_java() or "java", *command],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True, cwd=folder,
+            )  # fmt: skip
+        except OSError as error:
+            raise JavaError(error.strerror or str(error)) from None
+        timer = threading.Timer(limit, _end, [process])
+        timer.start()
+        try:
+            yield process
+        except (JavaError, OSError, ValueError) as error:
+            late = f"no answer within {limit:.0f} seconds" if time.monotonic() > deadline else None
+            raise JavaError(late or _last_words(errors) or str(error)) from None
+        finally:
+            timer.cancel()
+            _end(process)
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError, AttributeError):  # what was not yet written to a program that has stopped
+                    pipe.close()  # type: ignore[union-attr]
+            process.wait()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is not None:
+        return
+    # A start-up script's Java would go on, and hold the pipe, if the script alone were ended.
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def _last_words(errors: IO[bytes]) -> str:
+    """The first line of what a program wrote about its failure."""
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").splitlines()
+    said = [line.strip() for line in lines if line.strip() and not line.startswith("Picked up ")]
+    return said[0][:300] if said else ""

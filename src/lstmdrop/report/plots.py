@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lstmdrop.errors import DataError, MissingPartError, UsageError
+from lstmdrop.errors import DataError, UsageError, loading
 from lstmdrop.report.curves import Curves
 
 if TYPE_CHECKING:
@@ -58,9 +58,8 @@ def require_matplotlib() -> None:
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise MissingPartError("figures need matplotlib: pip install 'lstmdrop[plots]'") from None
+        with loading("figures need matplotlib", "pip install 'lstmdrop[plots]'"):
+            import matplotlib.figure  # noqa: F401
     finally:
         log.setLevel(level)
 

@@ -12,11 +12,13 @@ from random import Random
 from typing import Any, Literal
 
 import numpy as np
-import sentencepiece
 
 from lstmdrop.data.text import read_blocks
 from lstmdrop.data.vocabulary import EOS, UNK
-from lstmdrop.errors import ConfigError, DataError
+from lstmdrop.errors import ConfigError, DataError, loading
+
+with loading("subwords need SentencePiece", "pip install sentencepiece"):
+    import sentencepiece
 
 DEFAULT_SIZE = 8000
 WORDS_PER_PIECE = 20

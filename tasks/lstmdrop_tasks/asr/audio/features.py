@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import kaldi_native_fbank
 import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.data.array_file import read_array
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, loading
 from lstmdrop_tasks.asr.audio.reading import Samples
 from lstmdrop_tasks.asr.config import FeatureConfig
+
+with loading("speech features need kaldi-native-fbank", "pip install kaldi-native-fbank"):
+    import kaldi_native_fbank
 
 Features = npt.NDArray[np.float32]
 

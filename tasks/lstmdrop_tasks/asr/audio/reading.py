@@ -12,11 +12,14 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
-import soxr
 
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, loading
 from lstmdrop_tasks.asr.audio.mp3 import with_length
+
+with loading("sound needs soundfile and libsndfile", "pip install soundfile"):
+    import soundfile
+with loading("sound needs soxr", "pip install soxr"):
+    import soxr
 
 Samples = npt.NDArray[np.float32]
 

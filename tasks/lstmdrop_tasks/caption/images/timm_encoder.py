@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from lstmdrop.errors import ConfigError, DataError, MissingPartError, did_you_mean
+from lstmdrop.errors import ConfigError, DataError, did_you_mean, loading
 from lstmdrop_tasks.caption.images.encoder import TIMM, frozen, weights_sha256, with_mean
 
 
@@ -57,10 +57,8 @@ class TimmEncoder:
 
 
 def _load(name: str) -> tuple[Any, Any]:
-    try:
+    with loading(f"the image encoder {TIMM}{name} needs timm", "pip install 'lstmdrop[timm]'"):
         import timm  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise MissingPartError(f"the image encoder {TIMM}{name} needs timm: pip install 'lstmdrop[timm]'") from None
     if not timm.is_model(name.partition(".")[0]):
         known = timm.list_models()
         raise ConfigError(f"timm has no network {name!r}{did_you_mean(name, known)}")
