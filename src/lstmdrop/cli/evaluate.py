@@ -69,7 +69,9 @@ def command(
             raise UsageError("--out scores valid and test: leave --split out")
     rows = score_rows(scores)
     for name, found in scores.items():
-        counts = {what: count for score in reversed(found) for what, count in score.counts.items()}
+        counts: dict[str, int] = {}
+        for score in found:
+            counts |= {what: count for what, count in score.counts.items() if what not in counts}
         typer.echo(f"scored on {name}: {', '.join(f'{count:,} {what}' for what, count in counts.items())}", err=True)
     if as_json:
         typer.echo(json.dumps(rows))

@@ -152,7 +152,7 @@ def _require_settings(task: str, run: Run) -> None:
     try:
         resolve(load_plugin(task).config, [run.config()])
     except ConfigError as error:
-        raise DataError(f"{run.directory}/config.json has been changed: {error}") from None
+        raise DataError(f"{run.directory}/config.json: {error}") from None
 
 
 def _require_different(directories: Sequence[Path]) -> None:
