@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from pydantic import ValidationError
 
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.features import FeatureStream, compute_features, read_features, with_deltas
 from lstmdrop_tasks.asr.audio.normalisation import Normalisation
-from lstmdrop_tasks.asr.audio.reading import read_audio
+from lstmdrop_tasks.asr.audio.reading import read_audio, sound_seconds
 from lstmdrop_tasks.asr.audio.specaugment import blank_out
 from lstmdrop_tasks.asr.config import AugmentationConfig, FeatureConfig
 
@@ -147,3 +148,104 @@ def test_spec_augment_blanks_out_spans_and_bands() -> None:
         assert (masked == 0).all(axis=1).sum() <= 20
         assert (masked == 0).all(axis=0).sum() <= 4
     assert len({masked.tobytes() for masked in drawn}) > 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"frame_shift": 0.01}, "between 1 and 1000 are needed, not 0.01; 0.01 s are 10"),
+        ({"frame_length": 0.025}, "between 1 and 1000 are needed, not 0.025; 0.025 s are 25"),
+        ({"frame_shift": 5000.0}, "between 1 and 1000"),
+        ({"frame_length": -25.0}, "between 1 and 1000"),
+        ({"frame_length": float("nan")}, "between 1 and 1000"),
+        ({"frame_shift": float("inf")}, "between 1 and 1000"),
+        ({"num_filters": 128}, "frames of 25 ms at 16000 Hz are enough for"),
+        ({"num_filters": 10**9}, "are enough for"),
+        ({"num_filters": 40, "frame_length": 5.0}, "frames of 5 ms"),
+        ({"frame_length": 1.0, "sample_rate": 4000}, "are enough for"),
+        ({"sample_rate": 16}, "4000"),
+    ],
+)
+def test_settings_that_make_no_features_are_refused_with_their_range(settings: dict[str, float], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        FeatureConfig.model_validate(settings)
+
+
+@pytest.mark.parametrize("sample_rate", [4000, 8000, 16000, 44100])
+@pytest.mark.parametrize("frame_length", [2.5, 10.0, 25.0, 100.0])
+def test_as_many_filters_are_allowed_as_kaldi_can_make(sample_rate: int, frame_length: float) -> None:
+    for num_filters in (4, 23, 40, 64, 80, 100, 128):
+        values = {**FeatureConfig().model_dump(), "sample_rate": sample_rate, "frame_length": frame_length}
+        unchecked = FeatureConfig.model_construct(**{**values, "num_filters": num_filters})
+        try:
+            FeatureStream(unchecked)
+        except ValueError:
+            with pytest.raises(ValidationError, match="are enough for"):
+                FeatureConfig.model_validate(unchecked.model_dump())
+        else:
+            FeatureConfig.model_validate(unchecked.model_dump())
+
+
+def write_mp3(path: Path, samples: np.ndarray, rate: int) -> bytes:
+    options = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE", "compression_level": 0.2}
+    with soundfile.SoundFile(path, "w", rate, 1 if samples.ndim == 1 else samples.shape[1], **options) as file:
+        file.write(samples)
+    return path.read_bytes()
+
+
+def without_length(content: bytes) -> bytes:
+    """Its frames but the first, whose tag tells the length."""
+    place = max(content.find(b"Xing"), content.find(b"Info"))
+    return content[content.index(content[:2], place) :]
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (16000, 2), (44100, 1), (44100, 2), (8000, 1)])
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\x00\x00\x00\x00\x01\x00" + bytes(128)])
+def test_an_mp3_without_a_length_is_read_to_its_end(tmp_path: Path, rate: int, channels: int, tag: bytes) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (3 * rate, channels))
+    samples = np.concatenate([noise, np.zeros((3 * rate, channels))])  # frames become short: the estimate is too
+    whole = write_mp3(tmp_path / "whole.mp3", samples, rate)
+    assert len(read_audio(tmp_path / "whole.mp3", 8000)) == 6 * 8000
+    (tmp_path / "bare.mp3").write_bytes(tag + without_length(whole))
+    with soundfile.SoundFile(tmp_path / "bare.mp3") as file:
+        assert file.frames < 5 * rate or file.frames > 7 * rate  # what it is taken for
+    assert len(read_audio(tmp_path / "bare.mp3", 8000)) == pytest.approx(6 * 8000, abs=2000)
+    assert sound_seconds(tmp_path / "bare.mp3") == pytest.approx(6, abs=0.25)
+    assert len(read_audio(tmp_path / "bare.mp3", 8000, start=5.0, end=5.5)) == 4000
+    (tmp_path / "two.mp3").write_bytes(whole + whole)
+    assert len(read_audio(tmp_path / "two.mp3", 8000)) == pytest.approx(12 * 8000, abs=4000)
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"), [("WAV", "GSM610"), ("WAV", "G721_32"), ("AU", "G721_32"), ("WAV", "IMA_ADPCM")]
+)
+def test_sound_that_cannot_be_sought_in_is_read_too(tmp_path: Path, container: str, subtype: str) -> None:
+    path = tmp_path / "a.sound"
+    soundfile.write(path, np.sin(np.arange(32000) / 20) / 2, 16000, format=container, subtype=subtype)
+    whole = read_audio(path, 16000)
+    assert len(whole) == pytest.approx(32000, abs=600)
+    assert np.array_equal(read_audio(path, 16000, start=0.5, end=1.25), whole[8000:20000])
+
+
+def test_raw_samples_and_files_that_were_cut_off_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(bytes(1000))
+    with pytest.raises(DataError, match="raw samples do not say their rate"):
+        read_audio(tmp_path / "a.raw", 16000)
+    soundfile.write(tmp_path / "a.wav", np.ones(32000) / 9, 16000)
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(content[:32044])
+    with pytest.raises(DataError, match="50% of the sound is missing"):
+        read_audio(tmp_path / "cut.wav", 16000)
+    (tmp_path / "streamed.wav").write_bytes(content.replace(b"data" + content[40:44], b"data\xff\xff\xff\xff"))
+    assert len(read_audio(tmp_path / "streamed.wav", 16000)) == 32000
+
+
+def test_a_stretch_beyond_the_sound_and_a_channel_that_is_not_there_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.stack([np.full(16000, 0.1), np.full(16000, 0.3)], 1), 16000)
+    assert read_audio(path, 16000, channel=1)[100] == pytest.approx(0.3, abs=1e-3)
+    assert read_audio(path, 16000)[100] == pytest.approx(0.2, abs=1e-3)
+    with pytest.raises(DataError, match="no channel 2; it has 2, counted from 0"):
+        read_audio(path, 16000, channel=2)
+    with pytest.raises(DataError, match=r"from 0.5 s to 1.5 s, and the sound ends at 1.00 s"):
+        read_audio(path, 16000, start=0.5, end=1.5)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import IN_JSON, DataConfig, OnlyWhere, Section, TaskConfig, TrainingConfig
 from lstmdrop.metrics.word_error_rate import Normalisation
 
 Objective = Literal["ctc", "frames"]
+
+LOWEST_HZ = 20.0
+"""Where Kaldi's filters begin."""
+
+
+def _mel(hertz: float) -> float:
+    return 1127 * math.log1p(hertz / 700)
+
 
 WRITTEN = OnlyWhere(lambda config: config.objective == "ctc", "with objective=ctc: frames write no text")
 MASKS_TIME = OnlyWhere(lambda config: config.augmentation.time_masks > 0, "with augmentation.time_masks")
@@ -44,12 +53,46 @@ class FeatureConfig(Section):
     num_filters: int = Field(default=40, ge=4, description="mel filters")
     num_coefficients: int = Field(default=13, ge=2, description="of mfcc")
     deltas: int = Field(default=0, ge=0, le=2, description="orders of time derivatives added to each frame")
-    sample_rate: int = Field(default=16000, ge=4000, description="in Hz; sound of a higher rate is resampled")
-    frame_shift: float = Field(default=10.0, gt=0, description="milliseconds from frame to frame")
-    frame_length: float = Field(default=25.0, gt=0, description="milliseconds that a frame looks at")
+    sample_rate: int = Field(
+        default=16000, ge=4000, le=384000, description="in Hz; sound of a higher rate is resampled"
+    )
+    frame_shift: float = Field(default=10.0, description="milliseconds from frame to frame, 1 to 1000")
+    frame_length: float = Field(default=25.0, description="milliseconds that a frame looks at, 1 to 1000")
     normalisation: Literal["global", "speaker", "none"] = Field(
         default="global", description="mean 0 and variance 1, over the training data or over each speaker's"
     )
+
+    @field_validator("frame_shift", "frame_length")
+    @classmethod
+    def _are_milliseconds(cls, value: float) -> float:
+        if not 1 <= value <= 1000:
+            hint = f"; {value:g} s are {1000 * value:g}" if 1 <= 1000 * value <= 1000 else ""
+            raise ValueError(f"milliseconds between 1 and 1000 are needed, not {value:g}{hint}")
+        return value
+
+    @model_validator(mode="after")
+    def _filters_fit(self) -> Self:
+        fewer = range(min(self.num_filters, self.num_bins), 0, -1)
+        most = next((number for number in fewer if self._has_a_bin_for_each_of(number)), 0)
+        if most < self.num_filters:
+            raise ValueError(
+                f"num_filters is {self.num_filters}: frames of {self.frame_length:g} ms at {self.sample_rate} Hz are "
+                f"enough for {most}; lower it, or raise frame_length"
+            )
+        return self
+
+    @property
+    def num_bins(self) -> int:
+        """Of the Fourier transform, up to half the sample rate."""
+        return 1 << max(0, (math.ceil(self.sample_rate * self.frame_length / 1000) - 1).bit_length() - 1)
+
+    def _has_a_bin_for_each_of(self, num_filters: int) -> bool:
+        """Whether each filter, a triangle on the mel scale, has one of the Fourier transform's bins under it."""
+        low, high = _mel(LOWEST_HZ), _mel(self.sample_rate / 2)
+        step = (high - low) / (num_filters + 1)
+        places = ((_mel(number * self.sample_rate / 2 / self.num_bins) - low) / step for number in range(self.num_bins))
+        reached = {first for place in places for first in (math.ceil(place) - 1, math.ceil(place) - 2)}
+        return reached.issuperset(range(num_filters))
 
     @model_validator(mode="after")
     def _coefficients_fit(self) -> Self:
@@ -137,6 +180,7 @@ class ASRPrediction(Section):
     """Transcribe audio files; what is not given is as the run's configuration has it.
 
     Without files, their paths are read from standard input, a line each; `-` is a sound file on standard input itself.
+    A manifest (.jsonl) or a Kaldi data folder stands for its utterances, with their times and speakers.
     """
 
     beam_size: int | None = Field(default=None, ge=1, description="prefixes kept; 1 without an LM is greedy")

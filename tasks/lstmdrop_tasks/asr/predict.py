@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,26 +13,24 @@ import torch
 from lstmdrop.config import decoding_with
 from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop_tasks.asr.audio.features import Features, compute_features, read_features
-from lstmdrop_tasks.asr.audio.normalisation import Normalisation
-from lstmdrop_tasks.asr.audio.reading import read_audio
 from lstmdrop_tasks.asr.config import ASRPrediction
 from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.objectives.frames import FrameObjective
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
 from lstmdrop_tasks.asr.phone_segments import phone_segments
+from lstmdrop_tasks.asr.recordings import Recording, recordings
 from lstmdrop_tasks.asr.streaming import Stream
 from lstmdrop_tasks.asr.task import SpeechRecognition, require_alike
 
 Models = Sequence[SpeechRecognition]
-STANDARD_INPUT = "-"
-Source = Path | BinaryIO
 
 log = logging.getLogger("lstmdrop.asr")
 
 
 def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Iterator[Mapping[str, Any]]:
     """The transcript of each file; ``-`` is a sound file on standard input, a blank line is passed over.
+
+    A manifest (``.jsonl``) or a Kaldi data folder stands for its utterances, of which it tells times and speakers.
 
     At the end the log says how fast it was. What the caller does between two outputs is not counted.
 
@@ -53,17 +48,18 @@ def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Ite
         task.model.eval()
     unread: list[str] = []
     heard = taken = 0.0
-    for name in filter(str.strip, inputs):
-        parts = _streamed(tasks, name, options) if options.streaming else _transcribed(tasks, name, options)
+    by_speaker = any(task.config.features.normalisation == "speaker" for task in tasks)
+    for recording in recordings(inputs, by_speaker=by_speaker):
+        parts = _streamed(tasks, recording, options) if options.streaming else _transcribed(tasks, recording, options)
         try:
             for found, seconds in _timed(parts):
                 taken += seconds
                 if found.get("final", True):
                     heard += found["seconds"]
-                yield found
+                yield {**recording.id, **found, "audio": recording.name}
         except DataError as error:
             log.warning("%s", error)
-            unread.append(_title(name))
+            unread.append(recording.title)
     if heard:
         threads = torch.get_num_threads()
         log.warning(
@@ -86,13 +82,12 @@ def _timed(parts: Iterator[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], fl
         started = time.perf_counter()
 
 
-def _transcribed(tasks: Models, name: str, options: ASRPrediction) -> Iterator[dict[str, Any]]:
-    source = _source(name)
-    members = [_log_probs(task, source) for task in tasks]
+def _transcribed(tasks: Models, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
+    members = [_log_probs(task, recording) for task in tasks]
     log_probs = mean_of_models([torch.from_numpy(member) for member, _ in members]).numpy()
     seconds = members[0][1]
     found = _describe(tasks[0], log_probs, options, round(seconds / _shift(tasks[0])))
-    yield {**found, "audio": name, "seconds": round(seconds, 3)}
+    yield {**found, "seconds": round(seconds, 3)}
 
 
 def _describe(
@@ -115,13 +110,13 @@ def _describe(
     }
 
 
-def _streamed(tasks: Models, name: str, options: ASRPrediction) -> Iterator[dict[str, Any]]:
+def _streamed(tasks: Models, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
     """What is understood so far, after each chunk."""
     if len(tasks) > 1:
         raise UsageError("--streaming takes one run")
     task = tasks[0]
     rate = task.config.features.sample_rate
-    samples = read_audio(_source(name), rate)
+    samples = recording.samples(rate)
     stream, size = Stream(task), max(1, round(options.chunk * rate))
     follow = _decoder(task, options).stream() if isinstance(task.targets, TranscriptObjective) else None
     parts: list[LogProbs] = []
@@ -134,10 +129,10 @@ def _streamed(tasks: Models, name: str, options: ASRPrediction) -> Iterator[dict
         num_frames = len(so_far) * task.config.model.stride
         if is_last:
             if len(so_far) == 0:
-                raise DataError(f"{_title(name)}: shorter than one frame")
+                raise DataError(f"{recording.title}: shorter than one frame")
             num_frames = round(heard / _shift(task))
         found = _describe(task, so_far, options, num_frames, follow(np.concatenate(new)) if follow else ())
-        yield {**found, "audio": name, "seconds": round(heard, 3), "final": is_last}
+        yield {**found, "seconds": round(heard, 3), "final": is_last}
 
 
 def _decoder(task: SpeechRecognition, options: ASRPrediction) -> Decoder:
@@ -147,39 +142,16 @@ def _decoder(task: SpeechRecognition, options: ASRPrediction) -> Decoder:
 
 
 @torch.inference_mode()
-def _log_probs(task: SpeechRecognition, source: Source) -> tuple[LogProbs, float]:
-    features, seconds = _features(task, source)
+def _log_probs(task: SpeechRecognition, recording: Recording) -> tuple[LogProbs, float]:
+    config = task.config.features
+    features, seconds = recording.features(config)
     if features.shape[1] != len(task.normalisation.mean):
         size = len(task.normalisation.mean)
-        raise DataError(f"{_title(source)}: {features.shape[1]} features a frame; the run has {size}")
-    is_own = task.config.features.normalisation == "speaker"
-    normalised = (Normalisation.of(features) if is_own else task.normalisation)(features)
+        raise DataError(f"{recording.title}: {features.shape[1]} features a frame; the run has {size}")
+    normalised = recording.normalisation(features, config, task.normalisation)(features)
     frames = torch.from_numpy(normalised)[:, None].to(task.device)
     logits = task.model(frames, torch.tensor([len(features)]))
     return task.targets.log_probs(logits)[:, 0].float().cpu().numpy(), seconds
-
-
-def _features(task: SpeechRecognition, source: Source) -> tuple[Features, float]:
-    config = task.config.features
-    if isinstance(source, Path) and source.suffix.lower() == ".npy":
-        features = read_features(source, config)
-        return features, len(features) * _shift(task)
-    if not isinstance(source, Path):
-        source.seek(0)
-    samples = read_audio(source, config.sample_rate)
-    features = compute_features(samples, config)
-    if len(features) == 0:
-        raise DataError(f"{_title(source)}: shorter than one frame")
-    return features, len(samples) / config.sample_rate
-
-
-def _source(name: str) -> Source:
-    return io.BytesIO(sys.stdin.buffer.read()) if name == STANDARD_INPUT else Path(name)
-
-
-def _title(source: Source | str) -> str:
-    is_named = isinstance(source, str | Path) and source != STANDARD_INPUT
-    return str(source) if is_named else "standard input"
 
 
 def _shift(task: SpeechRecognition) -> float:

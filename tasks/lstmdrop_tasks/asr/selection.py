@@ -33,7 +33,7 @@ def usable(corpus: SpeechCorpus, objective: Objective) -> SpeechCorpus:
         reasons = {
             utterance.id: ": ".join(filter(None, (utterance.where, utterance.id, reason)))
             for utterance in utterances
-            if (reason := _missing_text(utterance, objective) or _misplaced(utterance, length))
+            if (reason := _missing_text(utterance, objective) or misplaced(utterance, length))
         }
         splits[split] = tuple(utterance for utterance in utterances if utterance.id not in reasons)
         left_out[split] = reasons
@@ -45,8 +45,8 @@ def _missing_text(utterance: Utterance, objective: Objective) -> str:
     return "it has no text" if objective == "ctc" and utterance.text is None else ""
 
 
-def _misplaced(utterance: Utterance, length: Callable[[Path], float | None]) -> str:
-    """What is wrong with where it is said to be."""
+def misplaced(utterance: Utterance, length: Callable[[Path], float | None]) -> str:
+    """What is wrong with where in its recording an utterance is said to be; ``length`` gives the seconds of a sound."""
     start, end = utterance.start, utterance.end
     if start is None and end is None:
         return ""

@@ -1,0 +1,148 @@
+"""What is to be transcribed: sound files, standard input, the utterances of a manifest or of a Kaldi data folder."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from lstmdrop.errors import DataError
+from lstmdrop_tasks.asr.audio.features import Features, compute_features, read_features
+from lstmdrop_tasks.asr.audio.normalisation import Normalisation
+from lstmdrop_tasks.asr.audio.reading import Samples, read_audio, sound_seconds
+from lstmdrop_tasks.asr.config import FeatureConfig
+from lstmdrop_tasks.asr.corpora.jsonl import read_manifest
+from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, read_data_folder
+from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.selection import misplaced
+
+STANDARD_INPUT = "-"
+
+log = logging.getLogger("lstmdrop.asr")
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """All that a manifest or folder has of one speaker."""
+
+    utterances: Sequence[Utterance]
+    _statistics: dict[FeatureConfig, Normalisation] = field(default_factory=dict)
+
+    def normalisation(self, config: FeatureConfig) -> Normalisation:
+        """The statistics of all utterances that can be read, worked out once."""
+        if config not in self._statistics:
+            parts = []
+            for utterance in self.utterances:
+                try:
+                    parts.append(Recording(str(utterance.source), utterance, self).features(config)[0])
+                except DataError:
+                    continue  # it is named when its turn comes
+            self._statistics[config] = Normalisation.of(*parts)
+        return self._statistics[config]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One thing to transcribe."""
+
+    name: str
+    """A path, or ``-``."""
+    utterance: Utterance | None = None
+    """Where a manifest or a folder lists it."""
+    speaker: Speaker | None = None
+    """Where one is known."""
+    content: BinaryIO | None = None
+    """What came on standard input."""
+
+    @property
+    def title(self) -> str:
+        """What an error calls it."""
+        return "standard input" if self.content is not None else self.name
+
+    @property
+    def id(self) -> dict[str, str]:
+        """Its name in a manifest or folder, if it is of one."""
+        return {} if self.utterance is None else {"id": self.utterance.id}
+
+    def samples(self, rate: int) -> Samples:
+        """Its sound.
+
+        Raises:
+            DataError: it cannot be read, or its times lie outside the recording.
+        """
+        if self.content is not None:
+            self.content.seek(0)
+            return read_audio(self.content, rate)
+        if self.utterance is None:
+            return read_audio(Path(self.name), rate)
+        if reason := misplaced(self.utterance, sound_seconds):
+            raise DataError(f"{self.utterance.where}: {self.utterance.id}: {reason}")
+        one = self.utterance
+        return read_audio(one.source, rate, start=one.start, end=one.end, channel=one.channel)
+
+    def features(self, config: FeatureConfig) -> tuple[Features, float]:
+        """Its frames, not normalised, and its length in seconds.
+
+        Raises:
+            DataError: as `samples`, or it is shorter than one frame.
+        """
+        if self.content is None and Path(self.name).suffix.lower() == ".npy":
+            features = read_features(Path(self.name), config)
+            return features, len(features) * config.frame_shift / 1000
+        samples = self.samples(config.sample_rate)
+        features = compute_features(samples, config)
+        if len(features) == 0:
+            raise DataError(f"{self.title}: shorter than one frame")
+        return features, len(samples) / config.sample_rate
+
+    def normalisation(self, features: Features, config: FeatureConfig, of_run: Normalisation) -> Normalisation:
+        """What its features are normalised by: the run's statistics, its speaker's, or, of an unknown one, its own."""
+        if config.normalisation != "speaker":
+            return of_run
+        return Normalisation.of(features) if self.speaker is None else self.speaker.normalisation(config)
+
+
+def recordings(inputs: Iterable[str], *, by_speaker: bool) -> Iterator[Recording]:
+    """Each file, each utterance of each manifest or folder; blank lines are passed over.
+
+    With ``by_speaker``, the log says once where speakers are not known.
+    """
+    has_warned = not by_speaker
+    for name in filter(str.strip, inputs):
+        for recording in _recordings_of(name):
+            if recording.speaker is None and not has_warned:
+                log.warning(
+                    "%s: this run normalises by speaker, and whose voice this is is not known: it is normalised by "
+                    "itself, and the run's score does not hold for it. Give a manifest (.jsonl) with each 'speaker', "
+                    "or a Kaldi folder with utt2spk",
+                    recording.title,
+                )
+                has_warned = True
+            yield recording
+
+
+def _recordings_of(name: str) -> Iterator[Recording]:
+    path = Path(name)
+    if name == STANDARD_INPUT:
+        yield Recording(name, content=io.BytesIO(sys.stdin.buffer.read()))
+    elif path.suffix.lower() == ".jsonl":
+        yield from _of_corpus(read_manifest(path))
+    elif (path / WAV_SCP).is_file():
+        yield from _of_corpus(read_data_folder(path, path.parent))
+    else:
+        yield Recording(name)
+
+
+def _of_corpus(utterances: Sequence[Utterance]) -> Iterator[Recording]:
+    voices: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        if utterance.speaker is not None:
+            voices.setdefault(utterance.speaker, []).append(utterance)
+    speakers = {name: Speaker(own) for name, own in voices.items()}
+    for utterance in utterances:
+        speaker = None if utterance.speaker is None else speakers[utterance.speaker]
+        yield Recording(str(utterance.source), utterance, speaker)
