@@ -197,3 +197,44 @@ def test_precomputed_features_are_transcribed_like_those_of_a_split(build_asr: B
     np.save(toy_speech.parent / "wide.npy", np.zeros((5, 9), np.float32))
     with pytest.raises(DataError):
         list(predict([task], [str(toy_speech.parent / "wide.npy")], ASRPrediction()))
+
+
+@pytest.mark.parametrize("form", ["manifest", "kaldi"])
+def test_by_speaker_a_manifest_is_transcribed_as_it_is_scored(
+    build_spoken: Build, spoken: Path, tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = build_spoken("features.normalisation=speaker")
+    task.evaluate("test", outputs=tmp_path)
+    scored = (tmp_path / "predictions.txt").read_text().splitlines()
+    source = spoken / "test.jsonl"
+    if form == "kaldi":
+        entries = [json.loads(line) for line in source.read_text().splitlines()]
+        source = tmp_path / "data"
+        source.mkdir()
+        for name, key in (("utt2spk", "speaker"), ("text", "text")):
+            (source / name).write_text("".join(f"{entry['id']} {entry[key]}\n" for entry in entries))
+        (source / "wav.scp").write_text("".join(f"{entry['id']} {spoken / entry['audio']}\n" for entry in entries))
+    found = list(predict([task], [str(source)], ASRPrediction()))
+    assert [one["text"] for one in found] == scored
+    assert [one["id"] for one in found] == [utterance.id for utterance in task.speech.utterances("test")]
+    assert "by speaker" not in caplog.text
+    files = [one["audio"] for one in found]
+    list(predict([task], files, ASRPrediction()))
+    assert caplog.text.count("the run's score does not hold for it") == 1
+
+
+def test_a_manifest_has_its_times_and_what_is_wrong_takes_its_own_place_alone(
+    build_spoken: Build, spoken: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task, sound = build_spoken(), str(spoken / "test-00-00.flac")
+    times = {"first": (0.0, 0.4), "swapped": (0.4, 0.1), "second": (0.1, 0.4)}
+    lines = [{"id": name, "audio": sound, "start": start, "end": end} for name, (start, end) in times.items()]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "a.raw").write_bytes(bytes(999))
+    found = []
+    with pytest.raises(DataError, match="2 of the files could not be transcribed"):
+        for one in predict([task], [str(tmp_path / "a.raw"), str(tmp_path / "a.jsonl"), sound], ASRPrediction()):
+            found.append((one.get("id"), one["seconds"]))
+    assert [name for name, _ in found] == ["first", "second", None]
+    assert [seconds for _, seconds in found[:2]] == pytest.approx([0.4, 0.3])
+    assert "a.jsonl:2: swapped: it ends before it starts: from 0.4 s to 0.1 s" in caplog.text
