@@ -267,15 +267,15 @@ def test_what_is_said_so_far_is_what_the_outputs_so_far_say(tmp_path: Path, toke
         del decoder.spoken  # type: ignore[misc]
         assert (found["text"], found["words"]) == (expected["text"], expected["words"])
         assert found["hypotheses"][0]["log_prob"] == pytest.approx(expected["hypotheses"][0]["log_prob"])
-    assert len(found["words"]) > 10
+    assert len(found["words"]) > 5
     assert asked < 20 * len(log_probs)  # not the whole of it each time
 
 
 def test_phones_so_far_are_those_of_the_frames_so_far(build_spoken: Build, spoken: Path) -> None:
     task = build_spoken("objective=frames", "model.bidirectional=false")
     log_probs = offline(task, spoken / "test-00-00.flac")
-    pieces = PhoneSegments(task.targets, 0.01)
+    pieces, stride = PhoneSegments(task.targets, 0.01), task.config.model.stride
     for start in range(0, len(log_probs), 7):
-        so_far = log_probs[: start + 7]
-        found = pieces.add(log_probs[start : start + 7], len(log_probs[start : start + 7]))
-        assert found == PhoneSegments(task.targets, 0.01).add(so_far, len(so_far))
+        new, so_far = log_probs[start : start + 7], log_probs[: start + 7]
+        found = pieces.add(new, stride * len(new))
+        assert found == PhoneSegments(task.targets, 0.01).add(so_far, stride * len(so_far))
