@@ -102,3 +102,80 @@ def test_what_is_damaged_is_named(textgrid: Path, tmp_path: Path) -> None:
     (tmp_path / "b.ctm").write_text("a 1 0.0 0.1 AA\n")
     with pytest.raises(DataError, match="nothing about z"):
         read_alignment(Utterance("z", Path("z.wav"), alignment=tmp_path / "b.ctm"))
+
+
+SHORT = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+0
+0.1
+<exists>
+3
+"IntervalTier"
+"words"
+0
+0.1
+1
+0
+0.1
+"in"
+"TextTier"
+"clicks"
+0
+0.1
+1
+0.05
+"click"
+"IntervalTier"
+"phones"
+0
+0.1
+3
+0
+0.030
+"IH1"
+0.030
+0.080
+"N"
+0.080
+0.100
+""
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("text", [TEXTGRID, SHORT, TEXTGRID.replace('"in"', '"xmin = 5 ""in"" 7"')])
+def test_praat_writes_long_and_short_and_in_several_encodings(
+    tmp_path: Path, textgrid: Path, text: str, line_end: str, encoding: str
+) -> None:
+    path = tmp_path / "b.TextGrid"
+    marks = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+    path.write_bytes(marks.get(encoding, b"") + text.replace("\n", line_end).encode(encoding))
+    assert read_textgrid(path) == read_textgrid(textgrid)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [SHORT[: len(SHORT) // 2], "hello", SHORT.replace("0.080\n0.100", "0.010\n0.020"), SHORT.replace("0.080", "x")],
+)
+def test_a_damaged_textgrid_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "b.TextGrid"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"b.TextGrid: not a TextGrid, or a damaged one"):
+        read_textgrid(path)
+
+
+def test_comments_and_blank_lines_of_a_ctm_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.ctm"
+    path.write_text(";; made by hand\n# or not\n\na 1 0.0 0.5 AA1 0.9\na 1 0.5 0.5 B\n ;; end\n")
+    found = read_alignment(Utterance("a", Path("a.wav"), alignment=path))
+    assert found.intervals == [Interval(0.0, 0.5, "AA"), Interval(0.5, 1.0, "B")]
+
+
+@pytest.mark.parametrize("line", ["a 1 -0.5 1 B", "a 1 0 -1 B", "a 1 nan 1 B", "a 1 0 inf B", "a 1 0"])
+def test_times_of_a_ctm_are_times(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "a.ctm"
+    path.write_text(f"a 1 0 0.5 AA\n{line}\n")
+    with pytest.raises(DataError, match=r"a.ctm:2: "):
+        read_alignment(Utterance("a", Path("a.wav"), alignment=path))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lstmdrop.errors import DataError
+from lstmdrop_tasks.asr.audio.identity import content_of
 from lstmdrop_tasks.asr.corpora.find import find_corpus
+from lstmdrop_tasks.asr.corpora.jsonl import read_manifest
+from lstmdrop_tasks.asr.corpora.kaldi import read_data_folder
 from lstmdrop_tasks.asr.corpora.splitting import hold_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
+from lstmdrop_tasks.asr.selection import usable
 
 Write = Callable[..., Path]
 
@@ -158,7 +163,26 @@ def test_manifests_alone_are_dealt_out_by_speaker(tmp_path: Path) -> None:
         ("{", "train.jsonl:2: "),
         ('{"text": "a"}', "train.jsonl:2: the line has no 'features'"),
         ('{"audio": "a.wav", "txt": "a"}', "train.jsonl:2: unknown key 'txt'"),
-        ('{"audio": "0.wav"}', "train.jsonl: 1 ids come twice"),
+        ('{"audio": "0.wav"}', "train.jsonl: 1 ids come twice, such as '0' .*train.jsonl:2"),
+        ('{"audio": "1.wav", "text": ["a"]}', "train.jsonl:2: 'text' is .*, and needs to be a string"),
+        ('{"audio": "1.wav", "text": {"a": 1}}', "train.jsonl:2: 'text' is "),
+        ('{"audio": "1.wav", "text": true}', "train.jsonl:2: 'text' is true"),
+        (r'{"audio": "1.wav", "text": "\ud800"}', "train.jsonl:2: 'text' is "),
+        ('{"audio": 1.5}[', "train.jsonl:2: not JSON"),
+        ('{"audio": ["1.wav"]}', "train.jsonl:2: 'audio' is "),
+        ('{"audio": ""}', "train.jsonl:2: the line has no 'features'"),
+        ('{"audio": "1.wav", "speaker": {}}', "train.jsonl:2: 'speaker' is "),
+        ('{"audio": "1.wav", "alignment": 5.5, "id": []}', "train.jsonl:2: 'id' is "),
+        (
+            '{"audio": "1.wav", "start": "1.5"}',
+            "train.jsonl:2: 'start' is \"1.5\", and needs to be a number of seconds",
+        ),
+        ('{"audio": "1.wav", "end": false}', "train.jsonl:2: 'end' is false"),
+        ('{"audio": "1.wav", "duration": 1}', "train.jsonl:2: unknown key 'duration'"),
+        ('{"audio": "1.wav", "text": "a", "text": "b"}', "train.jsonl:2: the key 'text' comes twice"),
+        ('["1.wav", "a"]', "train.jsonl:2: a line is an object"),
+        ("5", "train.jsonl:2: a line is an object"),
+        ("[" * 100_000, "train.jsonl:2: "),
     ],
 )
 def test_damaged_manifests_are_named_by_line(tmp_path: Path, line: str, reason: str) -> None:
@@ -188,3 +212,137 @@ def test_what_is_no_data_says_what_would_be(tmp_path: Path) -> None:
         find_corpus("librispech")
     with pytest.raises(DataError, match=r"no known layout is in this folder"):
         find_corpus(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("5", "5"), ("5.10", "5.10"), ("-0", "0"), ('"5"', "5"), ('""', ""), ("null", None), ("NaN", None),
+        ("12345678901234567890123", "12345678901234567890123"),
+    ],
+)  # fmt: skip
+def test_a_number_is_a_transcript_and_nothing_is_none(tmp_path: Path, value: str, text: str | None) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"audio": "a.wav", "text": {value}}}\n')
+    assert read_manifest(path)[0].text == text
+
+
+@pytest.mark.parametrize("form", ["manifest", "kaldi"])
+def test_what_has_no_text_is_said_and_neither_trained_on_nor_scored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str
+) -> None:
+    if form == "kaldi":
+        folder = tmp_path / "data"
+        write_kaldi(folder, "a", 3)
+        (folder / "text").write_text("a0-0 HELLO\na0-1 \na1-1 X\na2-0 X\na2-1 X\n")
+        where, name = f"{folder / 'wav.scp'}:3", "a1-0"
+        corpus = find_corpus(str(folder), scored=["test"])
+    else:
+        lines = [{"audio": f"{n}.wav", "text": "a"} for n in range(5)]
+        lines.insert(2, {"audio": "none.wav"})
+        (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        where, name = f"{tmp_path / 'a.jsonl'}:3", "none"
+        corpus = find_corpus(str(tmp_path / "a.jsonl"), scored=["test"])
+    kept = usable(corpus, "ctc")
+    assert len(kept.splits["test"]) == 5
+    assert kept.left_out == {"test": {name: f"{where}: {name}: it has no text"}}
+    assert f"left out of test: {where}: {name}: it has no text" in caplog.text
+    assert "1 of 6 test utterances are left out" in caplog.text
+    assert len(usable(corpus, "frames").splits["test"]) == 6  # which needs none
+    nothing = SpeechCorpus("a", {"test": tuple(replace(u, text=None) for u in corpus.splits["test"])})
+    with pytest.raises(DataError, match="none of 6 test utterances can be used; the first"):
+        usable(nothing, "ctc")
+
+
+TIMES = {
+    "ok": (0.2, 0.8, ""),
+    "whole": (None, None, ""),
+    "rounded": (0.5, 2.02, ""),
+    "to the end": (1.9, None, ""),
+    "swapped": (0.8, 0.2, "it ends before it starts: from 0.8 s to 0.2 s"),
+    "negative": (-0.05, 0.5, "a time is negative: from -0.05 s to 0.5 s"),
+    "negative end": (0.5, -1, "a time is negative: from 0.5 s to -1 s"),
+    "beyond": (1.5, 2.5, "it reaches beyond the sound: from 1.5 s to 2.5 s"),
+    "starts beyond": (5, 6, "it reaches beyond the sound: from 5 s to 6 s"),
+    "starts at the end": (2.0, None, "it reaches beyond the sound: from 2 s to the end"),
+    "of no length": (0.5, 0.5, "it is of no length: from 0.5 s to 0.5 s"),
+    "no number": (float("nan"), 0.5, "a time is not a number: from nan s to 0.5 s"),
+    "no number at the end": (0.5, float("nan"), "a time is not a number: from 0.5 s to nan s"),
+    "endless": (0.5, float("inf"), "it reaches beyond the sound: from 0.5 s to inf s"),
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, _, reason) in TIMES.items() if reason])
+@pytest.mark.parametrize("suffix", ["wav", "mp3"])
+def test_times_outside_of_the_sound_are_said_in_a_line_and_the_others_used(
+    tmp_path: Path, write_tone: Write, caplog: pytest.LogCaptureFixture, kind: str, suffix: str
+) -> None:
+    sound = write_tone(f"long.{suffix}", 2.0)
+    good = {name: times for name, times in TIMES.items() if not times[2]}
+    lines = [
+        {"id": name, "audio": sound.name, "text": "a", "start": start, "end": end}
+        for name, (start, end, _) in {**good, kind: TIMES[kind]}.items()
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    kept = usable(find_corpus(str(tmp_path / "a.jsonl"), scored=["test"]), "ctc")
+    assert [utterance.id for utterance in kept.splits["test"]] == list(good)
+    expected = f"{tmp_path / 'a.jsonl'}:5: {kind}: {TIMES[kind][2]} of {sound}, which is 2.00 s long"
+    assert kept.left_out == {"test": {kind: expected}}
+    assert expected in caplog.text
+
+
+def test_a_segment_may_name_its_channel(tmp_path: Path) -> None:
+    write_kaldi(tmp_path / "train", "a", 3)
+    lines = ["a0-0 a0-0 0.5 1.5 1", "a0-1 a0-0 0.5 1.5", "a1-0 a0-0 0.5 -1 -1"]
+    (tmp_path / "train" / "segments").write_text("\n".join(lines) + "\n")
+    (tmp_path / "train" / "text").write_text("a0-0 A\na0-1 B\na1-0 C\n")
+    found = read_data_folder(tmp_path / "train", tmp_path)
+    assert [(u.start, u.end, u.channel) for u in found] == [(0.5, 1.5, 1), (0.5, 1.5, None), (0.5, None, None)]
+    assert len({content_of([replace(found[0], channel=channel)], labelled=False) for channel in (None, 0, 1)}) == 3
+
+
+@pytest.mark.parametrize("line", ["a0-0 a0-0 0.5 1.5 1 9", "a0-0 a0-0 0.5 1.5 left", "a0-0 a0-0 x 1.5"])
+def test_odd_segments_are_named_by_line(tmp_path: Path, line: str) -> None:
+    write_kaldi(tmp_path / "train", "a", 1)
+    (tmp_path / "train" / "segments").write_text(f"a0-1 a0-0 0 1\n{line}\n")
+    with pytest.raises(DataError, match="segments:2: "):
+        read_data_folder(tmp_path / "train", tmp_path)
+
+
+def test_a_recording_in_an_archive_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    write_kaldi(tmp_path / "train", "a", 1)
+    (tmp_path / "train" / "wav.scp").write_text("a0-0 wavs.ark:5\n")
+    with pytest.raises(DataError, match=r"wav.scp:1: this recording is in a Kaldi archive"):
+        read_data_folder(tmp_path / "train", tmp_path)
+
+
+def test_metadata_as_people_have_it(tmp_path: Path, write_tone: Write, caplog: pytest.LogCaptureFixture) -> None:
+    lines = ["L0|one|One", 'L1|he said "hi"|', 'L2|"a | b"|"a or b"', "L3|three", "", "L4||", "L5|away|away", " "]
+    (tmp_path / "metadata.csv").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    for number in range(5):
+        write_tone(f"wavs/L{number}.wav", 0.05)
+    write_tone("wavs/unlisted.wav", 0.05)
+    found = texts(find_corpus(str(tmp_path), scored=["test"]), "test")
+    assert found == {"L0": "One", "L1": 'he said "hi"', "L2": "a or b", "L3": "three", "L4": None}
+    assert "metadata.csv: of 6 clips, no sound is in wavs/ for 1: left out (the first is L5)" in caplog.text
+    assert "no line of metadata.csv is about 1: left out (the first is unlisted)" in caplog.text
+    (tmp_path / "metadata.csv").write_text("L0|one\nL0|two\n")
+    with pytest.raises(DataError, match=r"metadata.csv:2: 'L0' is in .*metadata.csv:1 already"):
+        find_corpus(str(tmp_path), scored=["test"])
+
+
+def test_librispeech_says_which_sound_has_no_text(
+    tmp_path: Path, write_tone: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        write_tone(f"test-clean/1/2/1-2-{number}.flac", 0.05)
+    (tmp_path / "test-clean/1/2/1-2.trans.txt").write_text("1-2-0 ONE\n1-2-1 TWO\n\n")
+    assert texts(find_corpus(str(tmp_path), scored=["test"]), "test") == {"1-2-0": "ONE", "1-2-1": "TWO"}
+    assert "1-2.trans.txt: no line is about 1: left out (the first is 1-2-2)" in caplog.text
+
+
+def test_a_clip_that_common_voice_lists_twice_is_refused(tmp_path: Path) -> None:
+    rows = "client_id\tpath\tsentence\ns\ta.mp3\tone\n\ns\ta.mp3\ttwo\n"
+    (tmp_path / "test.tsv").write_text(rows)
+    with pytest.raises(DataError, match=r"test.tsv:4: 'a' is in .*test.tsv:2 already"):
+        find_corpus(str(tmp_path), scored=["test"])

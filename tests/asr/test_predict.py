@@ -17,11 +17,15 @@ import pytest
 import soundfile
 import torch
 
+from lstmdrop.data.tokenizer import train_tokenizer
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.audio.features import compute_features
 from lstmdrop_tasks.asr.audio.reading import read_audio
-from lstmdrop_tasks.asr.config import ASRPrediction
+from lstmdrop_tasks.asr.config import ASRDecodingConfig, ASRPrediction
+from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.demo.corpus import write_split
+from lstmdrop_tasks.asr.following import GreedyFollower
+from lstmdrop_tasks.asr.phone_segments import PhoneSegments
 from lstmdrop_tasks.asr.predict import predict
 from lstmdrop_tasks.asr.streaming import Stream
 
@@ -197,3 +201,81 @@ def test_precomputed_features_are_transcribed_like_those_of_a_split(build_asr: B
     np.save(toy_speech.parent / "wide.npy", np.zeros((5, 9), np.float32))
     with pytest.raises(DataError):
         list(predict([task], [str(toy_speech.parent / "wide.npy")], ASRPrediction()))
+
+
+@pytest.mark.parametrize("form", ["manifest", "kaldi"])
+def test_by_speaker_a_manifest_is_transcribed_as_it_is_scored(
+    build_spoken: Build, spoken: Path, tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = build_spoken("features.normalisation=speaker")
+    task.evaluate("test", outputs=tmp_path)
+    scored = (tmp_path / "predictions.txt").read_text().splitlines()
+    source = spoken / "test.jsonl"
+    if form == "kaldi":
+        entries = [json.loads(line) for line in source.read_text().splitlines()]
+        source = tmp_path / "data"
+        source.mkdir()
+        for name, key in (("utt2spk", "speaker"), ("text", "text")):
+            (source / name).write_text("".join(f"{entry['id']} {entry[key]}\n" for entry in entries))
+        (source / "wav.scp").write_text("".join(f"{entry['id']} {spoken / entry['audio']}\n" for entry in entries))
+    found = list(predict([task], [str(source)], ASRPrediction()))
+    assert [one["text"] for one in found] == scored
+    assert [one["id"] for one in found] == [utterance.id for utterance in task.speech.utterances("test")]
+    assert "by speaker" not in caplog.text
+    files = [one["audio"] for one in found]
+    list(predict([task], files, ASRPrediction()))
+    assert caplog.text.count("the run's score does not hold for it") == 1
+
+
+def test_a_manifest_has_its_times_and_what_is_wrong_takes_its_own_place_alone(
+    build_spoken: Build, spoken: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task, sound = build_spoken(), str(spoken / "test-00-00.flac")
+    times = {"first": (0.0, 0.4), "swapped": (0.4, 0.1), "second": (0.1, 0.4)}
+    lines = [{"id": name, "audio": sound, "start": start, "end": end} for name, (start, end) in times.items()]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "a.raw").write_bytes(bytes(999))
+    found: list[Any] = []
+    with pytest.raises(DataError, match="2 of the files could not be transcribed"):
+        found.extend(predict([task], [str(tmp_path / "a.raw"), str(tmp_path / "a.jsonl"), sound], ASRPrediction()))
+    assert [one.get("id") for one in found] == ["first", "second", None]
+    assert [one["seconds"] for one in found[:2]] == pytest.approx([0.4, 0.3])
+    assert "a.jsonl:2: swapped: it ends before it starts: from 0.4 s to 0.1 s" in caplog.text
+
+
+@pytest.mark.parametrize("tokens", ["character", "bpe"])
+@pytest.mark.parametrize("size", [1, 7, 50])
+def test_what_is_said_so_far_is_what_the_outputs_so_far_say(tmp_path: Path, tokens: Any, size: int) -> None:
+    (tmp_path / "text").write_text("ab cd\nab ab\ndc ba\n a b c d\n" * 3)
+    tokenizer = train_tokenizer(tokens, tmp_path / "text")
+    decoder = Decoder(tokenizer, ASRDecodingConfig())
+    draws = np.random.default_rng(size).gumbel(size=(300, len(tokenizer.vocabulary))).astype(np.float32)
+    draws = np.repeat(draws[:100], 3, 0)  # runs, as networks give them
+    log_probs = draws - np.logaddexp.reduce(draws, 1, keepdims=True)
+    follow, asked = GreedyFollower(decoder, 0.01), 0
+
+    def counting(said: Any) -> Any:
+        nonlocal asked
+        asked += len(said)
+        return Decoder.spoken(decoder, said)
+
+    for start in range(0, len(log_probs), size):
+        so_far = log_probs[: start + size]
+        expected = decoder.describe(so_far, decoder.decode(so_far), 0.01)
+        decoder.spoken = counting  # type: ignore[method-assign]
+        found = follow(log_probs[start : start + size])
+        del decoder.spoken  # type: ignore[misc]
+        assert (found["text"], found["words"]) == (expected["text"], expected["words"])
+        assert found["hypotheses"][0]["log_prob"] == pytest.approx(expected["hypotheses"][0]["log_prob"])
+    assert len(found["words"]) > 5
+    assert asked < 20 * len(log_probs)  # not the whole of it each time
+
+
+def test_phones_so_far_are_those_of_the_frames_so_far(build_spoken: Build, spoken: Path) -> None:
+    task = build_spoken("objective=frames", "model.bidirectional=false")
+    log_probs = offline(task, spoken / "test-00-00.flac")
+    pieces, stride = PhoneSegments(task.targets, 0.01), task.config.model.stride
+    for start in range(0, len(log_probs), 7):
+        new, so_far = log_probs[start : start + 7], log_probs[: start + 7]
+        found = pieces.add(new, stride * len(new))
+        assert found == PhoneSegments(task.targets, 0.01).add(so_far, stride * len(so_far))

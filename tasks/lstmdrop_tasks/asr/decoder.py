@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,18 @@ class Decoder:
             return [greedy(log_probs, self.tokenizer.eos)]
         return prefix_beam_search(log_probs, self.tokenizer.eos, self.settings, self.scorer, start)
 
+    def describe(
+        self, log_probs: LogProbs, hypotheses: Sequence[CTCHypothesis], seconds_a_step: float
+    ) -> dict[str, Any]:
+        """The best text, its words, and all hypotheses."""
+        return {
+            "text": self.text(hypotheses[0]),
+            "words": self.words(log_probs, hypotheses[0].tokens, seconds_a_step),
+            "hypotheses": [
+                {"text": self.text(one), "log_prob": one.log_prob, "score": one.score} for one in hypotheses
+            ],
+        }
+
     def stream(self) -> Callable[[LogProbs], list[CTCHypothesis]]:
         """Takes outputs piece by piece, and gives each time the best hypotheses for all so far."""
         parts: list[LogProbs] = []
@@ -79,27 +92,56 @@ class Decoder:
 
     def words(self, log_probs: LogProbs, tokens: Sequence[int], seconds_a_step: float) -> list[dict[str, Any]]:
         """Each word with its start and end in seconds and its confidence: the mean probability of its tokens' steps."""
-        spans = align(log_probs, tokens, self.tokenizer.eos)
-        words: list[dict[str, Any]] = []
+        spans = zip(tokens, align(log_probs, tokens, self.tokenizer.eos), strict=True)
+        said = [Said(one, at.start, at.stop, log_probs[at.start : at.stop, one].tolist()) for one, at in spans]
+        return [word.timed(seconds_a_step) for word in self.spoken(said)]
+
+    def spoken(self, said: Sequence[Said]) -> list[Word]:
+        """The words of tokens; a token that says nothing is in none."""
+        words: list[Word] = []
         begin = 0
-        for number, token in enumerate(tokens):
-            so_far = self._decoded(tokens[begin : number + 1])
+        for number, one in enumerate(said):
+            so_far = self._decoded([token for token, *_ in said[begin : number + 1]])
             texts = so_far.split()
             if len(texts) == 0 or so_far.endswith(" "):
                 continue
-            steps = spans[number]
             if len(texts) > 1 or not words:
                 begin = number
-                words.append({"start": steps.start, "end": steps.stop, "log_probs": []})
-            words[-1]["word"], words[-1]["end"] = texts[-1], steps.stop
-            words[-1]["log_probs"] += log_probs[steps.start : steps.stop, token].tolist()
-        return [_timed(word, seconds_a_step) for word in words]
+                words.append(Word(number, one.start))
+            words[-1].add(texts[-1], one)
+        return words
 
 
-def _timed(word: dict[str, Any], seconds_a_step: float) -> dict[str, Any]:
-    return {
-        "word": word["word"],
-        "start": round(word["start"] * seconds_a_step, 3),
-        "end": round(word["end"] * seconds_a_step, 3),
-        "confidence": round(math.exp(float(np.mean(word["log_probs"]))), 4),
-    }
+class Said(NamedTuple):
+    """A token, the steps that say it and its log-probability at each."""
+
+    token: int
+    start: int
+    end: int
+    log_probs: list[float]
+
+
+@dataclass
+class Word:
+    """A word as its tokens come."""
+
+    first: int
+    """The number of its first token."""
+    start: int
+    end: int = 0
+    text: str = ""
+    log_probs: list[float] = field(default_factory=list)
+
+    def add(self, text: str, said: Said) -> None:
+        """One token more makes it ``text``."""
+        self.text, self.end = text, said.end
+        self.log_probs += said.log_probs
+
+    def timed(self, seconds_a_step: float) -> dict[str, Any]:
+        """In seconds, for an output."""
+        return {
+            "word": self.text,
+            "start": round(self.start * seconds_a_step, 3),
+            "end": round(self.end * seconds_a_step, 3),
+            "confidence": round(math.exp(float(np.mean(self.log_probs))), 4),
+        }

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from lstmdrop.config import decoding_with
-from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs
+from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.config import ASRPrediction
 from lstmdrop_tasks.asr.decoder import Decoder
+from lstmdrop_tasks.asr.following import Follower, follower
 from lstmdrop_tasks.asr.objectives.frames import FrameObjective
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
-from lstmdrop_tasks.asr.phone_segments import phone_segments
+from lstmdrop_tasks.asr.phone_segments import PhoneSegments
 from lstmdrop_tasks.asr.recordings import Recording, recordings
 from lstmdrop_tasks.asr.streaming import Stream
 from lstmdrop_tasks.asr.task import SpeechRecognition, require_alike
@@ -90,24 +91,15 @@ def _transcribed(tasks: Models, recording: Recording, options: ASRPrediction) ->
     yield {**found, "seconds": round(seconds, 3)}
 
 
-def _describe(
-    task: SpeechRecognition,
-    log_probs: LogProbs,
-    options: ASRPrediction,
-    num_frames: int,
-    hypotheses: Sequence[CTCHypothesis] = (),
-) -> dict[str, Any]:
+def _describe(task: SpeechRecognition, log_probs: LogProbs, options: ASRPrediction, num_frames: int) -> dict[str, Any]:
     if isinstance(task.targets, FrameObjective):
-        segments = phone_segments(task.targets, log_probs, num_frames, _shift(task))
-        return {"text": " ".join(segment["phone"] or "-" for segment in segments), "phones": segments}
+        return _phones(PhoneSegments(task.targets, _shift(task)).add(log_probs, num_frames))
     decoder = _decoder(task, options)
-    hypotheses = hypotheses or decoder.decode(log_probs)
-    seconds_a_step = _shift(task) * task.config.model.stride
-    return {
-        "text": decoder.text(hypotheses[0]),
-        "words": decoder.words(log_probs, hypotheses[0].tokens, seconds_a_step),
-        "hypotheses": [{"text": decoder.text(one), "log_prob": one.log_prob, "score": one.score} for one in hypotheses],
-    }
+    return decoder.describe(log_probs, decoder.decode(log_probs), _shift(task) * task.config.model.stride)
+
+
+def _phones(segments: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"text": " ".join(segment["phone"] or "-" for segment in segments), "phones": segments}
 
 
 def _streamed(tasks: Models, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
@@ -118,21 +110,25 @@ def _streamed(tasks: Models, recording: Recording, options: ASRPrediction) -> It
     rate = task.config.features.sample_rate
     samples = recording.samples(rate)
     stream, size = Stream(task), max(1, round(options.chunk * rate))
-    follow = _decoder(task, options).stream() if isinstance(task.targets, TranscriptObjective) else None
+    follow = _follower(task, options)
     parts: list[LogProbs] = []
     for start in range(0, len(samples), size):
         chunk = samples[start : start + size]
-        is_last = start + size >= len(samples)
-        new = [stream.accept(chunk), *([stream.finish()] if is_last else [])]
-        parts += new
-        so_far, heard = np.concatenate(parts), min(start + size, len(samples)) / rate
-        num_frames = len(so_far) * task.config.model.stride
+        is_last, heard = start + size >= len(samples), min(start + size, len(samples)) / rate
+        parts.append(stream.accept(chunk))
         if is_last:
-            if len(so_far) == 0:
+            whole = np.concatenate([*parts, stream.finish()])
+            if len(whole) == 0:
                 raise DataError(f"{recording.title}: shorter than one frame")
-            num_frames = round(heard / _shift(task))
-        found = _describe(task, so_far, options, num_frames, follow(np.concatenate(new)) if follow else ())
+        found = _describe(task, whole, options, round(heard / _shift(task))) if is_last else follow(parts[-1])
         yield {**found, "seconds": round(heard, 3), "final": is_last}
+
+
+def _follower(task: SpeechRecognition, options: ASRPrediction) -> Follower:
+    if not isinstance(task.targets, FrameObjective):
+        return follower(_decoder(task, options), _shift(task) * task.config.model.stride)
+    segments = PhoneSegments(task.targets, _shift(task))
+    return lambda log_probs: _phones(segments.add(log_probs, len(log_probs) * task.config.model.stride))
 
 
 def _decoder(task: SpeechRecognition, options: ASRPrediction) -> Decoder:
