@@ -53,8 +53,8 @@ def _features(utterance: Utterance, config: FeatureConfig, speed: float) -> tupl
             raise DataError(f"{utterance.source}: only sound can be played faster: set augmentation.speeds to [1.0]")
         features = read_features(utterance.source, config)
         return features, len(features) * config.frame_shift / 1000
-    stretch = {"start": utterance.start, "end": utterance.end, "channel": utterance.channel}
-    samples = read_audio(utterance.source, config.sample_rate, **stretch, speed=speed)
+    one = utterance
+    samples = read_audio(one.source, config.sample_rate, start=one.start, end=one.end, channel=one.channel, speed=speed)
     features = compute_features(samples, config)
     if len(features) == 0:
         raise DataError(f"{utterance.source}: {len(samples) / config.sample_rate:.3f} s are shorter than one frame")

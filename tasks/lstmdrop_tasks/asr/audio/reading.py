@@ -83,7 +83,7 @@ def sound_seconds(path: Path) -> float | None:
     """How long a sound is; None where it cannot be read."""
     with suppress(soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError), _whole(path) as file:
         frames = sum(map(len, _blocks(file, sys.maxsize))) if file.format == MP3 else file.frames
-        return frames / file.samplerate
+        return float(frames / file.samplerate)
     return None
 
 

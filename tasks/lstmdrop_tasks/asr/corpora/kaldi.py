@@ -69,12 +69,9 @@ def read_data_folder(folder: Path, root: Path) -> tuple[Utterance, ...]:
         recording, start, end, channel = line.value
         if recording not in wavs:
             raise DataError(f"{segments}: {recording} is not in {WAV_SCP} ({line.where})")
-        sound, text, speaker = wavs[recording].value, texts.get(name), speakers.get(name)
-        found.append(
-            Utterance(
-                name, sound, text and text.value, speaker and speaker.value, alignment, start, end, channel, line.where
-            )
-        )
+        sound = wavs[recording].value
+        text, speaker = (table[name].value if name in table else None for table in (texts, speakers))
+        found.append(Utterance(name, sound, text, speaker, alignment, start, end, channel, line.where))
     return tuple(found)
 
 
