@@ -7,19 +7,23 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 
 from lstmdrop import train
+from lstmdrop.data.tokenizer import train_tokenizer
+from lstmdrop.decoding.ctc import CTCHypothesis
 from lstmdrop.errors import ConfigError, DataError, UsageError
-from lstmdrop.metrics.word_error_rate import normalise_transcript
+from lstmdrop.metrics.word_error_rate import normalise_transcript, transcript_scores
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.report.curves import read_curves
 from lstmdrop.training.trainer import Trainer
 from lstmdrop_tasks.asr.batch import PADDING, pad_utterances
+from lstmdrop_tasks.asr.config import ASRDecodingConfig
+from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.model import stack_frames
 from lstmdrop_tasks.asr.task import evaluate, log_prob_batches
 
@@ -382,3 +386,16 @@ def test_settings_that_cannot_be_are_refused(build_asr: Build, override: str, re
 @pytest.mark.parametrize("objective", ["frames", "ctc"])
 def test_a_run_is_scored_on_training_data_too(build_asr: Build, objective: str) -> None:
     assert build_asr(f"objective={objective}").scored_splits == ("train", "valid", "test")
+
+
+@pytest.mark.parametrize("kind", ["character", "bpe"])
+def test_what_is_unknown_is_one_symbol_of_a_hypothesis(tmp_path: Path, kind: Literal["character", "bpe"]) -> None:
+    """Three unknown letters are no words "unk unk unk": one wrong word of one is 100%, not 300%."""
+    text = tmp_path / "text"
+    text.write_text("cat sat\n" * 50, encoding="utf-8")
+    tokenizer = train_tokenizer(kind, text)
+    decoder = Decoder(tokenizer, ASRDecodingConfig())
+    heard = decoder.text(CTCHypothesis((tokenizer.unk,) * 3, 0.0, 0.0))
+    assert heard == "\ufffd\ufffd\ufffd"
+    wer, cer = transcript_scores(["cat"], [heard], {})
+    assert (wer.value, cer.value) == (100.0, 100.0)

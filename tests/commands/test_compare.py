@@ -192,3 +192,35 @@ def test_the_committed_predictions_give_their_numbers_again(shared_data: Path) -
         assert metrics, run.directory
         for metric in metrics:
             assert len(rescore(run, metric, shared_data).statistics) > 1
+
+
+BOTH = "tokens:600|vocabulary:9|data:aaa"
+
+
+@pytest.mark.parametrize(
+    ("signatures", "texts", "refused"),
+    [
+        ((f"{BOTH}|fingerprint:one", f"{BOTH}|fingerprint:two"), (None, None), True),
+        ((f"{BOTH}|fingerprint:one", f"{BOTH}|fingerprint:one"), (None, None), False),
+        ((BOTH, f"{BOTH}|fingerprint:two"), ("here", "there"), True),
+        ((BOTH, BOTH), ("here", "there"), True),
+        ((BOTH, f"{BOTH}|fingerprint:two"), ("here", "here"), False),
+    ],
+)
+def test_runs_of_different_vocabularies_are_refused(
+    tmp_path: Path, signatures: tuple[str, str], texts: tuple[str | None, str | None], refused: bool
+) -> None:
+    """Of 1,000 words each, learnt from two texts, the one that knows fewer of the test words looks better."""
+    runs = []
+    for name, signature, text in zip("ab", signatures, texts, strict=True):
+        run = language_run(tmp_path / name, 0.5 * len(runs), signature)
+        result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+        (run / "result.json").write_text(
+            json.dumps({**result, "data_sha256": text} if text else result), encoding="utf-8"
+        )
+        runs.append(run)
+    if refused:
+        with pytest.raises(DataError, match="different vocabularies"):
+            compare(*runs, num_shuffles=100, num_resamples=100)
+    else:
+        assert compare(*runs, num_shuffles=100, num_resamples=100).scores

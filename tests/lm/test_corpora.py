@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +171,12 @@ def test_a_text_without_oddities_is_not_remarked_on(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_bytes(b"a <unk> b\r\n\r\nN <eos> c\r\n")
     assert list(text_oddities(text)) == []
+
+
+def test_a_text_of_blank_lines_alone_is_refused(build_lm: Callable[..., Any], tmp_path: Path) -> None:
+    task = build_lm()
+    blank = tmp_path / "blank"
+    shutil.copytree(task.corpus.folder, blank)
+    (blank / task.corpus.layout.format("test")).write_text("\n" * 500, encoding="utf-8")
+    with pytest.raises(DataError, match="only blank lines"):
+        build_lm(data=blank).store("test")

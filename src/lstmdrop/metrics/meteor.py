@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from subprocess import Popen
 
 from lstmdrop.metrics.java import JavaError, evaluation_folder, require_java, running_java
@@ -39,7 +40,7 @@ def _try(limit: float) -> None:
 
 
 def _score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], limit: float) -> float:
-    command = [
+    command: list[str | Path] = [
         "-Xmx2G",
         "-jar",
         evaluation_folder("meteor") / "meteor-1.5.jar",
