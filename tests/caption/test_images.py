@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+import types
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -249,9 +251,11 @@ def test_features_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "cut.npz").write_bytes((tmp_path / "differ.npz").read_bytes()[:100])
     (tmp_path / "empty.npy").touch()
     for name, reason in [
-        ("deep.npy", r"not \(1, 2, 3, 4\)"), ("none.npy", "a map has the shape"), ("objects.npy", "not features"),
-        ("text.npy", "not features"), ("named.npz", "neither 'vector' nor 'map'"), ("cut.npz", "not features"),
-        ("differ.npz", "the vector has 3 channels, the map 4"), ("empty.npy", "not features"), ("gone.npy", "no such"),
+        ("deep.npy", r"not \(1, 2, 3, 4\)"), ("none.npy", "it is empty"), ("objects.npy", "it holds pickled objects"),
+        ("text.npy", "in place of numbers"), ("named.npz", "neither 'vector' nor 'map'"),
+        ("cut.npz", "not an .npz file"),
+        ("differ.npz", "the vector has 3 channels, the map 4"), ("empty.npy", "not an .npy file"),
+        ("gone.npy", "no such"),
     ]:  # fmt: skip
         with pytest.raises(DataError, match=f"{name}: .*{reason}|{name}: {reason}"):
             read_ready(tmp_path / name)
@@ -262,7 +266,9 @@ def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path: Path) -> 
         np.save(tmp_path / f"{name}.npy", np.array([1.0, value]))
         (found,) = extract([tmp_path / f"{name}.npy"], None, 1)
         assert found.features is None
-        assert found.problem.endswith(f"{name}.npy: some features are not finite or too large for float16")
+        reason = "too large for float16" if name == "large" else "1 of its numbers are not finite"
+        assert f"{name}.npy: " in found.problem
+        assert reason in found.problem
 
 
 def test_files_keep_their_order_and_trouble_its_place(
@@ -298,3 +304,75 @@ def test_files_of_features_need_no_encoder(tmp_path: Path, monkeypatch: pytest.M
     assert found.features.tolist() == [[1, 1, 1]]
     with pytest.raises(MissingPartError):
         encode([tmp_path / "a.png"])
+
+
+class ToyNetwork(torch.nn.Module):
+    """As a network of timm, whose ``forward_features`` gives what it is told to."""
+
+    def __init__(self, found: Any, **about: Any) -> None:
+        super().__init__()
+        self.found = found
+        for name, value in about.items():
+            setattr(self, name, value)
+
+    def forward_features(self, pixels: torch.Tensor) -> Any:
+        return self.found
+
+
+FIRST_LAST = torch.arange(24.0).reshape(1, 2, 3, 4)
+"""Of one image, (2, 3) places and 4 channels, or 2 channels and (3, 4) places."""
+
+
+@pytest.fixture
+def toy_timm(monkeypatch: pytest.MonkeyPatch) -> Callable[[torch.nn.Module], ImageEncoder | None]:
+    def load(network: torch.nn.Module) -> ImageEncoder | None:
+        toy: Any = types.ModuleType("timm")
+        toy.is_model = lambda name: True
+        toy.create_model = lambda *args, **options: network
+        toy.data = types.SimpleNamespace(resolve_data_config=lambda *a, **o: {"mean": (0,) * 3, "std": (1,) * 3})
+        monkeypatch.setitem(sys.modules, "timm", toy)
+        return load_encoder(ImageConfig(encoder="timm:toy", size=32), CPU)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (ToyNetwork(FIRST_LAST), (12, 2)),
+        (ToyNetwork(FIRST_LAST, output_fmt="NHWC"), (6, 4)),
+        (ToyNetwork(FIRST_LAST, num_features=4), (6, 4)),
+        (ToyNetwork(FIRST_LAST, num_features=2), (12, 2)),
+        (ToyNetwork([FIRST_LAST[:, :, :1], FIRST_LAST]), (12, 2)),
+        (ToyNetwork((FIRST_LAST[:, :1], [FIRST_LAST])), (12, 2)),
+        (ToyNetwork(FIRST_LAST.flatten(1, 2), num_prefix_tokens=2), (4, 4)),
+        (ToyNetwork(FIRST_LAST.flatten(1, 2)), (6, 4)),
+        (ToyNetwork(FIRST_LAST.flatten(1)), (1, 24)),
+    ],
+)
+def test_whatever_shape_a_network_gives_becomes_places_and_channels(
+    network: torch.nn.Module, shape: tuple[int, int], toy_timm: Callable[[torch.nn.Module], ImageEncoder | None]
+) -> None:
+    encoder = toy_timm(network)
+    assert encoder is not None
+    rows = encoder.encode(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+    assert tuple(rows.shape[1:]) == (1 + shape[0], shape[1])
+    assert rows.flatten().isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ToyNetwork([]),
+        ToyNetwork({"map": FIRST_LAST}),
+        ToyNetwork(None),
+        ToyNetwork(torch.zeros(5)),
+        ToyNetwork(torch.zeros(1, 1, 8), num_prefix_tokens=1),
+        torch.nn.Linear(1, 1),
+    ],
+)
+def test_a_network_without_a_map_is_refused_in_plain_lines(
+    network: torch.nn.Module, toy_timm: Callable[[torch.nn.Module], ImageEncoder | None]
+) -> None:
+    with pytest.raises(ConfigError, match=r"^timm:toy cannot read images of images.size=32: .*\ntry another size"):
+        toy_timm(network)
