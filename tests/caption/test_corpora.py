@@ -14,6 +14,7 @@ from lstmdrop.errors import DataError
 from lstmdrop.task import Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.find import find_corpus
+from lstmdrop_tasks.caption.corpora.karpathy import read_karpathy
 
 SPLITS: Mapping[Split, tuple[str, ...]] = {"train": ("a", "b", "c"), "valid": ("d", "e"), "test": ("f", "g")}
 NAMES = tuple(name for names in SPLITS.values() for name in names)
@@ -338,7 +339,9 @@ def test_without_splits_the_name_of_an_image_alone_decides(tmp_path: Path) -> No
         ('{"image": 3, "captions": ["a"], "split": "train"}', "'image' must be the path of a file, not 3"),
         ('{"image": "a.jpg", "captions": [], "split": "train"}', "'captions' must be a list of one or more texts"),
         ('{"image": "a.jpg", "captions": "a", "split": "train"}', "'captions' must be a list of one or more texts"),
-        ('{"image": "a.jpg", "captions": [1], "split": "train"}', "'captions' must be a list of one or more texts"),
+        ('{"image": "a.jpg", "captions": [null], "split": "train"}', "a.jpg: a caption is null, where a text"),
+        ('{"image": "a.jpg", "captions": [true], "split": "train"}', "a.jpg: a caption is true, where a text"),
+        ('{"image": "a.jpg", "captions": [["a"]], "split": "train"}', r'a.jpg: a caption is \["a"\], where a text'),
         ('{"image": "a.jpg", "captions": ["a"], "split": "val"}', "the split 'val' is none of train, valid, test"),
         ('{"image": "a.jpg", "captions": ["a"], "split": ["x"]}', "the split ['x'] is none of"),
         ('{"image": "a.jpg", "captions": ["a"]}', "no 'split', and other lines have one"),
@@ -376,3 +379,46 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
         find_corpus(str(tmp_path))
     with pytest.raises(DataError, match="the file is empty"):
         find_corpus(str(write(tmp_path / "empty.jsonl")))
+
+
+def test_karpathys_captions_are_texts_or_their_tokens(tmp_path: Path) -> None:
+    """Whatever else stands there would be printed into the vocabulary: None, True, a whole object."""
+    path = tmp_path / "dataset_flickr8k.json"
+
+    def read(*sentences: object) -> tuple[str, ...]:
+        write_karpathy(path, [{**karpathy_entry("a.jpg", "train"), "sentences": list(sentences)}])
+        (image,) = read_karpathy(path)
+        return image.captions
+
+    assert read({"raw": "A dog.", "tokens": ["a", "dog"]}, {"tokens": ["a", "cat"]}, {"raw": 5}) == (
+        "A dog.",
+        "a cat",
+        "5",
+    )
+    for wrong in (
+        {"raw": None},
+        {"raw": True},
+        {"raw": ["a"]},
+        {"tokens": "a dog"},
+        {"tokens": [1]},
+        {"sentid": 3},
+        None,
+    ):
+        with pytest.raises(
+            DataError, match=r"dataset_flickr8k.json: a.jpg: a caption is .*, where a text or its tokens"
+        ):
+            read(wrong)
+    for key in ("filename", "split"):
+        write_karpathy(path, [{**karpathy_entry("a.jpg", "train"), key: None}])
+        with pytest.raises(DataError, match="None"):
+            read_karpathy(path)
+
+
+@pytest.mark.parametrize("caption", ["null", "true", "{}"])
+def test_cocos_captions_are_texts(coco: Path, caption: str) -> None:
+    path = coco / "annotations/captions_train2014.json"
+    annotations = json.loads(path.read_text(encoding="utf-8"))
+    annotations["annotations"][0]["caption"] = json.loads(caption)
+    path.write_text(json.dumps(annotations), encoding="utf-8")
+    with pytest.raises(DataError, match=f"captions_train2014.json: .*: a caption is {caption}, where a text"):
+        find_corpus(str(coco))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lstmdrop.errors import DataError
 from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.karpathy import names_by_split, read_karpathy
-from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, Captions, make_corpus
+from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, Captions, make_corpus, text_of
 
 ANNOTATIONS = {
     "train2014": "annotations/captions_train2014.json", "val2014": "annotations/captions_val2014.json"
@@ -52,14 +53,22 @@ def _published(folder: Path, parts: Sequence[str]) -> Captions:
         path = folder / ANNOTATIONS[part]
         try:
             found = json.loads(path.read_bytes())
-            names = {image["id"]: str(image["file_name"]) for image in found["images"]}
+            names = {image["id"]: _name(path, image) for image in found["images"]}
             for annotation in found["annotations"]:
-                collector.add(names[annotation["image_id"]], annotation["caption"])
+                name = names[annotation["image_id"]]
+                collector.add(name, text_of(annotation["caption"], f"{path}: {name}"))
         except FileNotFoundError:
             raise DataError(f"{path}: no such file; it is in COCO's annotations_trainval2014.zip") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: not COCO's captions ({error!r})") from None
     return collector.collected()
+
+
+def _name(path: Path, image: Mapping[str, Any]) -> str:
+    name = image["file_name"]
+    if not isinstance(name, str) or not name:
+        raise DataError(f"{path}: image {image['id']} has the file_name {name!r}, which is no name")
+    return name
 
 
 def _image_folder(folder: Path, part: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lstmdrop.errors import DataError
 from lstmdrop.task import Split
-from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, Captions
+from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, Captions, text_of
 
 SPLIT_OF: dict[str, Split] = {"train": "train", "restval": "train", "val": "valid", "test": "test"}
 """``restval`` is what COCO's validation images are used for that are neither val nor test."""
@@ -61,13 +61,23 @@ def captions_of(images: tuple[KarpathyImage, ...]) -> Captions:
 
 def _sentence(entry: dict[str, Any]) -> Any:
     # A caption as it was written is all that is kept of it: the tokens would take most of a gigabyte.
-    return entry.get("raw", entry)
+    if "raw" in entry:
+        return entry["raw"]
+    tokens = entry.get("tokens")
+    if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        return " ".join(tokens)
+    return entry
 
 
 def _images(path: Path, entries: list[dict[str, Any]]) -> Iterator[KarpathyImage]:
     for entry in entries:
-        name, split = str(entry["filename"]), str(entry["split"])
-        if split not in SPLIT_OF:
+        name, split, folder = entry["filename"], entry["split"], entry.get("filepath") or ""
+        if not isinstance(name, str) or not name or not isinstance(folder, str):
+            raise DataError(f"{path}: an image is called {name!r} in {folder!r}, and both must be texts")
+        if not isinstance(split, str) or split not in SPLIT_OF:
             raise DataError(f"{path}: {name} is in the split {split!r}; known: {', '.join(SPLIT_OF)}")
-        captions = tuple(str(caption) for caption in entry.get("sentences", ()))
-        yield KarpathyImage(name, str(entry.get("filepath", "")), SPLIT_OF[split], captions)
+        sentences = entry.get("sentences", [])
+        if not isinstance(sentences, list):
+            raise DataError(f"{path}: {name}: 'sentences' must be a list of captions, not {sentences!r}")
+        captions = tuple(text_of(caption, f"{path}: {name}") for caption in sentences)
+        yield KarpathyImage(name, folder, SPLIT_OF[split], captions)

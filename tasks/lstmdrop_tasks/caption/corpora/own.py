@@ -16,7 +16,7 @@ from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
-from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, make_corpus
+from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, make_corpus, text_of
 
 FILE = "captions.jsonl"
 """Of a folder."""
@@ -82,11 +82,12 @@ def _line(path: Path, number: int, text: str) -> Line:
     image, captions, split = entry["image"], entry["captions"], entry.get("split")
     if not isinstance(image, str) or not image.strip():
         raise DataError(f"{path}:{number}: 'image' must be the path of a file, not {image!r}")
-    if not isinstance(captions, list) or not captions or not all(isinstance(caption, str) for caption in captions):
+    if not isinstance(captions, list) or not captions:
         raise DataError(f"{path}:{number}: 'captions' must be a list of one or more texts")
+    texts = tuple(text_of(caption, f"{path}:{number}: {image}") for caption in captions)
     if split is not None and split not in SPLITS:
         raise DataError(f"{path}:{number}: the split {split!r} is none of {', '.join(SPLITS)}")
-    return Line(number, os.path.normpath(image), tuple(captions), split)
+    return Line(number, os.path.normpath(image), texts, split)
 
 
 def _is_split(path: Path, lines: list[Line]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,22 @@ from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
 
+LONGEST_SHOWN = 80
+"""Characters of a value that is none."""
 FEWEST = 2
 """Images that valid and test need: CIDEr weighs words by the images they are rare in, and scores no single one."""
+
+
+def text_of(value: object, where: str) -> str:
+    """A caption out of JSON: a text, or a number as it is written.
+
+    Raises:
+        DataError: it is anything else; the message begins with ``where``.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        shown = json.dumps(value, ensure_ascii=False)
+        raise DataError(f"{where}: a caption is {shown[:LONGEST_SHOWN]}, where a text or its tokens are meant")
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True)
