@@ -41,7 +41,7 @@ def overrides(toy_settings: list[str]) -> list[str]:
 @pytest.fixture(scope="module")
 def train_toy(toy_corpus: Path, overrides: list[str]) -> Train:
     """Trains in this process, or goes on."""
-    return partial(train, "lm", size="tiny", data=str(toy_corpus), overrides=overrides)
+    return partial(train, "lm", size="tiny", data=str(toy_corpus), overrides=overrides, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def start(toy_corpus: Path, overrides: list[str], run: Path) -> Start:
 
     def start_process() -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "lstmdrop", "train", "lm", "--size", "tiny", "--data", str(toy_corpus)]
-        command += ["--out", str(run), "--resume"]
+        command += ["--out", str(run), "--resume", "--device", "cpu"]
         command += [part for setting in overrides for part in ("--set", setting)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -155,7 +155,7 @@ def test_the_first_step_is_saved_with_the_kernel_that_it_measured(
 
     rarely = [*overrides, "training.save_minutes=60", "training.kernel=auto"]
     with pytest.raises(KilledError):
-        train("lm", size="tiny", data=str(toy_corpus), overrides=rarely, out=run, listener=kill)
+        train("lm", size="tiny", data=str(toy_corpus), overrides=rarely, out=run, device="cpu", listener=kill)
     values = read_checkpoint(run / "last.safetensors").values
     assert values["step"] == 1
     assert set(values["kernels"].values()) <= {"onednn", "native"}
