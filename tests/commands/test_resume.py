@@ -277,7 +277,7 @@ def test_going_on_with_another_configuration_is_refused_with_its_differences(
 
 def test_going_on_needs_no_setting_to_be_named_again(expected: Path, run: Path, train_toy: Train) -> None:
     stop_after("stepped", 4, train_toy, run)
-    train("lm", out=run, resume=True)
+    train("lm", out=run, resume=True, device="cpu")
     assert_ended_alike(run, expected)
 
 
@@ -285,12 +285,14 @@ def test_going_on_with_another_text_is_refused(
     make_corpus: Callable[..., Path], run: Path, overrides: list[str]
 ) -> None:
     corpus = make_corpus("mine")
-    stop_after("stepped", 2, partial(train, "lm", size="tiny", data=str(corpus), overrides=overrides), run)
+    stop_after(
+        "stepped", 2, partial(train, "lm", size="tiny", data=str(corpus), overrides=overrides, device="cpu"), run
+    )
     with (corpus / "train.txt").open("a", encoding="utf-8") as text:
         text.write("the cat sees the dog\n")
     before = contents(run)
     with pytest.raises(DataError, match="the data has changed"):
-        train("lm", out=run, resume=True)
+        train("lm", out=run, resume=True, device="cpu")
     assert contents(run) == before
 
 
