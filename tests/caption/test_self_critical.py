@@ -124,9 +124,10 @@ def test_a_run_goes_on_as_if_nothing_had_happened_though_its_first_stage_is_gone
     data, overrides = toys["caption"]
     overrides = [*overrides, "training.save_minutes=0", "decoding.max_length=6", "decoding.beam_size=1"]
     overrides += ["training.kernel=onednn"]  # named, not measured: another choice would round in another way
-    first = train("caption", size="tiny", data=data, overrides=[*overrides, "training.epochs=1"], out=tmp_path / "one")
+    begin = partial(train, "caption", size="tiny", data=data, device="cpu")
+    first = begin(overrides=[*overrides, "training.epochs=1"], out=tmp_path / "one")
     second = [*overrides, "objective=self-critical", f"start_from={first.directory}"]
-    start = partial(train, "caption", size="tiny", data=data, overrides=second)
+    start = partial(begin, overrides=second)
     whole = start(out=tmp_path / "whole")
     with pytest.raises(StoppedError):
         start(out=tmp_path / "halves", listener=stop_in_the_second_epoch)

@@ -41,7 +41,7 @@ def overrides(toy_settings: list[str]) -> list[str]:
 @pytest.fixture(scope="module")
 def train_toy(toy_corpus: Path, overrides: list[str]) -> Train:
     """Trains in this process, or goes on."""
-    return partial(train, "lm", size="tiny", data=str(toy_corpus), overrides=overrides)
+    return partial(train, "lm", size="tiny", data=str(toy_corpus), overrides=overrides, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def start(toy_corpus: Path, overrides: list[str], run: Path) -> Start:
 
     def start_process() -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "lstmdrop", "train", "lm", "--size", "tiny", "--data", str(toy_corpus)]
-        command += ["--out", str(run), "--resume"]
+        command += ["--out", str(run), "--resume", "--device", "cpu"]
         command += [part for setting in overrides for part in ("--set", setting)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -155,7 +155,7 @@ def test_the_first_step_is_saved_with_the_kernel_that_it_measured(
 
     rarely = [*overrides, "training.save_minutes=60", "training.kernel=auto"]
     with pytest.raises(KilledError):
-        train("lm", size="tiny", data=str(toy_corpus), overrides=rarely, out=run, listener=kill)
+        train("lm", size="tiny", data=str(toy_corpus), overrides=rarely, out=run, device="cpu", listener=kill)
     values = read_checkpoint(run / "last.safetensors").values
     assert values["step"] == 1
     assert set(values["kernels"].values()) <= {"onednn", "native"}
@@ -277,7 +277,7 @@ def test_going_on_with_another_configuration_is_refused_with_its_differences(
 
 def test_going_on_needs_no_setting_to_be_named_again(expected: Path, run: Path, train_toy: Train) -> None:
     stop_after("stepped", 4, train_toy, run)
-    train("lm", out=run, resume=True)
+    train("lm", out=run, resume=True, device="cpu")
     assert_ended_alike(run, expected)
 
 
@@ -285,12 +285,14 @@ def test_going_on_with_another_text_is_refused(
     make_corpus: Callable[..., Path], run: Path, overrides: list[str]
 ) -> None:
     corpus = make_corpus("mine")
-    stop_after("stepped", 2, partial(train, "lm", size="tiny", data=str(corpus), overrides=overrides), run)
+    stop_after(
+        "stepped", 2, partial(train, "lm", size="tiny", data=str(corpus), overrides=overrides, device="cpu"), run
+    )
     with (corpus / "train.txt").open("a", encoding="utf-8") as text:
         text.write("the cat sees the dog\n")
     before = contents(run)
     with pytest.raises(DataError, match="the data has changed"):
-        train("lm", out=run, resume=True)
+        train("lm", out=run, resume=True, device="cpu")
     assert contents(run) == before
 
 
