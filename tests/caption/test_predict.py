@@ -160,3 +160,29 @@ def test_examples_stand_beside_the_published_captions(build_caption: Build) -> N
     shown = list(examples(build_caption()))
     assert len(shown) == 5
     assert all(len(one["references"]) == 2 and one["image"].endswith(".npy") for one in shown)
+
+
+def test_a_photo_is_not_read_by_another_network_than_the_features_of_training(
+    build_caption: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The configuration names the default encoder, which made none of the run's features."""
+    task = build_caption()
+    assert task.about.encoder == "features"
+    image = tmp_path / "photo.png"
+    Image.new("RGB", (64, 64)).save(image)
+    with pytest.raises(DataError, match="1 of the inputs could not be captioned"):
+        texts(task, [str(image)])
+    assert "photo.png: the run was trained on ready-made features" in caplog.text
+
+
+def test_features_and_photos_are_not_trained_on_together(build_caption: Build, toy_captions: Path) -> None:
+    lines = toy_captions.read_text(encoding="utf-8").splitlines()
+    number, entry = next(
+        (number, json.loads(line)) for number, line in enumerate(lines) if json.loads(line)["split"] == "train"
+    )
+    Image.new("RGB", (64, 64)).save(toy_captions.parent / "photo.png")
+    lines[number] = json.dumps({**entry, "image": "photo.png"})
+    mixed = toy_captions.with_name("mixed.jsonl")
+    mixed.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    with pytest.raises(DataError, match="is ready-made features and .* is not"):
+        build_caption(data=mixed)

@@ -25,6 +25,7 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.attention_picture import attention_picture
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig, CaptionPrediction, ImageConfig
+from lstmdrop_tasks.caption.features_about import READY_MADE
 from lstmdrop_tasks.caption.images.extraction import Extracted, FileEncoder
 from lstmdrop_tasks.caption.images.reading import read_image
 from lstmdrop_tasks.caption.images.ready import is_ready
@@ -140,6 +141,11 @@ def _features(
 
 def _fitting(task: ImageCaptioning, extracted: Extracted, path: Path) -> Tensor:
     features, expected = extracted.features, (1 + task.about.num_positions, task.about.num_channels)
+    if task.about.encoder == READY_MADE and not is_ready(path):
+        raise DataError(
+            f"{path}: the run was trained on ready-made features, and another network would see this image\n"
+            "give its features (.npy or .npz) as the network made them that was used then"
+        )
     if features is None:
         raise DataError(extracted.problem)
     if features.shape != expected:

@@ -140,7 +140,8 @@ def build(
             copy_first_stage(config.start_from, assets)
         else:
             _make_tokens(config, data, assets)
-        FeaturesAbout.of(data.store("train"), config.images).save(assets)
+        files = [image.source for image in data.images("train")]
+        FeaturesAbout.of(data.store("train"), config.images, files).save(assets)
     tokenizer, about = load_tokenizer(assets / TOKENS), FeaturesAbout.load(assets)
     if config.model.architecture == "attend" and about.num_positions == 0:
         raise ConfigError("model.architecture=attend looks at the places of a map; these features have a vector alone")
