@@ -14,6 +14,8 @@ from PIL import Image
 
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.config import CaptionPrediction
+from lstmdrop_tasks.caption.corpora.find import find_corpus
+from lstmdrop_tasks.caption.data import CaptionData
 from lstmdrop_tasks.caption.images.efficientnet_lite import EfficientNetLite
 from lstmdrop_tasks.caption.predict import examples, predict
 
@@ -162,11 +164,14 @@ def test_examples_stand_beside_the_published_captions(build_caption: Build) -> N
     assert all(len(one["references"]) == 2 and one["image"].endswith(".npy") for one in shown)
 
 
+DEFAULT_ENCODER = ("images.encoder=efficientnet-lite0", "images.size=64")
+
+
 def test_a_photo_is_not_read_by_another_network_than_the_features_of_training(
     build_caption: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The configuration names the default encoder, which made none of the run's features."""
-    task = build_caption()
+    task = build_caption(*DEFAULT_ENCODER)
     assert task.about.encoder == "features"
     image = tmp_path / "photo.png"
     Image.new("RGB", (64, 64)).save(image)
@@ -184,5 +189,14 @@ def test_features_and_photos_are_not_trained_on_together(build_caption: Build, t
     lines[number] = json.dumps({**entry, "image": "photo.png"})
     mixed = toy_captions.with_name("mixed.jsonl")
     mixed.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    with pytest.raises(DataError, match="is ready-made features and .* is not"):
-        build_caption(data=mixed)
+    with pytest.raises(DataError, match=r"is ready-made features and .* is not"):
+        build_caption(*DEFAULT_ENCODER, data=mixed)
+
+
+def test_photos_are_not_scored_by_a_run_on_ready_made_features(build_caption: Build, tmp_path: Path) -> None:
+    task = build_caption(*DEFAULT_ENCODER)
+    corpus = find_corpus(str(draw_images(tmp_path / "photos")))
+    photos = CaptionData(task.config, lambda: corpus, torch.device("cpu"))
+    photos.about = task.about
+    with pytest.raises(DataError, match=r"the test images give efficientnet-lite0, .* trained on features"):
+        photos.store("test")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,7 @@ from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.captions import CaptionBatch, Captions, Numbers, caption_batch, captions_sha256
 from lstmdrop_tasks.caption.config import CaptionConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
+from lstmdrop_tasks.caption.features_about import READY_MADE, FeaturesAbout
 from lstmdrop_tasks.caption.images.store import FeatureStore, build_store
 
 log = logging.getLogger("lstmdrop.caption")
@@ -31,6 +33,8 @@ class CaptionData:
         self.config = config
         self.device = device
         self._corpus = corpus
+        self.about: FeaturesAbout | None = None
+        """What the network was trained on, once that is known."""
         self._stores: dict[Split, FeatureStore] = {}
         self._captions: dict[Split, Captions] = {}
 
@@ -53,8 +57,16 @@ class CaptionData:
             store = build_store(self.images(split), self.config.images, cache_dir() / "images", self.device)
             for reason in store.problems.values():
                 log.warning("left out of %s: %s", split, reason)
+            if self.about is not None:
+                self._require_alike(split, store, self.about)
             self._stores[split] = store
         return self._stores[split]
+
+    def _require_alike(self, split: Split, store: FeatureStore, about: FeaturesAbout) -> None:
+        found = FeaturesAbout.of(store, self.config.images, [image.source for image in self.images(split)])
+        # Earlier versions noted the encoder of the configuration, though the features had come ready.
+        if found != about and (found.encoder != READY_MADE or replace(found, encoder=about.encoder) != about):
+            raise DataError(f"the {split} images give {found}, and the run was trained on {about}")
 
     def captions(self, split: Split, tokenizer: Tokenizer) -> Captions:
         """The captions of a split, image by image."""

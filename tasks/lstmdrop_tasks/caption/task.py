@@ -143,6 +143,7 @@ def build(
         files = [image.source for image in data.images("train")]
         FeaturesAbout.of(data.store("train"), config.images, files).save(assets)
     tokenizer, about = load_tokenizer(assets / TOKENS), FeaturesAbout.load(assets)
+    data.about = about
     if config.model.architecture == "attend" and about.num_positions == 0:
         raise ConfigError("model.architecture=attend looks at the places of a map; these features have a vector alone")
     regularizer = make_regularizer(

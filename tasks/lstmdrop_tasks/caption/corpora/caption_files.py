@@ -57,10 +57,11 @@ def _table(path: Path) -> Iterator[tuple[str, str]]:
         header = [column.strip() for column in next(rows)]
         image, caption = (_column(path, header, names) for names in (IMAGE_COLUMNS, CAPTION_COLUMNS))
         for row in rows:
-            if row and len(row) != len(header):
+            if not any(map(str.strip, row)):
+                continue
+            if len(row) != len(header):
                 raise DataError(f"{path}:{rows.line_num}: {len(row)} columns, and the header has {len(header)}")
-            if row:
-                yield row[image].strip(), row[caption]
+            yield row[image].strip(), row[caption]
     except csv.Error as error:
         raise DataError(f"{path}:{rows.line_num}: {error}") from None
 
