@@ -16,6 +16,7 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.config import CaptionPrediction
 from lstmdrop_tasks.caption.corpora.find import find_corpus
 from lstmdrop_tasks.caption.data import CaptionData
+from lstmdrop_tasks.caption.features_about import FeaturesAbout
 from lstmdrop_tasks.caption.images.efficientnet_lite import EfficientNetLite
 from lstmdrop_tasks.caption.predict import examples, predict
 
@@ -180,17 +181,11 @@ def test_a_photo_is_not_read_by_another_network_than_the_features_of_training(
     assert "photo.png: the run was trained on ready-made features" in caplog.text
 
 
-def test_features_and_photos_are_not_trained_on_together(build_caption: Build, toy_captions: Path) -> None:
-    lines = toy_captions.read_text(encoding="utf-8").splitlines()
-    number, entry = next(
-        (number, json.loads(line)) for number, line in enumerate(lines) if json.loads(line)["split"] == "train"
-    )
-    Image.new("RGB", (64, 64)).save(toy_captions.parent / "photo.png")
-    lines[number] = json.dumps({**entry, "image": "photo.png"})
-    mixed = toy_captions.with_name("mixed.jsonl")
-    mixed.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    with pytest.raises(DataError, match=r"is ready-made features and .* is not"):
-        build_caption(*DEFAULT_ENCODER, data=mixed)
+def test_features_and_photos_are_not_trained_on_together(build_caption: Build) -> None:
+    task = build_caption(*DEFAULT_ENCODER)
+    files = [image.source for image in task.data.images("train")]
+    with pytest.raises(DataError, match=r"is ready-made features and photo.png is not"):
+        FeaturesAbout.of(task.data.store("train"), task.config.images, [*files, Path("photo.png")])
 
 
 def test_photos_are_not_scored_by_a_run_on_ready_made_features(build_caption: Build, tmp_path: Path) -> None:
