@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from io import TextIOWrapper
 
 from lstmdrop.commands.interruption import INTERRUPTED, SIGNALS, interrupt
 
@@ -51,5 +52,5 @@ def _require_utf8_names() -> None:
 def _write_utf8() -> None:
     """Whatever the locale; half characters, such as those of names that are not UTF-8, come as JSON writes them."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # not of a test, nor where the stream is closed
+        if isinstance(stream, TextIOWrapper):  # not of a test, nor where the stream is closed
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -79,7 +79,7 @@ def tune(
     if plugin.tune is None:
         raise UsageError(f"{task} has no settings to tune")
     given = require_taken(plugin, "eval", overrides, plugin.scoring_settings)
-    splits = [_split(name) for name in (split, scored) if name is not None]
+    splits: list[Split] = [_split(name) for name in (split, scored) if name is not None]
     models = list(load_tasks(plugin, open_runs(task, runs), device, data, data_dir, overrides, splits))
     found = plugin.tune(models, splits[0])
     for key, value in found.items():

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None  # type: ignore[assignment]
+from typing import Any, BinaryIO
 
 from lstmdrop.data.registry import cache_problem
 from lstmdrop.errors import LstmdropError
+
+fcntl: Any
+try:
+    fcntl = importlib.import_module("fcntl")
+except ImportError:  # Windows has no such locks
+    fcntl = None
 
 
 class TakenError(LstmdropError):

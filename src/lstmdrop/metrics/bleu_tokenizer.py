@@ -49,7 +49,7 @@ def tokenizer_for(language: str, lines: Iterable[str]) -> TokenizerName:
     if "latn" not in subtags and primary in _BY_LANGUAGE:
         return _BY_LANGUAGE[primary]
     text = "".join(islice(filter(str.strip, lines), _SAMPLE_LINES))
-    counts = {name: len(script.findall(text)) for name, script in _SCRIPTS.items()}
+    counts: dict[TokenizerName, int] = {name: len(script.findall(text)) for name, script in _SCRIPTS.items()}
     if counts["ja-mecab"] > _SHARE * counts["zh"]:  # kana among Chinese characters: Japanese
         counts["ja-mecab"] += counts.pop("zh")
     likeliest = max(counts, key=counts.__getitem__)
@@ -59,5 +59,9 @@ def tokenizer_for(language: str, lines: Iterable[str]) -> TokenizerName:
 
 def tokenizer_in(signature: str) -> TokenizerName:
     """The tokeniser that a sacreBLEU signature names (``tok:ja-mecab-0.996-IPA``); `DEFAULT` where it names none."""
-    named = dict(part.partition(":")[::2] for part in signature.split("|")).get("tok", DEFAULT)
-    return next((name for name in TOKENIZERS if named == name or named.startswith(f"{name}-")), DEFAULT)
+    parts = {key: value for key, _, value in (part.partition(":") for part in signature.split("|"))}
+    named = parts.get("tok", DEFAULT)
+    for name in TOKENIZERS:
+        if named == name or named.startswith(f"{name}-"):
+            return name
+    return DEFAULT

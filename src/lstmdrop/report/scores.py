@@ -81,5 +81,5 @@ def setting(run: RunSummary, key: str) -> object:
 def _known(run: RunSummary) -> dict[str, object]:
     """Settings by dotted key, with what the signature tells beside them."""
     signature = run.scores[0].score.signature if run.scores else ""
-    parts = dict(part.partition(":")[::2] for part in signature.split("|"))
+    parts = {key: value for key, _, value in (part.partition(":") for part in signature.split("|"))}
     return {**run.settings, **{key: parts[key] for key in _TELLING if key in parts}}

@@ -112,6 +112,7 @@ def _streamed(tasks: Models, recording: Recording, options: ASRPrediction) -> It
     stream, size = Stream(task), max(1, round(options.chunk * rate))
     follow = _follower(task, options)
     parts: list[LogProbs] = []
+    whole: LogProbs = np.zeros((0, 0), np.float32)
     for start in range(0, len(samples), size):
         chunk = samples[start : start + size]
         is_last, heard = start + size >= len(samples), min(start + size, len(samples)) / rate

@@ -40,7 +40,7 @@ class TranscriptScorer:
         self.stride = stride
         self.utterances = utterances
         self.how = how
-        self.normalisation = normalisation
+        self.normalisation: Normalisation = normalisation
         self.hypotheses = [""] * len(utterances)
         self.num_infinite = num_infinite
         """Of training so far, to be told."""

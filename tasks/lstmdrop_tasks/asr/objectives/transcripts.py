@@ -38,7 +38,7 @@ class TranscriptObjective:
         self.tokenizer = tokenizer
         self.stride = stride
         self.decoding = decoding
-        self.normalisation = normalisation
+        self.normalisation: Normalisation = normalisation
         self._decoders: dict[tuple[ASRDecodingConfig, int], Decoder] = {}
         self._scorers: dict[Path, LMScorer] = {}
         self.num_infinite = 0

@@ -86,7 +86,7 @@ def _image_folder(folder: Path) -> Path | None:
 def _splits(folder: Path, images: Images, scored: Sequence[Split]) -> Splits:
     for lists in LISTS:
         if all((folder / lists[split]).is_file() for split in scored or SPLITS):
-            names = {
+            names: dict[Split, list[str]] = {
                 split: list(_listed(folder / file, images)) for split, file in lists.items()
                 if (folder / file).is_file()
             }  # fmt: skip
