@@ -139,3 +139,20 @@ def test_any_text_gives_tokens_in_lower_case_without_punctuation(text: str) -> N
     assert tokenised == tokenised.lower()
     assert tokenised == tokenised.strip(" ")
     assert not PUNCTUATION & set(tokenised.split(" "))
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "தமிழ் மொழி பேசு", "বাংলা ভাষা", "తెలుగు", "မြန်မာ", "ខ្មែរ", "ਪੰਜਾਬੀ", "සිංහල", "नमस्ते दुनिया", "ภาษาไทยที่",
+        "ọjọ́ rọ̀rùn", "עִבְרִית", "مُحَمَّدٌ",
+    ],
+)  # fmt: skip
+def test_words_of_every_script_keep_their_marks(caption: str) -> None:
+    """Of Tamil, Stanford's tokeniser leaves consonants: captions that differ in their vowels would be the same."""
+    assert python_tokenize(caption) == caption
+    assert tokenize_captions([caption]).lines == [caption]
+
+
+def test_what_stanfords_tokeniser_would_cut_is_left_to_python() -> None:
+    assert tokenize_captions(["தமிழ்", "a dog"]).tokenizer == "python"

@@ -10,7 +10,7 @@ from functools import cache
 
 from lstmdrop.metrics.java import JavaError, find_java, java_problem
 from lstmdrop.metrics.java_ptb import VERSION, java_tokens, try_java_tokens
-from lstmdrop.metrics.python_ptb import python_tokens
+from lstmdrop.metrics.python_ptb import STANFORD_DROPS, python_tokens
 
 PUNCTUATION = frozenset(
     ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
@@ -34,9 +34,11 @@ class TokenizedCaptions:
 def tokenize_captions(captions: Sequence[str]) -> TokenizedCaptions:
     """Each caption's tokens as pycocoevalcap's PTBTokenizer makes them: in Java where one runs, else in Python.
 
-    Both make the same tokens of every caption of Flickr8k. A line break inside a caption counts as a blank.
+    Both make the same tokens of every caption of Flickr8k. A line break inside a caption counts as a blank. Scripts
+    whose vowel signs Stanford's tokeniser drops are left to the Python one.
     """
-    java = java_tokenizer()
+    is_dropped = any(map(STANFORD_DROPS.search, captions))
+    java = None if is_dropped else java_tokenizer()
     if java is not None:
         try:
             lines = java_tokens([_LINE_BREAKS.sub(" ", caption) for caption in captions])

@@ -6,15 +6,17 @@ import re
 from collections.abc import Callable
 
 from lstmdrop.metrics.abbreviations import BEFORE_NUMBERS, CAPITALISED, ENDINGS, SENTENCE_STARTS, TITLES
+from lstmdrop.metrics.word_error_rate import MARKS
 
 Respelling = Callable[[str], str]
 """What is written for a piece of text, with blanks between tokens."""
 
 _SYMBOLS = "#-&*+<->@\\\\^|~¡¥-©¬®-´¶-¹¿×÷‖‗‚„-•‰-‸※‾-⁂⁄⁰⁴-⁾₀-₎₤℀-⯿、。〒・！-／：-＠［-｀｛-･￠-￦"
 """Tokens by themselves, wherever they stand; what is neither these, letters, digits nor a mark below is dropped."""
-_LETTER = (
-    rf"(?:[^\W\d_{_SYMBOLS}¼-¾]|[\u0300-\u036f\u0591-\u05bd\u064b-\u065e\u0670\u0900-\u0903\u093c-\u094d\u0e31-\u0e4e])"
-)
+_STANFORDS_MARKS = "\u0300-\u036f\u0591-\u05bd\u064b-\u065e\u0670\u0900-\u0903\u093c-\u094d\u0e31-\u0e4e"
+STANFORD_DROPS = re.compile(f"(?![{_STANFORDS_MARKS}])[{MARKS}]")
+"""Marks at which Stanford's tokeniser cuts a word: of Tamil, Bengali or Khmer it would leave consonants alone."""
+_LETTER = rf"(?:[^\W\d_{_SYMBOLS}¼-¾]|[{MARKS}])"
 _ALNUM = rf"(?:{_LETTER}|\d)"
 _END = rf"(?!{_ALNUM})"
 _DOTTED = r"[A-Za-z](?:\.[A-Za-z])+\.?"

@@ -26,11 +26,17 @@ _APOSTROPHES = {**dict.fromkeys(map(ord, "’‘‛ʼʻ′´`＇՚׳"), "'"), or
 """All kinds are one; the Hebrew mark of an acronym is inside a word, and silent."""
 _MARK_IN_A_WORD = "·"
 """Catalan's *col·lecció*: spelling between two letters."""
-_UNSEEN = frozenset(
+UNSEEN = frozenset(
     map(chr, [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x3164, 0xFFA0, *range(0xFE00, 0xFE10),
               *range(0xE0100, 0xE01F0)])
 )  # fmt: skip
 """What shows nothing though its category is that of letters or marks: fillers and variation selectors."""
+MARKS = "".join(
+    char
+    for char in map(chr, range(0x300, 0x1F000))
+    if unicodedata.category(char) in ("Mn", "Mc") and char not in UNSEEN
+)
+"""Vowel signs, tones and accents of every script, for patterns: ``\\w`` cuts words at them."""
 _NOT_SPOKEN = re.compile(r"[^\w\s']|_")
 _LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 _NON_JOINER, _JOINER = "\u200c", "\u200d"
@@ -66,7 +72,7 @@ def _is_seen(text: str, place: int) -> bool:
         if before and unicodedata.combining(before) == _VIRAMA:
             return True
         return char == _NON_JOINER and _is_cursive(before) and _is_cursive(after)
-    return char not in _UNSEEN and unicodedata.category(char) not in ("Cf", "Me")
+    return char not in UNSEEN and unicodedata.category(char) not in ("Cf", "Me")
 
 
 def _is_cursive(char: str) -> bool:

@@ -73,3 +73,9 @@ def test_no_split_shares_a_sentence_of_either_side(pairs: list[tuple[str, str]],
     for split in ("valid", "test"):
         assert len({source for source, _ in keys[split]}) == len(keys[split])
     assert sum(len(part.pairs) + part.left_out.total() for part in dealt.values()) == len(pairs)
+
+
+def test_sentences_that_differ_in_their_vowel_signs_are_different() -> None:
+    assert sentence_key("नमस्ते दुनिया!") == "नमस्ते दुनिया"
+    assert sentence_key("कि") != sentence_key("को")
+    assert sentence_key("Don't stop.") == sentence_key("don't STOP")

@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
 
-WORD = re.compile(r"\w+")
+from lstmdrop.metrics.word_error_rate import MARKS
+
+WORD = re.compile(rf"[\w{MARKS}]+")
 SEED = 0
 HELD_OUT = 0.05
 """The share of the sentences that is for test; as many are for validation."""
