@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -68,8 +69,9 @@ def stream_perplexities(
     return scores
 
 
+@cache  # a text is validated on after every epoch
 def warn_of_unknown(num_unknown: int, num_tokens: int, what: str) -> None:
-    """Say so where more than `MOST_UNKNOWN` of the tokens of a text are not in the vocabulary."""
+    """Say so, once, where more than `MOST_UNKNOWN` of the tokens of a text are not in the vocabulary."""
     if num_unknown > MOST_UNKNOWN * num_tokens:
         log.warning(
             "%.1f%% of the tokens of %s are unknown and count as one, <unk>: the less a model knows, the lower its "
