@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 
 from lstmdrop.commands.average import average
-from lstmdrop.commands.bench import bench
+from lstmdrop.commands.bench import SETTINGS, bench
 from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.report import report
 from lstmdrop.commands.train import Finished, Started, train
@@ -114,6 +114,10 @@ def _measure_speed(options: argparse.Namespace) -> None:
             "lm", sizes=options.sizes, seconds=options.bench_seconds, device=options.device, overrides=settings
         )
         path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+
+
+def _is_of_a_step(key: str) -> bool:
+    return any(key == place or key.startswith(f"{place}.") for place in SETTINGS)
 
 
 def _folder(options: argparse.Namespace, size: str, name: str) -> Path:
