@@ -109,10 +109,10 @@ def _train_and_average(options: argparse.Namespace) -> None:
 def _measure_speed(options: argparse.Namespace) -> None:
     path = options.out / "speed.json"
     if not path.exists():
-        settings = [text for text in options.set if not text.startswith("data.")]  # it is measured on random words
         rows = bench(
-            "lm", sizes=options.sizes, seconds=options.bench_seconds, device=options.device, overrides=settings
-        )
+            "lm", sizes=options.sizes, seconds=options.bench_seconds, device=options.device,
+            overrides=[setting for setting in options.set if _is_of_a_step(setting.partition("=")[0])],
+        )  # fmt: skip
         path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
 
 
