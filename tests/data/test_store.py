@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def test_an_interrupted_build_leaves_no_entry(tmp_path: Path) -> None:
     text = write(tmp_path / "text.txt", "a b\n")
     with pytest.raises(KeyboardInterrupt):
         build_store(text, Interrupted(train_tokenizer("word", text).vocabulary), tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert [path.name for path in (tmp_path / "cache").iterdir() if not path.name.endswith(".unfinished")] == []
 
 
 class Interrupted(WordTokenizer):
@@ -303,3 +304,41 @@ def test_the_penn_treebank_has_its_published_counts(shared_data: Path, tmp_path:
     }
     assert {store.num_unknown for store in stores.values()} == {0}
     assert [store.num_lines for store in stores.values()] == [42_068, 3_370, 3_761]
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 6, 11])
+@pytest.mark.parametrize("damage", [None, "torn journal", "missing tokens"])
+def test_an_interrupted_encoding_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int, damage: str | None
+) -> None:
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(store_module, "NOTED_EVERY", 2)
+    text = tmp_path / "text"
+    text.write_text("".join(f"w{n % 7} w{n % 11} zz\n" for n in range(120)), encoding="utf-8")
+    tokenizer = train_tokenizer("word", text, min_count=20)
+    whole = build_store(text, tokenizer, tmp_path / "whole")
+    encode, calls = tokenizer.encode_block, []
+
+    def counting(block: str) -> Any:
+        if len(calls) == stop_after:
+            raise KeyboardInterrupt
+        calls.append(block)
+        return encode(block)
+
+    monkeypatch.setattr(tokenizer, "encode_block", counting)
+    with pytest.raises(KeyboardInterrupt):
+        build_store(text, tokenizer, tmp_path / "cache")
+    (unfinished,) = (tmp_path / "cache").iterdir()
+    if damage == "torn journal":
+        (unfinished / store_module.JOURNAL).write_bytes(b"[3, ")
+    elif damage == "missing tokens":
+        (unfinished / store_module.TOKENS).write_bytes(b"")
+    first = list(calls)
+    calls.clear()
+    stop_after = 10**9
+    found = build_store(text, tokenizer, tmp_path / "cache")
+    assert found.tokens.tolist() == whole.tokens.tolist()
+    assert (found.num_unknown, found.num_lines) == (whole.num_unknown, whole.num_lines)
+    assert {path.name for path in found.folder.iterdir()} == {path.name for path in whole.folder.iterdir()}
+    num_kept = 0 if damage else len(first) // 2 * 2
+    assert len(calls) == len(list(text_module.read_blocks(text, tokenizer.cut))) - num_kept

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lstmdrop.data.atomic import atomic_file, atomic_folder
+from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_sha256
 from lstmdrop.data.text import read_blocks
 from lstmdrop.data.tokenizer import Tokenizer
-from lstmdrop.data.tokenizers.block import EncodedBlock
 from lstmdrop.errors import DataError
 
 Ids = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 
 TOKENS = "tokens.bin"
 COUNTS = "counts.json"
+JOURNAL = "journal.json"
+NOTED_EVERY = 16
+"""Blocks of about a MiB of text."""
 SCANNED_AT_ONCE = 1 << 22
 """Tokens: a few MiB."""
 
@@ -73,7 +75,7 @@ def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:
     """Map the token ids of ``text``, encoding them into ``cache`` if no earlier call has.
 
     An entry belongs to the text's content and the tokeniser's fingerprint. Processes may build the same entry
-    at the same time; none sees it half-made.
+    at the same time; none sees it half-made. Interrupted, the encoding goes on where it was.
 
     Raises:
         DataError: the text is missing, empty or not UTF-8, or the entry is damaged.
@@ -81,28 +83,59 @@ def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:
     sha256 = remembered_sha256(text)
     folder = cache / hashlib.sha256(f"{sha256} {tokenizer.fingerprint}".encode()).hexdigest()[:32]
     if not folder.is_dir():
-        with atomic_folder(folder) as unfinished:
-            _write(text, tokenizer, unfinished, sha256)
+        with resumable_folder(folder) as unfinished:
+            if unfinished is not None:
+                _write(text, tokenizer, unfinished, sha256)
     return _open(folder)
 
 
 def _write(text: Path, tokenizer: Tokenizer, folder: Path, sha256: str) -> None:
     dtype = np.dtype(np.uint16 if len(tokenizer.vocabulary) <= 1 << 16 else np.int32)
-    num_tokens = num_unknown = num_lines = 0
-    with (folder / TOKENS).open("wb") as handle:
-        for lines, (ids, unknown) in _encoded_blocks(text, tokenizer):
-            ids.astype(dtype).tofile(handle)
-            num_tokens += len(ids)
-            num_unknown += unknown
-            num_lines += lines
-    counts = {"num_tokens": num_tokens, "num_unknown": num_unknown, "num_lines": num_lines}
+    done = _noted(folder, dtype)
+    with (folder / TOKENS).open("ab") as handle:
+        handle.truncate(done.num_tokens * dtype.itemsize)
+        for number, block in enumerate(read_blocks(text, tokenizer.cut)):
+            if number < done.num_blocks:
+                continue
+            ids, unknown = tokenizer.encode_block(block)
+            handle.write(ids.astype(dtype).tobytes())
+            done = _Done(
+                number + 1, done.num_tokens + len(ids), done.num_unknown + unknown, done.num_lines + block.count("\n")
+            )
+            if done.num_blocks % NOTED_EVERY == 0:
+                _note(folder, done, handle)
+    (folder / JOURNAL).unlink(missing_ok=True)
+    counts = done._asdict()
+    del counts["num_blocks"]
     description = {"dtype": dtype.name, **counts, "sha256": sha256}
     (folder / COUNTS).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
-def _encoded_blocks(text: Path, tokenizer: Tokenizer) -> Iterator[tuple[int, EncodedBlock]]:
-    for block in read_blocks(text, tokenizer.cut):
-        yield block.count("\n"), tokenizer.encode_block(block)
+class _Done(NamedTuple):
+    """How far an encoding has come."""
+
+    num_blocks: int = 0
+    num_tokens: int = 0
+    num_unknown: int = 0
+    num_lines: int = 0
+
+
+def _note(folder: Path, done: _Done, tokens: BinaryIO) -> None:
+    """What is noted lies on the disk, so that a crash of the system leaves no more noted than there is."""
+    tokens.flush()
+    os.fsync(tokens.fileno())
+    with atomic_file(folder / JOURNAL) as handle:
+        handle.write(json.dumps(done).encode())
+
+
+def _noted(folder: Path, dtype: np.dtype[Any]) -> _Done:
+    """How far an interrupted encoding had come; nowhere, if that cannot be read or is not all there."""
+    try:
+        done = _Done(*map(int, json.loads((folder / JOURNAL).read_bytes())))
+        is_there = (folder / TOKENS).stat().st_size >= done.num_tokens * dtype.itemsize
+    except (OSError, ValueError, TypeError):
+        return _Done()
+    return done if is_there else _Done()
 
 
 def _open(folder: Path) -> TokenStore:
