@@ -13,8 +13,6 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from lstmdrop.commands.train import Finished, Started
 from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
 
-QUIET_SECONDS = 10.0
-"""In a pipe, at most one progress line in so many seconds."""
 
 
 class TrainingView:

@@ -35,10 +35,10 @@ def _contents(files: Sequence[Path]) -> Iterator[str]:
 
 
 def _states(files: Sequence[Path], parts: Sequence[str]) -> str:
-    return "\n".join([*parts, *map(_state, files)])
+    return "\n".join([*parts, *map(_file_state, files)])
 
 
-def _state(path: Path) -> str:
+def _file_state(path: Path) -> str:
     try:
         status = path.stat()
     except OSError:

@@ -13,7 +13,6 @@ from lstmdrop.metrics.ptb_tokenizer import tokenize_captions
 from lstmdrop.metrics.segments import References, SegmentsOf, cider_segments
 from lstmdrop.metrics.significance import Segments, Statistics
 
-_MAX_ORDER = 4
 _SMALL, _TINY = 1e-9, 1e-15
 """What pycocoevalcap adds below and above the bar."""
 _BOUNDARY = "a"

@@ -21,7 +21,7 @@ def meteor_score(hypotheses: Sequence[str], references: Sequence[Sequence[str]])
     """
     require_meteor()
     try:
-        return _score(hypotheses, references, _START + _SECONDS_A_CAPTION * len(hypotheses))
+        return _meteor_score(hypotheses, references, _START + _SECONDS_A_CAPTION * len(hypotheses))
     except JavaError as error:
         raise JavaError(f"METEOR gave no score: {error}\nwhat has been trained is kept: --resume goes on") from None
 
@@ -32,14 +32,14 @@ def require_meteor() -> str:
     Raises:
         MissingPartError: there is none.
     """
-    return require_java("METEOR", _try)
+    return require_java("METEOR", _try_meteor)
 
 
-def _try(limit: float) -> None:
-    _score(["a dog"], [["a dog"]], 2 * limit)
+def _try_meteor(limit: float) -> None:
+    _meteor_score(["a dog"], [["a dog"]], 2 * limit)
 
 
-def _score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], limit: float) -> float:
+def _meteor_score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], limit: float) -> float:
     command: list[str | Path] = [
         "-Xmx2G",
         "-jar",

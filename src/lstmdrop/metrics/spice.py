@@ -28,7 +28,7 @@ def spice_score(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) 
     """
     require_spice()
     try:
-        return _score(hypotheses, references, _START + _SECONDS_A_CAPTION * len(hypotheses))
+        return _spice_score(hypotheses, references, _START + _SECONDS_A_CAPTION * len(hypotheses))
     except JavaError as error:
         raise JavaError(f"SPICE gave no score: {error}\nwhat has been trained is kept: --resume goes on") from None
 
@@ -39,18 +39,18 @@ def require_spice() -> str:
     Raises:
         MissingPartError: there is none, or Stanford's models are not there: they are never downloaded.
     """
-    return require_java("SPICE", _try)
+    return require_java("SPICE", _try_spice)
 
 
-def _try(limit: float) -> None:
+def _try_spice(limit: float) -> None:
     folder = evaluation_folder("spice") / "lib"
     missing = [model for model in MODELS if not (folder / model).is_file()]
     if missing:
         raise MissingPartError(f"SPICE needs {' and '.join(missing)} in {folder}:\ntake them from {SOURCE}")
-    _score(["a dog"], [["a dog"]], max(limit, _START))
+    _spice_score(["a dog"], [["a dog"]], max(limit, _START))
 
 
-def _score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], limit: float) -> float:
+def _spice_score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], limit: float) -> float:
     images = [
         {"image_id": number, "test": hypothesis, "refs": list(some)}
         for number, (hypothesis, some) in enumerate(zip(hypotheses, references, strict=True))

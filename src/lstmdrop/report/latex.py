@@ -34,15 +34,15 @@ def _latex(table: Table) -> str:
     lines = [
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{_escape(table.title)}}}",
+        rf"  \caption{{{_latex_text(table.title)}}}",
         rf"  \begin{{tabular}}{{{alignment}}}",
         r"    \toprule",
-        f"    {' & '.join(_escape(column.name) for column in columns)} \\\\",
+        f"    {' & '.join(_latex_text(column.name) for column in columns)} \\\\",
         *_blocks(table, shown),
         r"    \bottomrule",
         r"  \end{tabular}",
         r"\end{table}",
-        *(rf"{{\footnotesize\noindent {_remark(note)}\par}}" for note in table.notes),
+        *(rf"{{\footnotesize\noindent {_latex_note(note)}\par}}" for note in table.notes),
     ]
     return "\n".join(lines) + "\n"
 
@@ -51,9 +51,9 @@ def _blocks(table: Table, shown: Sequence[int]) -> Iterator[str]:
     for heading, rows in groupby(table.rows, key=lambda row: heading_text(row, table.columns)):
         yield r"    \midrule"
         if heading:
-            yield rf"    \multicolumn{{{len(shown)}}}{{l}}{{\emph{{{_escape(heading)}}}}} \\"
+            yield rf"    \multicolumn{{{len(shown)}}}{{l}}{{\emph{{{_latex_text(heading)}}}}} \\"
         for row in rows:
-            yield f"    {' & '.join(_escape(cell_text(row[index], table.columns[index])) for index in shown)} \\\\"
+            yield f"    {' & '.join(_latex_text(cell_text(row[index], table.columns[index])) for index in shown)} \\\\"
 
 
 def _is_shown(table: Table, index: int) -> bool:
@@ -62,15 +62,15 @@ def _is_shown(table: Table, index: int) -> bool:
     return says_something and not column.is_heading and column.rank <= HIGHEST_RANK
 
 
-def _remark(note: Note) -> str:
-    return f"{_escape(note.text)} \\texttt{{{_breakable(note.code)}}}" if note.code else _escape(note.text)
+def _latex_note(note: Note) -> str:
+    return f"{_latex_text(note.text)} \\texttt{{{_breakable(note.code)}}}" if note.code else _latex_text(note.text)
 
 
-def _escape(text: str) -> str:
+def _latex_text(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
 def _breakable(code: str) -> str:
     """A signature or a command that may break after its separators, else it would run out of the page."""
-    escaped = (_escape(character) + (r"\allowbreak{}" if character in _BREAKABLE else "") for character in code)
+    escaped = (_latex_text(character) + (r"\allowbreak{}" if character in _BREAKABLE else "") for character in code)
     return "".join(escaped)

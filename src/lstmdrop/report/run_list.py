@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lstmdrop.report.summary import RunSummary
 from lstmdrop.report.table import Cell, Column, Table
 
-_COLUMNS = (
+_LIST_COLUMNS = (
     *(Column(name, is_text=True) for name in ("run", "task", "data", "size", "rule")),
     Column("p", decimals=None),
     Column("seed"),
@@ -25,10 +25,10 @@ _COLUMNS = (
 
 def run_list(runs: Sequence[RunSummary]) -> Table:
     """Every run with its first score on the validation and test splits."""
-    return Table("All runs", _COLUMNS, tuple(_row(run) for run in runs))
+    return Table("All runs", _LIST_COLUMNS, tuple(_list_row(run) for run in runs))
 
 
-def _row(run: RunSummary) -> tuple[Cell, ...]:
+def _list_row(run: RunSummary) -> tuple[Cell, ...]:
     metric = run.scores[0].score.name if run.scores else None
     found = [run.score(split, metric) if metric else None for split in ("valid", "test")]
     valid, test = (score.value if score else None for score in found)

@@ -10,7 +10,7 @@ from lstmdrop.report.seeds import Difference, Pooled, difference, pool_gap, pool
 from lstmdrop.report.summary import RunSummary
 from lstmdrop.report.table import Cell, Column, Note, Table
 
-_COLUMNS = (
+_CHANGE_COLUMNS = (
     *(Column(name, is_text=True) for name in ("task, data, size", "score", "rule, p")),
     Column("seeds"),
     Column("validation"),
@@ -25,7 +25,7 @@ _REMARK = (
 def short_table(runs: Sequence[RunSummary]) -> Table:
     """One line a rule: validation and test score, what changed, the generalisation gap."""
     rows = [row for key, group in grouped(runs).items() for row in _rows(key, group)]
-    return Table("What dropout changes", _COLUMNS, tuple(rows), (Note(_REMARK),))
+    return Table("What dropout changes", _CHANGE_COLUMNS, tuple(rows), (Note(_REMARK),))
 
 
 def _rows(key: Group, group: Sequence[RunSummary]) -> Iterator[tuple[Cell, ...]]:

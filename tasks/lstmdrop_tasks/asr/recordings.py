@@ -22,7 +22,6 @@ from lstmdrop_tasks.asr.selection import misplaced
 
 STANDARD_INPUT = "-"
 
-log = logging.getLogger("lstmdrop.asr")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from lstmdrop.errors import DataError
 from lstmdrop_tasks.mt.corpora.find import find_corpus
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.corpora.splitting import sentence_key
-from lstmdrop_tasks.mt.corpora.tatoeba import HELD_OUT
+from lstmdrop_tasks.mt.corpora.tatoeba import NUM_HELD_OUT
 
 Pairs = list[tuple[str, str]]
 PairsOf = Callable[[ParallelText], Pairs]
@@ -115,8 +115,8 @@ def test_the_real_one_is_dealt_out_by_english_sentence(shared_tatoeba: Path, pai
     corpus = find_corpus("tatoeba", "en-fr", shared_tatoeba)
     splits = splits_of(corpus, pairs_of)
     require_no_sentence_in_two_splits(splits)
-    assert len(splits["test"]) == HELD_OUT
+    assert len(splits["test"]) == NUM_HELD_OUT
     # Of a few sentences, every translation is in the test.
-    assert HELD_OUT - 10 < len(splits["valid"]) <= HELD_OUT
+    assert NUM_HELD_OUT - 10 < len(splits["valid"]) <= NUM_HELD_OUT
     assert len(splits["train"]) > 150_000
     assert sum(int(str(corpus.report[split]["read"])) for split in splits) == 167_130

@@ -28,7 +28,7 @@ def _item(example: Example) -> str:
         _line("source", escape(example.source)) if example.source else "",
         *(_line("reference", escape(reference)) for reference in example.references),
         _line("model", _marked(example)),
-        _attention(example),
+        _attention_table(example),
     ]
     return f"<li>{''.join(parts)}</li>"
 
@@ -67,7 +67,7 @@ def _image(example: Example) -> str:
     return f'<img alt="test image {name}" loading="lazy" src="data:{kind};base64,{data}">'
 
 
-def _attention(example: Example) -> str:
+def _attention_table(example: Example) -> str:
     attention = example.attention
     if attention is None:
         return ""

@@ -14,7 +14,7 @@ from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 TRAIN = ("train-clean-5", "train-clean-100", "train-clean-360", "train-other-500")
 VALID = ("dev-clean", "dev-clean-2")
 TEST = ("test-clean",)
-SUFFIXES = (".flac", ".wav", ".ogg", ".opus", ".mp3")
+LIBRISPEECH_SOUNDS = (".flac", ".wav", ".ogg", ".opus", ".mp3")
 
 
 def librispeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
@@ -45,12 +45,12 @@ def _chapter(transcripts: Path) -> list[Utterance]:
         if not line.strip():
             continue
         name, _, text = line.partition(" ")
-        sounds = [path for suffix in SUFFIXES if (path := transcripts.parent / f"{name}{suffix}").is_file()]
+        sounds = [path for suffix in LIBRISPEECH_SOUNDS if (path := transcripts.parent / f"{name}{suffix}").is_file()]
         if not sounds:
             raise DataError(f"{transcripts}:{number}: there is no {name}.flac beside it")
         where = f"{transcripts}:{number}"
         found.append(Utterance(name, sounds[0], text or None, speaker=name.partition("-")[0], where=where))
     known = {utterance.id for utterance in found}
-    here = sorted(path.stem for path in transcripts.parent.iterdir() if path.suffix in SUFFIXES)
+    here = sorted(path.stem for path in transcripts.parent.iterdir() if path.suffix in LIBRISPEECH_SOUNDS)
     tell_missing(f"{transcripts}: no line is about", [name for name in here if name not in known])
     return found

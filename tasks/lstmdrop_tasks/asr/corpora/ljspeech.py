@@ -16,7 +16,7 @@ from lstmdrop_tasks.asr.corpora.splitting import hold_out
 from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
 
 METADATA = "metadata.csv"
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+LJSPEECH_SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 
 def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
@@ -30,7 +30,7 @@ def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     path = folder / METADATA
     numbered = enumerate(read_lines(path), 1)
     listed = [_clip(folder, f"{path}:{number}", line) for number, line in numbered if line.strip()]
-    sounds = {sound.stem: sound for suffix in reversed(SUFFIXES) for sound in (folder / "wavs").glob(f"*{suffix}")}
+    sounds = {sound.stem: sound for suffix in reversed(LJSPEECH_SOUNDS) for sound in (folder / "wavs").glob(f"*{suffix}")}
     found = [replace(clip, source=sounds[clip.id]) for clip in listed if clip.id in sounds]
     require_different_ids(listed)
     if not found:
@@ -51,7 +51,7 @@ def _clip(folder: Path, where: str, line: str) -> Utterance:
     name, *texts = _fields(where, line)
     text = next((text for text in reversed(texts) if text.strip()), None)
     grid = folder / "TextGrid" / f"{name}.TextGrid"
-    source = folder / "wavs" / f"{name}{SUFFIXES[0]}"
+    source = folder / "wavs" / f"{name}{LJSPEECH_SOUNDS[0]}"
     return Utterance(name, source, text, alignment=grid if grid.is_file() else None, where=where)
 
 

@@ -26,7 +26,6 @@ from lstmdrop_tasks.asr.language_model import load_language_model
 from lstmdrop_tasks.asr.objectives.ctc_loss import ctc_loss
 from lstmdrop_tasks.asr.objectives.transcript_scorer import TranscriptScorer
 
-log = logging.getLogger("lstmdrop.asr")
 
 
 class TranscriptObjective:

@@ -26,12 +26,12 @@ def read_captions(path: Path) -> Captions:
         DataError: the file is missing, not UTF-8, or a line is in none of these forms.
     """
     collector = CaptionCollector()
-    for image, caption in _captions(path):
+    for image, caption in _captions_of(path):
         collector.add(image, caption)
     return collector.collected()
 
 
-def _captions(path: Path) -> Iterator[tuple[str, str]]:
+def _captions_of(path: Path) -> Iterator[tuple[str, str]]:
     first = next(read_lines(path))
     if first.replace(" ", "").startswith(BAR_HEADER):
         return _matches(path, BAR_LINE, "image_name| comment_number| comment", skip=1)

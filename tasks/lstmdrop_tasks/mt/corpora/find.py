@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from lstmdrop.data.registry import datasets_dir, expanded, locate, whole_split
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop_tasks.mt.corpora import iwslt14, multi30k, tatoeba, wmt14
+from lstmdrop_tasks.mt.corpora.iwslt14 import IWSLT14_PAIRS, iwslt14
+from lstmdrop_tasks.mt.corpora.multi30k import MULTI30K_PAIRS, multi30k
+from lstmdrop_tasks.mt.corpora.tatoeba import TATOEBA_PAIRS, tatoeba
+from lstmdrop_tasks.mt.corpora.wmt14 import WMT14_PAIRS, wmt14
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, choose_pair
 from lstmdrop_tasks.mt.corpora.own import own_folder, own_table, whole_table
@@ -24,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["DATASETS", "ParallelCorpus", "ParallelText", "find_corpus"]
 
 PUBLISHED: Mapping[str, tuple[tuple[LanguagePair, ...], Callable[[Path, LanguagePair], Recipe]]] = {
-    MULTI30K.name: (multi30k.PAIRS, multi30k.multi30k),
-    TATOEBA.name: (tatoeba.PAIRS, tatoeba.tatoeba),
-    WMT14.name: (wmt14.PAIRS, wmt14.wmt14),
-    IWSLT14.name: (iwslt14.PAIRS, iwslt14.iwslt14),
+    MULTI30K.name: (MULTI30K_PAIRS, multi30k),
+    TATOEBA.name: (TATOEBA_PAIRS, tatoeba),
+    WMT14.name: (WMT14_PAIRS, wmt14),
+    IWSLT14.name: (IWSLT14_PAIRS, iwslt14),
 }
 """The pairs of each dataset, its default first, and its recipe."""
 

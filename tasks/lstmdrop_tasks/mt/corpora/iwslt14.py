@@ -13,9 +13,9 @@ from lstmdrop_tasks.mt.corpora.recipe import Recipe, from_sides
 from lstmdrop_tasks.mt.corpora.requirement import require_files
 from lstmdrop_tasks.mt.corpora.side import Side, plain_side, segments
 
-PAIRS = both_ways("de-en")
-RULES = CleaningRules(max_words=175, max_ratio=3.0)
-HELD_OUT = 23
+IWSLT14_PAIRS = both_ways("de-en")
+IWSLT14_RULES = CleaningRules(max_words=175, max_ratio=3.0)
+ONE_IN = 23
 """One training line in so many validates."""
 
 ABOUT_THE_TALK = re.compile(r"\s*</?(url|talkid|keywords|speaker|reviewer|translator|doc)\b")
@@ -38,22 +38,22 @@ def iwslt14(folder: Path, pair: LanguagePair) -> Recipe:
         name="iwslt14",
         pair=pair,
         inputs=inputs,
-        split=f"every {HELD_OUT}rd training line for valid; for test {', '.join(IWSLT14_TESTS)}",
+        split=f"every {ONE_IN}rd training line for valid; for test {', '.join(IWSLT14_TESTS)}",
         sources={
             "train": from_sides([_training(path) for path in trains]),
             "valid": from_sides([_validation(path) for path in trains]),
             "test": from_sides(*([segments(plain_side(path)) for path in sides] for sides in tests)),
         },
-        rules=RULES,
+        rules=IWSLT14_RULES,
     )
 
 
 def _training(path: Path) -> Side:
-    return Side(str(path), lambda: (line for number, line in enumerate(_spoken(path), 1) if number % HELD_OUT))
+    return Side(str(path), lambda: (line for number, line in enumerate(_spoken(path), 1) if number % ONE_IN))
 
 
 def _validation(path: Path) -> Side:
-    return Side(str(path), lambda: (line for number, line in enumerate(_spoken(path), 1) if number % HELD_OUT == 0))
+    return Side(str(path), lambda: (line for number, line in enumerate(_spoken(path), 1) if number % ONE_IN == 0))
 
 
 def _spoken(path: Path) -> Iterator[str]:

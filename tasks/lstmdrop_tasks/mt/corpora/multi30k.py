@@ -9,7 +9,7 @@ from lstmdrop_tasks.mt.corpora.recipe import Recipe, from_sides
 from lstmdrop_tasks.mt.corpora.requirement import require_files
 from lstmdrop_tasks.mt.corpora.side import gzip_side
 
-PAIRS = both_ways("en-fr", "en-de", "fr-de")
+MULTI30K_PAIRS = both_ways("en-fr", "en-de", "fr-de")
 PUBLISHED = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
 
 

@@ -17,10 +17,10 @@ from lstmdrop_tasks.mt.corpora.requirement import require_files
 from lstmdrop_tasks.mt.corpora.side import member_side
 from lstmdrop_tasks.mt.corpora.table import table_pairs
 
-PAIRS = both_ways("en-fr")
+TATOEBA_PAIRS = both_ways("en-fr")
 ARCHIVE = "fra-eng.zip"
 TABLE = "fra.txt"
-HELD_OUT = 2000
+NUM_HELD_OUT = 2000
 """English sentences in each of validation and test."""
 
 
@@ -36,7 +36,7 @@ def tatoeba(folder: Path, pair: LanguagePair) -> Recipe:
 
     @cache
     def dealt() -> dict[str, Deal]:
-        return deal(table_pairs(table), HELD_OUT)
+        return deal(table_pairs(table), NUM_HELD_OUT)
 
     def source(split: str) -> SplitSource:
         def blocks(counts: Counts) -> PairBlocks:
@@ -50,7 +50,7 @@ def tatoeba(folder: Path, pair: LanguagePair) -> Recipe:
         name="tatoeba",
         pair=pair,
         inputs=(archive,),
-        split=f"by English sentence whatever its case and punctuation, up to {HELD_OUT:,} each for valid and test "
+        split=f"by English sentence whatever its case and punctuation, up to {NUM_HELD_OUT:,} each for valid and test "
         "with one translation; no French sentence in two splits",
         sources={split: source(split) for split in SPLITS},
     )

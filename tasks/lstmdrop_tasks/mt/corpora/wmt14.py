@@ -17,8 +17,8 @@ from lstmdrop_tasks.mt.corpora.parallel import PairBlocks
 from lstmdrop_tasks.mt.corpora.recipe import Recipe, SplitSource, from_sides
 from lstmdrop_tasks.mt.corpora.side import Side, member_side, mended_member_side, segments
 
-PAIRS = both_ways("en-fr", "en-de")
-RULES = CleaningRules(max_words=80, max_ratio=3.0, drop_duplicates=True)
+WMT14_PAIRS = both_ways("en-fr", "en-de")
+WMT14_RULES = CleaningRules(max_words=80, max_ratio=3.0, drop_duplicates=True)
 
 EUROPARL = "training-parallel-europarl-v7.tgz"
 COMMON_CRAWL = "training-parallel-commoncrawl.tgz"
@@ -72,7 +72,7 @@ def wmt14(folder: Path, pair: LanguagePair) -> Recipe:
             "valid": from_sides(*(_news(folder / DEV, name, pair) for name in VALIDATION)),
             "test": from_sides(_news(folder / TEST, f"test-full/newstest2014-{other}en", pair)),
         },
-        rules=RULES,
+        rules=WMT14_RULES,
     )
 
 
