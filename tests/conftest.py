@@ -246,8 +246,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, toys: dict[str, tuple[str,
 @pytest.fixture
 def build_lm(toy_corpus: Path, tmp_path: Path) -> Callable[..., Any]:
     """Builds a toy language model from overrides; each call from the same seed and vocabulary."""
-    from lstmdrop.commands.settings import resolve_config
-    from lstmdrop.discovery import load_plugin
+    from lstmdrop.plugin import load_plugin
+    from lstmdrop.settings import resolve_config
 
     plugin = load_plugin("lm")
 

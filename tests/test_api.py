@@ -12,14 +12,14 @@ import torch
 
 import lstmdrop
 from lstmdrop.commands.data import describe_text, list_datasets, prepare_dataset, verify_dataset
-from lstmdrop.commands.device import choose_device
 from lstmdrop.commands.reproduce import plan_reproduction
-from lstmdrop.commands.settings import resolve_config
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, UsageError
 from lstmdrop.metrics.bleu import translation_scores
-from lstmdrop.metrics.caption_segments import tokenize_pairs
+from lstmdrop.metrics.captions import tokenize_pairs
 from lstmdrop.metrics.word_error_rate import transcript_scores
+from lstmdrop.plugin import load_plugin
+from lstmdrop.settings import resolve_config
+from lstmdrop.training.device import choose_device
 
 
 def test_every_command_is_listed_and_stays_a_function() -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from pydantic import ValidationError, model_validator
 
-from lstmdrop.commands.settings import resolve_config
 from lstmdrop.config import Section, TaskConfig, TrainingConfig, differences, resolve, setting_names
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError
-from lstmdrop.layers import nest, parse_override, read_preset
+from lstmdrop.plugin import load_plugin
+from lstmdrop.presets import nest, parse_override, read_preset
+from lstmdrop.settings import resolve_config
 from lstmdrop_tasks.lm.config import LMConfig
 
 

@@ -14,18 +14,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from lstmdrop.commands.rescore import rescore, scorable
-from lstmdrop.commands.settings import resolve_config
 from lstmdrop.commands.train import train
 from lstmdrop.config import Section, TaskConfig, resolve
-from lstmdrop.discovery import installed_tasks, load_plugin, sizes
 from lstmdrop.graphs.onnx_file import write_onnx
-from lstmdrop.layers import read_preset
 from lstmdrop.nn.lstm import RegularizedLSTM
-from lstmdrop.plugin import TaskPlugin
-from lstmdrop.report.page.example import read_examples
-from lstmdrop.report.run_files import read_summary
+from lstmdrop.plugin import TaskPlugin, installed_tasks, load_plugin, sizes
+from lstmdrop.presets import read_preset
+from lstmdrop.report.page.examples import read_examples
+from lstmdrop.report.rescore import rescore, scorable
+from lstmdrop.report.runs import read_summary
 from lstmdrop.run import Run
+from lstmdrop.settings import resolve_config
 from lstmdrop.task import SPLITS, Loss, Stateful
 from lstmdrop.training.trainer import Trainer
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import lstmdrop_tasks
-from lstmdrop.discovery import find_preset, installed_tasks, load_plugin, sizes
 from lstmdrop.errors import ConfigError, UsageError
+from lstmdrop.plugin import find_preset, installed_tasks, load_plugin, sizes
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_every_folder_of_the_namespace_is_a_task_also_from_another_distribution(
 
 def test_listing_tasks_imports_none_of_them() -> None:
     code = (
-        "import sys; from lstmdrop.discovery import installed_tasks; assert 'lm' in installed_tasks();"
+        "import sys; from lstmdrop.plugin import installed_tasks; assert 'lm' in installed_tasks();"
         "print([name for name in sys.modules if name.startswith('lstmdrop_tasks.') or name == 'torch'])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -46,7 +46,7 @@ def test_listing_tasks_imports_none_of_them() -> None:
 
 
 def test_loading_a_task_imports_no_torch() -> None:
-    code = "import sys; from lstmdrop.discovery import load_plugin; load_plugin('lm'); print('torch' in sys.modules)"
+    code = "import sys; from lstmdrop.plugin import load_plugin; load_plugin('lm'); print('torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "False"
 

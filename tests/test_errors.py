@@ -41,7 +41,7 @@ def require_matplotlib() -> None:
 
 
 def require_tensorboard() -> None:
-    from lstmdrop.commands.tensorboard import TensorBoardLog
+    from lstmdrop.training.tensorboard import TensorBoardLog
 
     TensorBoardLog()
 
@@ -60,7 +60,7 @@ PARTS: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "tensorboard": (require_tensorboard, ["torch.utils.tensorboard"]),
     "soundfile": (imports("lstmdrop_tasks.asr.audio.reading"), ["lstmdrop_tasks.asr.audio.reading"]),
     "sentencepiece": (
-        imports("lstmdrop.data.tokenizers.subword_training"), ["lstmdrop.data.tokenizers.subword_training"]
+        imports("lstmdrop.data.tokenizers.subwords"), ["lstmdrop.data.tokenizers.subwords"]
     ),
 }  # fmt: skip
 """By package: what needs it, and which modules it is imported by."""

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 import lstmdrop
 from lstmdrop_tasks.caption.corpora.captioned import CaptionedImage
-from lstmdrop_tasks.caption.demo.corpus import demo, demo_scenes, is_right
-from lstmdrop_tasks.caption.demo.grammar import true_captions
+from lstmdrop_tasks.caption.corpora.demo.corpus import demo, demo_scenes, is_right
+from lstmdrop_tasks.caption.corpora.demo.scene import true_captions
 
 WIDTH = 900
 COLUMNS = 3

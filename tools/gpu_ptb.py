@@ -25,15 +25,15 @@ from pathlib import Path
 
 import torch
 
-from lstmdrop.commands.average import average
 from lstmdrop.commands.bench import SETTINGS, bench
-from lstmdrop.commands.device import choose_device
+from lstmdrop.commands.evaluate import average
 from lstmdrop.commands.report import report
-from lstmdrop.commands.train import Finished, Started, train
+from lstmdrop.commands.train import train
 from lstmdrop.errors import LstmdropError
-from lstmdrop.report.formats import to_markdown
+from lstmdrop.report.table import to_markdown
 from lstmdrop.run import Run
-from lstmdrop.training.events import Evaluated, Event
+from lstmdrop.training.device import choose_device
+from lstmdrop.training.progress import Evaluated, Event, Finished, Started
 
 INTERRUPTED = 130
 

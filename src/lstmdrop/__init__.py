@@ -13,15 +13,13 @@ TYPE_CHECKING = False  # as typing has it, which takes a moment to import
 if TYPE_CHECKING:
     from typing import Any
 
-    from lstmdrop.commands.average import average
     from lstmdrop.commands.bench import bench
     from lstmdrop.commands.compare import compare
-    from lstmdrop.commands.evaluate import evaluate
+    from lstmdrop.commands.evaluate import average, evaluate
     from lstmdrop.commands.export import export
     from lstmdrop.commands.info import info
-    from lstmdrop.commands.load_runs import load_runs
     from lstmdrop.commands.predict import predict
-    from lstmdrop.commands.report import report
+    from lstmdrop.commands.report import load_runs, report
     from lstmdrop.commands.reproduce import reproduce
     from lstmdrop.commands.train import train
 
@@ -35,7 +33,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'lstmdrop' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"lstmdrop.commands.{name}"), name)
+    module = {"average": "evaluate", "load_runs": "report"}.get(name, name)
+    return getattr(importlib.import_module(f"lstmdrop.commands.{module}"), name)
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lstmdrop.errors import ConfigError, UsageError, did_you_mean
-from lstmdrop.layers import Layer, flatten, merge
+from lstmdrop.presets import Layer, flatten, merge
 
 log = logging.getLogger("lstmdrop.config")
 

@@ -71,7 +71,7 @@ class Task(Protocol[BatchT]):
     def batches(self, split: Split, *, epoch: int = 0) -> Iterable[BatchT]:
         """The batches of one pass, in an order that ``epoch`` and the seed alone determine.
 
-        Of a sequence (see `lstmdrop.data.planned`) a run that goes on makes only those that it has not seen.
+        Of a sequence (see `lstmdrop.data.batching`) a run that goes on makes only those that it has not seen.
         """
         ...
 

@@ -17,8 +17,8 @@ RATE = 16000
 @pytest.fixture
 def build_asr(toy_speech: Path, tmp_path: Path, toys: dict[str, tuple[str, list[str]]]) -> Callable[..., Any]:
     """Builds a toy recogniser from overrides; each call from the same seed."""
-    from lstmdrop.commands.settings import resolve_config
-    from lstmdrop.discovery import load_plugin
+    from lstmdrop.plugin import load_plugin
+    from lstmdrop.settings import resolve_config
 
     plugin = load_plugin("asr")
 

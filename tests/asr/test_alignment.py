@@ -8,7 +8,7 @@ import pytest
 
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.corpora.alignment import Alignment, Interval, frame_labels, read_alignment, read_textgrid
-from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.corpora.utterances import Utterance
 
 TEXTGRID = """File type = "ooTextFile"
 Object class = "TextGrid"

@@ -12,10 +12,15 @@ import soundfile
 from pydantic import ValidationError
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.asr.audio.features import FeatureStream, compute_features, read_features, with_deltas
-from lstmdrop_tasks.asr.audio.normalisation import Normalisation
+from lstmdrop_tasks.asr.audio.features import (
+    FeatureStream,
+    Normalisation,
+    blank_out,
+    compute_features,
+    read_features,
+    with_deltas,
+)
 from lstmdrop_tasks.asr.audio.reading import read_audio, sound_seconds
-from lstmdrop_tasks.asr.audio.specaugment import blank_out
 from lstmdrop_tasks.asr.config import AugmentationConfig, FeatureConfig
 
 Write = Callable[..., Path]

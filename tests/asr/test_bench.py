@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lstmdrop.commands.settings import resolve_config
-from lstmdrop.discovery import load_plugin
-from lstmdrop_tasks.asr.bench import _random_batches, _task_on_noise, bench
-from lstmdrop_tasks.asr.plain import PlainRecogniser
+from lstmdrop.plugin import load_plugin
+from lstmdrop.settings import resolve_config
+from lstmdrop_tasks.asr.bench import PlainRecogniser, _random_batches, _task_on_noise, bench
 
 SETTINGS = ("model.hidden_size=8", "training.batch_frames=1200", "regularizer.rule=none")
 

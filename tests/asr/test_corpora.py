@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.asr.audio.identity import content_of
+from lstmdrop_tasks.asr.audio.extraction import content_of
 from lstmdrop_tasks.asr.corpora.find import find_corpus
-from lstmdrop_tasks.asr.corpora.jsonl import read_manifest
-from lstmdrop_tasks.asr.corpora.kaldi import read_data_folder
-from lstmdrop_tasks.asr.corpora.splitting import hold_out
-from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
-from lstmdrop_tasks.asr.selection import usable
+from lstmdrop_tasks.asr.corpora.own import read_data_folder, read_manifest
+from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance, hold_out
+from lstmdrop_tasks.asr.recordings import usable
 
 Write = Callable[..., Path]
 

@@ -10,10 +10,18 @@ import pytest
 import soundfile
 
 from lstmdrop_tasks.asr.corpora.alignment import frame_labels, read_alignment
-from lstmdrop_tasks.asr.corpora.jsonl import read_manifest
-from lstmdrop_tasks.asr.demo.corpus import NUM_VOICES, UTTERANCES_A_VOICE, demo, write_split
-from lstmdrop_tasks.asr.demo.phones import PHONES, PRONUNCIATIONS
-from lstmdrop_tasks.asr.demo.synthesis import RATE, Voice, speak
+from lstmdrop_tasks.asr.corpora.demo import (
+    NUM_VOICES,
+    PHONES,
+    PRONUNCIATIONS,
+    RATE,
+    UTTERANCES_A_VOICE,
+    Voice,
+    demo,
+    speak,
+    write_split,
+)
+from lstmdrop_tasks.asr.corpora.own import read_manifest
 
 VOICE = Voice(pitch=120, tract=1.0, tempo=1.0, breath=0.3)
 
@@ -66,8 +74,8 @@ def test_hissing_sounds_are_high_and_voiced_ones_low() -> None:
 def test_no_voice_is_in_two_splits_and_every_digit_is_in_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path))
     small = {"train": 4, "valid": 2, "test": 2}
-    monkeypatch.setattr("lstmdrop_tasks.asr.demo.corpus.NUM_VOICES", small)
-    monkeypatch.setattr("lstmdrop_tasks.asr.demo.corpus.UTTERANCES_A_VOICE", 10)
+    monkeypatch.setattr("lstmdrop_tasks.asr.corpora.demo.NUM_VOICES", small)
+    monkeypatch.setattr("lstmdrop_tasks.asr.corpora.demo.UTTERANCES_A_VOICE", 10)
     corpus = demo()
     speakers = [{utterance.speaker for utterance in own} for own in corpus.splits.values()]
     assert len(set().union(*speakers)) == sum(map(len, speakers)) == 8

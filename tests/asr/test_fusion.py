@@ -17,8 +17,7 @@ from lstmdrop.commands.evaluate import evaluate, tune
 from lstmdrop.data.tokenizer import train_tokenizer
 from lstmdrop.decoding.ctc_search import CTCBeamSettings, prefix_beam_search
 from lstmdrop.errors import UsageError
-from lstmdrop_tasks.asr.fusion import make_scorer
-from lstmdrop_tasks.asr.language_model import LanguageModel, load_language_model
+from lstmdrop_tasks.asr.fusion import LanguageModel, load_language_model, make_scorer
 
 LINES = ["ab cd", "ab ab", "dc ba", "a b c d", "abcd"]
 LM = ("model.hidden_size=8", "training.epochs=1", "training.batch_size=2", "training.num_steps=5", "data.min_count=1")

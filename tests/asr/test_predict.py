@@ -22,12 +22,11 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.audio.features import compute_features
 from lstmdrop_tasks.asr.audio.reading import read_audio
 from lstmdrop_tasks.asr.config import ASRDecodingConfig, ASRPrediction
+from lstmdrop_tasks.asr.corpora.demo import write_split
 from lstmdrop_tasks.asr.decoder import Decoder
-from lstmdrop_tasks.asr.demo.corpus import write_split
-from lstmdrop_tasks.asr.following import GreedyFollower
-from lstmdrop_tasks.asr.phone_segments import PhoneSegments
+from lstmdrop_tasks.asr.objectives.frames import PhoneSegments
 from lstmdrop_tasks.asr.predict import predict
-from lstmdrop_tasks.asr.streaming import Stream
+from lstmdrop_tasks.asr.streaming import GreedyFollower, Stream
 
 Build = Callable[..., Any]
 RATE = 16000

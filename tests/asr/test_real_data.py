@@ -9,7 +9,7 @@ import pytest
 from lstmdrop_tasks.asr.audio.extraction import extract
 from lstmdrop_tasks.asr.config import FeatureConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus
-from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
+from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance
 
 
 def corpus(shared_data: Path, name: str) -> SpeechCorpus:

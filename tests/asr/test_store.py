@@ -11,13 +11,12 @@ import pytest
 
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio import store as stores
-from lstmdrop_tasks.asr.audio.extraction import Extracted, extract
+from lstmdrop_tasks.asr.audio.extraction import Extracted, content_of, extract
 from lstmdrop_tasks.asr.audio.features import compute_features
-from lstmdrop_tasks.asr.audio.identity import content_of
 from lstmdrop_tasks.asr.audio.reading import read_audio
 from lstmdrop_tasks.asr.audio.store import build_store
 from lstmdrop_tasks.asr.config import FeatureConfig
-from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.corpora.utterances import Utterance
 
 Write = Callable[..., Path]
 CONFIG = FeatureConfig(num_filters=10)

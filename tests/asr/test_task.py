@@ -21,10 +21,10 @@ from lstmdrop.metrics.word_error_rate import normalise_transcript, transcript_sc
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.report.curves import read_curves
 from lstmdrop.training.trainer import Trainer
-from lstmdrop_tasks.asr.batch import PADDING, pad_utterances
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
 from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.model import stack_frames
+from lstmdrop_tasks.asr.objectives.objective import PADDING, pad_utterances
 from lstmdrop_tasks.asr.task import evaluate, log_prob_batches
 
 Build = Callable[..., Any]

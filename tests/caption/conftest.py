@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from lstmdrop_tasks.caption.demo import corpus
-from lstmdrop_tasks.caption.demo.corpus import demo_scenes
+from lstmdrop_tasks.caption.corpora.demo import corpus
+from lstmdrop_tasks.caption.corpora.demo.corpus import demo_scenes
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def few_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 @pytest.fixture
 def build_caption(toy_captions: Path, tmp_path: Path, toys: dict[str, tuple[str, list[str]]]) -> Callable[..., Any]:
     """Builds a toy captioner from overrides; each call from the same seed."""
-    from lstmdrop.commands.settings import resolve_config
-    from lstmdrop.discovery import load_plugin
+    from lstmdrop.plugin import load_plugin
+    from lstmdrop.settings import resolve_config
 
     plugin = load_plugin("caption")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lstmdrop.commands.settings import resolve_config
-from lstmdrop.discovery import load_plugin
-from lstmdrop_tasks.caption.bench import _random_batches, _task_on_random_words, bench
-from lstmdrop_tasks.caption.plain import PlainCaptioner
+from lstmdrop.plugin import load_plugin
+from lstmdrop.settings import resolve_config
+from lstmdrop_tasks.caption.bench import PlainCaptioner, _random_batches, _task_on_random_words, bench
 
 SETTINGS = (
     "model.hidden_size=8", "model.tied=false", "training.batch_tokens=60", "data.vocabulary_size=20",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from lstmdrop_tasks.caption.demo.corpus import demo
+from lstmdrop_tasks.caption.corpora.demo.corpus import demo
 
 Command = Callable[..., Any]
 

@@ -13,8 +13,8 @@ import pytest
 from lstmdrop.errors import DataError
 from lstmdrop.task import Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
+from lstmdrop_tasks.caption.corpora.coco import read_karpathy
 from lstmdrop_tasks.caption.corpora.find import find_corpus
-from lstmdrop_tasks.caption.corpora.karpathy import read_karpathy
 
 SPLITS: Mapping[Split, tuple[str, ...]] = {"train": ("a", "b", "c"), "valid": ("d", "e"), "test": ("f", "g")}
 NAMES = tuple(name for names in SPLITS.values() for name in names)

@@ -17,13 +17,21 @@ import pytest
 from PIL import Image
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.caption.demo import corpus
-from lstmdrop_tasks.caption.demo.corpus import SIZES, captions_of, demo, demo_scenes, is_right
-from lstmdrop_tasks.caption.demo.grammar import draw_captions, true_captions
-from lstmdrop_tasks.caption.demo.lexicon import COLOURS, KINDS, LANDMARKS, PLACES, Realm
-from lstmdrop_tasks.caption.demo.pen import PAINTS
-from lstmdrop_tasks.caption.demo.picture import SIZE, arrange, draw_picture
-from lstmdrop_tasks.caption.demo.scene import Group, Scene
+from lstmdrop_tasks.caption.corpora.demo import corpus
+from lstmdrop_tasks.caption.corpora.demo.corpus import SIZES, captions_of, demo, demo_scenes, is_right
+from lstmdrop_tasks.caption.corpora.demo.drawing import PAINTS
+from lstmdrop_tasks.caption.corpora.demo.picture import SIZE, arrange, draw_picture
+from lstmdrop_tasks.caption.corpora.demo.scene import (
+    COLOURS,
+    KINDS,
+    LANDMARKS,
+    PLACES,
+    Group,
+    Realm,
+    Scene,
+    draw_captions,
+    true_captions,
+)
 
 MEADOW, SNOW, BEACH, NIGHT, SEA = PLACES
 KIND = {kind.noun: kind for kind in (*KINDS, *LANDMARKS)}
@@ -144,7 +152,7 @@ def test_words_are_few_and_held_out_ones_known() -> None:
 def test_another_process_draws_the_same() -> None:
     script = (
         "from hashlib import sha256\n"
-        "from lstmdrop_tasks.caption.demo.corpus import captions_of, demo_scenes, draw_picture, Random\n"
+        "from lstmdrop_tasks.caption.corpora.demo.corpus import captions_of, demo_scenes, draw_picture, Random\n"
         "pictures = [draw_picture(scene, Random(name)) for name, scene in list(demo_scenes().items())[:5]]\n"
         "content = repr([(name, captions_of(name)) for name in demo_scenes()]).encode()\n"
         "print(sha256(content + b''.join(picture.tobytes() for picture in pictures)).hexdigest())"

@@ -18,9 +18,8 @@ from PIL import Image
 from lstmdrop.errors import ConfigError, DataError, MissingPartError
 from lstmdrop_tasks.caption.config import ImageConfig
 from lstmdrop_tasks.caption.images.encoder import ImageEncoder, load_encoder
-from lstmdrop_tasks.caption.images.extraction import FileEncoder, extract
+from lstmdrop_tasks.caption.images.extraction import FileEncoder, extract, read_ready
 from lstmdrop_tasks.caption.images.reading import ORIENTATION, read_image
-from lstmdrop_tasks.caption.images.ready import read_ready
 
 CPU = torch.device("cpu")
 RED, BLUE = (200, 10, 20), (10, 20, 200)

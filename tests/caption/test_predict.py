@@ -15,9 +15,8 @@ from PIL import Image
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.config import CaptionPrediction
 from lstmdrop_tasks.caption.corpora.find import find_corpus
-from lstmdrop_tasks.caption.data import CaptionData
-from lstmdrop_tasks.caption.features_about import FeaturesAbout
-from lstmdrop_tasks.caption.images.efficientnet_lite import EfficientNetLite
+from lstmdrop_tasks.caption.data import CaptionData, FeaturesAbout
+from lstmdrop_tasks.caption.images.encoder import EfficientNetLite
 from lstmdrop_tasks.caption.predict import examples, predict
 
 Build = Callable[..., Any]

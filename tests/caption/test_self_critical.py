@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from lstmdrop.commands.evaluate import evaluate
-from lstmdrop.commands.settings import resolve_config
 from lstmdrop.commands.train import train
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError
-from lstmdrop.metrics.cider import CiderD
+from lstmdrop.metrics.captions import CiderD
+from lstmdrop.plugin import load_plugin
 from lstmdrop.run import Run
-from lstmdrop.training.events import Stepped
+from lstmdrop.settings import resolve_config
+from lstmdrop.training.progress import Stepped
 from lstmdrop_tasks.caption.self_critical import END, SelfCritical
 
 Build = Callable[..., Any]

@@ -16,7 +16,7 @@ from lstmdrop.metrics.java import find_java
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.training.trainer import Trainer
-from lstmdrop_tasks.caption.captions import Captions
+from lstmdrop_tasks.caption.data import Captions
 from lstmdrop_tasks.caption.task import evaluate
 
 ARCHITECTURES = ("show-tell", "attend")

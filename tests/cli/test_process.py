@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmdrop.commands.interruption import SIGNALS, interrupt
+from lstmdrop.training.interruption import SIGNALS, interrupt
 
 INTERRUPTED_BY_AN_IMPORT = """
 import os, sys

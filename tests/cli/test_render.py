@@ -12,12 +12,11 @@ from rich.console import Console
 
 from lstmdrop.cli.render import print_tables
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.paper.beside import paper_table
-from lstmdrop.report.paper.tables import TABLE_1
-from lstmdrop.report.rule_table import rule_table
-from lstmdrop.report.run_table import run_table
-from lstmdrop.report.summary import RunSummary, SplitScore
+from lstmdrop.report.beside_paper import paper_table
+from lstmdrop.report.paper import TABLE_1
+from lstmdrop.report.runs import RunSummary, SplitScore
 from lstmdrop.report.table import Column, Note, Table
+from lstmdrop.report.tables import rule_table, run_table
 
 SIGNATURE = "tokens:{}|vocabulary:10000|stream:single|state:carried|models:1|data:9edb66ae0d4a|version:0.1.0"
 PAPER = replace(TABLE_1, rows=(TABLE_1.rows[1], TABLE_1.rows[0], TABLE_1.rows[8]), notes=TABLE_1.notes[:1])

@@ -6,8 +6,7 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from lstmdrop.cli import work_view
-from lstmdrop.cli.work_view import WorkView, shown_work
+from lstmdrop.cli.views import WorkView, shown_work
 from lstmdrop.data.work_progress import report_work
 
 
@@ -27,7 +26,7 @@ def test_long_work_in_a_pipe_is_a_plain_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter([0.0, 4.0, 11.0, 12.0, 22.0])
-    monkeypatch.setattr(work_view.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr("lstmdrop.cli.views.time.monotonic", lambda: next(now))
     view = WorkView(Progress(console=Console(stderr=True), disable=True))
     for done in range(5):
         view("encoding images", 1000 * done, 4000)

@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 
 from lstmdrop.cli import main
-from lstmdrop.commands.average import average
-from lstmdrop.commands.evaluate import evaluate, require_bound
+from lstmdrop.commands.evaluate import average, evaluate, require_bound
 from lstmdrop.commands.report import report
 from lstmdrop.commands.train import train
 from lstmdrop.errors import BoundMissedError, DataError, UsageError
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.paper.beside import paper_table
-from lstmdrop.report.paper.tables import TABLE_1
+from lstmdrop.report.beside_paper import paper_table
+from lstmdrop.report.paper import TABLE_1
 from lstmdrop.report.table import Cell
 from lstmdrop.run import Run
 

@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmdrop.commands.compare import compare
-from lstmdrop.commands.comparison_table import comparison_table
-from lstmdrop.commands.rescore import rescore
+from lstmdrop.commands.compare import compare, comparison_table
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop.metrics.bleu import translation_scores
-from lstmdrop.metrics.bleu_tokenizer import TokenizerName
+from lstmdrop.metrics.bleu import TokenizerName, translation_scores
 from lstmdrop.metrics.perplexity import perplexity
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.run_files import read_summary
+from lstmdrop.report.rescore import rescore
+from lstmdrop.report.runs import read_summary
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 
@@ -183,7 +181,7 @@ def test_the_committed_results_give_their_numbers_again() -> None:
 
 
 def test_the_committed_predictions_give_their_numbers_again(shared_data: Path) -> None:
-    from lstmdrop.commands.rescore import scorable
+    from lstmdrop.report.rescore import scorable
 
     summaries = [read_summary(path.parent) for path in sorted(RESULTS.rglob("predictions.txt"))]
     assert {run.task for run in summaries} >= {"asr", "caption"}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lstmdrop.commands.data import describe_text, find_dataset, list_datasets, prepare_dataset, verify_dataset
-from lstmdrop.discovery import installed_tasks
 from lstmdrop.errors import DataError, UsageError
+from lstmdrop.plugin import installed_tasks
 
 Command = Callable[..., Any]
 

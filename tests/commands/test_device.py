@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lstmdrop.commands.device import choose_device
 from lstmdrop.errors import UsageError
+from lstmdrop.training.device import choose_device
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from lstmdrop.commands.evaluate import evaluate, load_tasks, open_runs, tune
-from lstmdrop.commands.load_runs import load_runs
-from lstmdrop.commands.result import SCORED_SPLITS
-from lstmdrop.discovery import load_plugin
+from lstmdrop.commands.report import load_runs
 from lstmdrop.errors import ConfigError, DataError, LstmdropError, UsageError
 from lstmdrop.metrics.score import Score
+from lstmdrop.plugin import load_plugin
+from lstmdrop.result import SCORED_SPLITS
 
 Toys = dict[str, tuple[str, list[str]]]
 Trained = Callable[[str], Path]

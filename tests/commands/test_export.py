@@ -13,11 +13,11 @@ import pytest
 
 from lstmdrop import train
 from lstmdrop.commands.export import export
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import LstmdropError, UsageError
 from lstmdrop.graphs import onnx_file
 from lstmdrop.graphs.graph import Graph
 from lstmdrop.graphs.onnx_file import write_onnx
+from lstmdrop.plugin import load_plugin
 
 pytestmark = pytest.mark.usefixtures("symbolic_sizes")
 Command = Callable[..., Any]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lstmdrop.commands.plan import plan
-from lstmdrop.commands.settings import resolve_config
-from lstmdrop.discovery import load_plugin
+from lstmdrop.dry_run import plan
+from lstmdrop.plugin import load_plugin
+from lstmdrop.settings import resolve_config
 
 OVERRIDES = ["model.hidden_size=8", "training.num_steps=5", "training.batch_size=2", "training.epochs=3"]
 

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lstmdrop.commands.page import page
-from lstmdrop.commands.readme import BEGIN, END, with_results, write_results
-from lstmdrop.commands.report import Report, report
+from lstmdrop.commands.report import BEGIN, END, Report, page, report, with_results, write_results
 from lstmdrop.errors import DataError
-from lstmdrop.report.formats import to_markdown
+from lstmdrop.report.table import to_markdown
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 from lstmdrop.commands.reproduce import plan_reproduction, reproduce
-from lstmdrop.commands.reproduction.grid import PACKAGED, cells, choose, read_grid
-from lstmdrop.commands.reproduction.plan import Planned, experiment_sha256
-from lstmdrop.commands.reproduction.plan_table import in_words, plan_table, time_left
-from lstmdrop.commands.reproduction.runner import CellEnded, CellStarted
-from lstmdrop.commands.settings import resolve_config
-from lstmdrop.discovery import installed_tasks, load_plugin
 from lstmdrop.errors import ConfigError, UsageError
+from lstmdrop.plugin import installed_tasks, load_plugin
+from lstmdrop.reproduction.grid import PACKAGED, cells, choose, read_grid
+from lstmdrop.reproduction.plan import Planned, experiment_sha256, in_words, plan_table, time_left
+from lstmdrop.reproduction.runner import CellEnded, CellStarted
+from lstmdrop.settings import resolve_config
 
 ROOT = Path(__file__).parents[2]
 FAST = "training.epochs=1"

@@ -20,7 +20,7 @@ import torch
 from lstmdrop.commands.train import train
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.training.checkpoint import read_checkpoint
-from lstmdrop.training.events import Stepped
+from lstmdrop.training.progress import Stepped
 
 SETTINGS = (
     "training.save_minutes=0", "training.epochs=3", "training.log_every=3", "training.accumulate=2",

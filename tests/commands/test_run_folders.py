@@ -14,12 +14,12 @@ import pytest
 
 import lstmdrop
 from lstmdrop.commands.evaluate import load_tasks, open_runs
-from lstmdrop.commands.settings import resolve_config
 from lstmdrop.commands.train import Started, train
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError, MissingPartError, UsageError
-from lstmdrop.report.run_files import read_summaries
+from lstmdrop.plugin import load_plugin
+from lstmdrop.report.runs import read_summaries
 from lstmdrop.run import Run
+from lstmdrop.settings import resolve_config
 from lstmdrop.training.trainer import Trainer
 
 Toys = dict[str, tuple[str, list[str]]]

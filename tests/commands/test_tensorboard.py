@@ -14,7 +14,7 @@ def test_what_the_log_says_is_what_tensorboard_shows(tmp_path: Path, toy_corpus:
     pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from lstmdrop.commands.tensorboard import TensorBoardLog
+    from lstmdrop.training.tensorboard import TensorBoardLog
 
     with TensorBoardLog() as log:
         run = train(
@@ -30,7 +30,7 @@ def test_what_the_log_says_is_what_tensorboard_shows(tmp_path: Path, toy_corpus:
 
 
 def test_without_tensorboard_the_way_to_get_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lstmdrop.commands.tensorboard import TensorBoardLog
+    from lstmdrop.training.tensorboard import TensorBoardLog
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingPartError, match=r"pip install 'lstmdrop\[tensorboard\]'"):

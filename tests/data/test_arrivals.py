@@ -9,7 +9,7 @@ from itertools import chain
 
 import pytest
 
-from lstmdrop.data.arrivals import as_they_come
+from lstmdrop.data.lines import as_they_come
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 100])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmdrop.data.bucketing import _bounds, token_batches
+from lstmdrop.data.batching import _bounds, token_batches
 
 LENGTHS = np.random.default_rng(0).integers(1, 40, 500)
 

@@ -15,9 +15,7 @@ import pytest
 
 from lstmdrop.data import download as download_module
 from lstmdrop.data.archive import unpack
-from lstmdrop.data.checksum import verify
-from lstmdrop.data.download import download
-from lstmdrop.data.preparation import prepare
+from lstmdrop.data.download import download, prepare, verify
 from lstmdrop.data.registry import Dataset, DatasetFile
 from lstmdrop.errors import DataError
 

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmdrop.data import many_files
-from lstmdrop.data.fingerprint import SETTLED
-from lstmdrop.data.many_files import remembered_content
+from lstmdrop.data.fingerprint import SETTLED, remembered_content
 from lstmdrop.data.text import content_sha256
 
 
@@ -21,7 +19,7 @@ def hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return content_sha256(path)
 
     monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(many_files, "content_sha256", count)
+    monkeypatch.setattr("lstmdrop.data.fingerprint.content_sha256", count)
     return seen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstmdrop.data.planned import PlannedBatches
+from lstmdrop.data.batching import PlannedBatches
 
 PLAN = [np.array(numbers) for numbers in ([3, 1], [2], [0, 4])]
 

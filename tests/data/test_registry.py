@@ -10,8 +10,7 @@ import pytest
 from lstmdrop.commands.info import info
 from lstmdrop.commands.train import train
 from lstmdrop.data.atomic import atomic_folder
-from lstmdrop.data.fingerprint import remembered_sha256
-from lstmdrop.data.many_files import remembered_content
+from lstmdrop.data.fingerprint import remembered_content, remembered_sha256
 from lstmdrop.data.registry import cache_dir, cache_problem, datasets_dir, locate
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError

@@ -20,8 +20,7 @@ from lstmdrop.data import text as text_module
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.text import content_sha256
 from lstmdrop.data.tokenizer import TokenizerKind, train_tokenizer
-from lstmdrop.data.tokenizers.block import EncodedBlock
-from lstmdrop.data.tokenizers.words import WordTokenizer
+from lstmdrop.data.tokenizers.words import EncodedBlock, WordTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.errors import DataError
 

@@ -11,8 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
-from lstmdrop.decoding.continuations import largest
+from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search, largest
 
 BOS, EOS = 0, 1
 

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from lstmdrop.decoding.hypotheses import Hypothesis
-from lstmdrop.decoding.sampling import SamplingOptions
-from lstmdrop.decoding.sequences import sample_sequences
+from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
 
 BOS, EOS = 0, 1
 

@@ -9,10 +9,8 @@ import pytest
 import torch
 
 from lstmdrop.config import RegularizerConfig
-from lstmdrop.training import stopwatch
-from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, _task_on_random_words, bench
+from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, PlainLanguageModel, _task_on_random_words, bench
 from lstmdrop_tasks.lm.config import LMConfig, LMModelConfig, LMTrainingConfig
-from lstmdrop_tasks.lm.plain import PlainLanguageModel
 
 CONFIG = LMConfig(
     model=LMModelConfig(hidden_size=4, num_layers=2), training=LMTrainingConfig(batch_size=2, num_steps=3)
@@ -20,7 +18,7 @@ CONFIG = LMConfig(
 
 
 def test_both_loops_train_and_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr("lstmdrop.training.bench.BLOCK_SECONDS", 0.0)
     seen: list[PlainLanguageModel] = []
     start = PlainLanguageModel.__init__
     monkeypatch.setattr(PlainLanguageModel, "__init__", lambda self, task: (start(self, task), seen.append(self))[0])

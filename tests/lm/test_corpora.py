@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lstmdrop.commands.data import describe_text
-from lstmdrop.data.checksum import verify
+from lstmdrop.data.download import verify
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import SPLITS

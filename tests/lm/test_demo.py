@@ -10,8 +10,7 @@ from lstmdrop.data.text import read_lines
 from lstmdrop.data.tokenizer import train_tokenizer
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.lm.corpora import find_corpus
-from lstmdrop_tasks.lm.demo import write_demo
-from lstmdrop_tasks.lm.prose import sentences
+from lstmdrop_tasks.lm.demo import sentences, write_demo
 
 SPLITS = ("train", "valid", "test")
 

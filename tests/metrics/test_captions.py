@@ -17,12 +17,9 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from lstmdrop.errors import MissingPartError
-from lstmdrop.metrics import meteor
-from lstmdrop.metrics.caption_segments import CAPTION_SEGMENTS
-from lstmdrop.metrics.captions import FEW_IMAGES, caption_scores, require_parts
+from lstmdrop.metrics.captions import CAPTION_SEGMENTS, FEW_IMAGES, caption_scores, require_parts
 from lstmdrop.metrics.java import JavaError, evaluation_folder, find_java
-from lstmdrop.metrics.meteor import meteor_score
-from lstmdrop.metrics.spice import MODELS
+from lstmdrop.metrics.java_scores import MODELS, meteor_score
 
 java = pytest.mark.skipif(find_java() is None, reason="no Java here: pycocoevalcap's own pipeline cannot run")
 
@@ -200,7 +197,9 @@ def test_a_meteor_that_stops_is_an_error_and_leaves_no_process(
     monkeypatch: pytest.MonkeyPatch, fake_java: Callable[[str], Path]
 ) -> None:
     fake_java("echo out of memory >&2")
-    monkeypatch.setattr(meteor, "require_meteor", lambda: "java")  # as if it had run when training began
+    monkeypatch.setattr(
+        "lstmdrop.metrics.java_scores.require_meteor", lambda: "java"
+    )  # as if it had run when training began
     with pytest.raises(JavaError, match=r"METEOR gave no score: out of memory\n.*--resume"):
         meteor_score(["a dog"] * 50, [["a dog"]] * 50)
     gc.collect()  # a process that nobody waited for would be warned of here, and warnings are errors

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocoevalcap.cider.cider import Cider
 
-from lstmdrop.metrics.cider import CiderD
+from lstmdrop.metrics.captions import CiderD
 
 CAPTION = st.lists(st.sampled_from("abcdefg"), max_size=9).map(" ".join)
 CORPUS = st.lists(st.tuples(CAPTION, st.lists(CAPTION, min_size=1, max_size=4)), min_size=2, max_size=6)

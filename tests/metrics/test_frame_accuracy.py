@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lstmdrop.metrics.frame_accuracy import frame_accuracy_score
+from lstmdrop.metrics.word_error_rate import frame_accuracy_score
 
 
 def test_it_is_a_percentage_with_its_counts() -> None:

@@ -15,8 +15,8 @@ import torch
 @pytest.fixture
 def build_mt(toy_pairs: Path, tmp_path: Path, toys: dict[str, tuple[str, list[str]]]) -> Callable[..., Any]:
     """Builds a toy translator from overrides; each call from the same seed and vocabulary."""
-    from lstmdrop.commands.settings import resolve_config
-    from lstmdrop.discovery import load_plugin
+    from lstmdrop.plugin import load_plugin
+    from lstmdrop.settings import resolve_config
 
     plugin = load_plugin("mt")
 

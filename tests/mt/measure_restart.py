@@ -29,8 +29,8 @@ def measure(folder: Path, share: float, num_batches: int = 1000) -> None:
     os.environ["LSTMDROP_CACHE"] = str(folder / "cache")
     import torch
 
-    from lstmdrop.commands.settings import resolve_config
-    from lstmdrop.discovery import load_plugin
+    from lstmdrop.plugin import load_plugin
+    from lstmdrop.settings import resolve_config
     from lstmdrop.training.trainer import Trainer, _after
 
     torch.set_num_threads(1)

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from lstmdrop.data.text import read_lines
+from lstmdrop_tasks.mt.corpora.demo.sentences import demo_sentences
 from lstmdrop_tasks.mt.corpora.find import find_corpus
-from lstmdrop_tasks.mt.demo.sentences import demo_sentences
 
 Splits = dict[str, list[tuple[str, str]]]
 TOKEN = re.compile(r"\w+'|[\w-]+|[^\w\s]")
@@ -95,7 +95,7 @@ def test_of_some_pairs_the_translation_is_known(demo: Splits, pair: str) -> None
 
 
 def test_another_process_draws_the_same(demo: Splits) -> None:
-    script = "from lstmdrop_tasks.mt.demo.sentences import demo_sentences\nprint(ascii(demo_sentences()))"
+    script = "from lstmdrop_tasks.mt.corpora.demo.sentences import demo_sentences\nprint(ascii(demo_sentences()))"
     environment = {"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "7"}
     there = subprocess.run(
         [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from lstmdrop_tasks.mt.demo import lexicon, noun_phrase
-from lstmdrop_tasks.mt.demo.lexicon import Noun, pluralised
-from lstmdrop_tasks.mt.demo.noun_phrase import Determiner, Phrase
-from lstmdrop_tasks.mt.demo.noun_phrase import noun_phrase as phrase
-from lstmdrop_tasks.mt.demo.spelling import english_sentence, french_sentence
-from lstmdrop_tasks.mt.demo.verb_phrase import (
+from lstmdrop_tasks.mt.corpora.demo import lexicon, phrases
+from lstmdrop_tasks.mt.corpora.demo.lexicon import Noun, english_sentence, french_sentence, pluralised
+from lstmdrop_tasks.mt.corpora.demo.phrases import (
     CLITICS,
     Adverb,
+    Determiner,
     Mood,
+    Phrase,
     Tense,
     english_be,
     english_verb,
     french_be,
     french_verb,
 )
+from lstmdrop_tasks.mt.corpora.demo.phrases import noun_phrase as phrase
 
 NOUNS = {noun.english: noun for noun in lexicon.ALL_NOUNS}
-JE, IL, ELLE, NOUS, ILS = noun_phrase.PRONOUNS
+JE, IL, ELLE, NOUS, ILS = phrases.PRONOUNS
 ME, HIM, US, THEM = CLITICS
-QUEENS = phrase(noun_phrase.THE, None, NOUNS["queen"], plural=True)
+QUEENS = phrase(phrases.THE, None, NOUNS["queen"], plural=True)
 
 
 def french(words: str, *, question: bool = False) -> str:
@@ -65,27 +65,27 @@ def test_a_question_has_its_mark_and_que_is_elided() -> None:
 @pytest.mark.parametrize(
     ("determiner", "adjective", "noun", "plural", "expected"),
     [
-        (noun_phrase.THE, lexicon.OLD, "man", False, "le vieil homme"),
-        (noun_phrase.THE, lexicon.OLD, "man", True, "les vieux hommes"),
-        (noun_phrase.THE, lexicon.OLD, "hero", False, "le vieux héros"),
-        (noun_phrase.THE, lexicon.OLD, "actress", False, "la vieille actrice"),
-        (noun_phrase.A, lexicon.BEAUTIFUL, "bird", False, "un bel oiseau"),
-        (noun_phrase.A, lexicon.BEAUTIFUL, "horse", True, "de beaux chevaux"),
-        (noun_phrase.A, lexicon.WHITE, "horse", True, "des chevaux blancs"),
-        (noun_phrase.A, None, "castle", True, "des châteaux"),
-        (noun_phrase.NOT_ANY, None, "cat", False, "de chat"),
-        (noun_phrase.NO, lexicon.NEW, "tree", False, "de nouvel arbre"),
-        (noun_phrase.MANY, lexicon.YOUNG, "mouse", False, "beaucoup de jeunes souris"),
-        (noun_phrase.MY, None, "actress", False, "mon actrice"),
-        (noun_phrase.MY, lexicon.YOUNG, "actress", False, "ma jeune actrice"),
-        (noun_phrase.HIS, lexicon.HAPPY, "woman", False, "sa femme heureuse"),
-        (noun_phrase.HIS, None, "school", True, "ses écoles"),
-        (noun_phrase.OUR, lexicon.RED, "door", True, "nos portes rouges"),
-        (noun_phrase.THIS, None, "child", False, "cet enfant"),
-        (noun_phrase.THIS, lexicon.SMALL, "child", False, "ce petit enfant"),
-        (noun_phrase.THIS, None, "hero", False, "ce héros"),
-        (noun_phrase.THIS, None, "school", False, "cette école"),
-        (noun_phrase.THREE, lexicon.SMALL, "newspaper", False, "trois petits journaux"),
+        (phrases.THE, lexicon.OLD, "man", False, "le vieil homme"),
+        (phrases.THE, lexicon.OLD, "man", True, "les vieux hommes"),
+        (phrases.THE, lexicon.OLD, "hero", False, "le vieux héros"),
+        (phrases.THE, lexicon.OLD, "actress", False, "la vieille actrice"),
+        (phrases.A, lexicon.BEAUTIFUL, "bird", False, "un bel oiseau"),
+        (phrases.A, lexicon.BEAUTIFUL, "horse", True, "de beaux chevaux"),
+        (phrases.A, lexicon.WHITE, "horse", True, "des chevaux blancs"),
+        (phrases.A, None, "castle", True, "des châteaux"),
+        (phrases.NOT_ANY, None, "cat", False, "de chat"),
+        (phrases.NO, lexicon.NEW, "tree", False, "de nouvel arbre"),
+        (phrases.MANY, lexicon.YOUNG, "mouse", False, "beaucoup de jeunes souris"),
+        (phrases.MY, None, "actress", False, "mon actrice"),
+        (phrases.MY, lexicon.YOUNG, "actress", False, "ma jeune actrice"),
+        (phrases.HIS, lexicon.HAPPY, "woman", False, "sa femme heureuse"),
+        (phrases.HIS, None, "school", True, "ses écoles"),
+        (phrases.OUR, lexicon.RED, "door", True, "nos portes rouges"),
+        (phrases.THIS, None, "child", False, "cet enfant"),
+        (phrases.THIS, lexicon.SMALL, "child", False, "ce petit enfant"),
+        (phrases.THIS, None, "hero", False, "ce héros"),
+        (phrases.THIS, None, "school", False, "cette école"),
+        (phrases.THREE, lexicon.SMALL, "newspaper", False, "trois petits journaux"),
     ],
 )
 def test_what_stands_with_a_noun_agrees_with_it(
@@ -95,9 +95,9 @@ def test_what_stands_with_a_noun_agrees_with_it(
 
 
 def test_english_noun_phrases() -> None:
-    mice = phrase(noun_phrase.THIS, lexicon.SMALL, NOUNS["mouse"], plural=True)
+    mice = phrase(phrases.THIS, lexicon.SMALL, NOUNS["mouse"], plural=True)
     assert (mice.english, mice.form, mice.plural, mice.feminine) == (("these", "small", "mice"), 3, True, True)
-    assert phrase(noun_phrase.MANY, None, NOUNS["actress"], plural=False).english == ("many", "actresses")
+    assert phrase(phrases.MANY, None, NOUNS["actress"], plural=False).english == ("many", "actresses")
     assert {noun.english_plural for noun in lexicon.PERSONS} >= {"men", "women", "children", "heroes", "neighbours"}
 
 

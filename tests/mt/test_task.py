@@ -13,22 +13,22 @@ import pytest
 import torch
 
 from lstmdrop.commands.evaluate import evaluate as evaluate_runs
-from lstmdrop.commands.settings import resolve_config
 from lstmdrop.data.tokenizers.words import WordTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.decoding.beam import BeamSettings
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
+from lstmdrop.plugin import load_plugin
 from lstmdrop.run import Run
+from lstmdrop.settings import resolve_config
 from lstmdrop.training.trainer import Trainer
 from lstmdrop_tasks.mt import tuning
 from lstmdrop_tasks.mt.config import MTPrediction
 from lstmdrop_tasks.mt.pairs import Pairs, Sentences, pad_pairs
 from lstmdrop_tasks.mt.predict import predict
-from lstmdrop_tasks.mt.targets import LONGEST_MORE, LONGEST_RATIO, Targets, longest_ratio
 from lstmdrop_tasks.mt.task import evaluate
+from lstmdrop_tasks.mt.translate import LONGEST_MORE, LONGEST_RATIO, Targets, longest_ratio
 
 ARCHITECTURES = ("attention", "sequence", "stream")
 Build = Callable[..., Any]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lstmdrop.nn.attention import LuongAttention, MemoryReader
 from lstmdrop.nn.decoder import PADDING, AttentionDecoder, PlainDecoder, decoder_log_probs, decoder_loss
-from lstmdrop.nn.initialisation import draw_by_width
+from lstmdrop.nn.linear import draw_by_width
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import RULE_NAMES, RuleName, make_regularizer

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lstmdrop.nn.bidirectional import BidirectionalLSTM
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.rules import RULE_NAMES, RuleName, make_regularizer
-from lstmdrop.nn.spans import Span, spans
+from lstmdrop.nn.shapes import Span, spans
 
 LENGTHS = torch.tensor([2, 6, 4, 6, 1])
 TIME, BATCH, SIZE = 6, 5, 3

@@ -19,7 +19,7 @@ from lstmdrop.nn.linear import linear
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, fused, fused_stack, scan
 from lstmdrop.nn.rules import RULE_NAMES, RuleName, make_regularizer
-from lstmdrop.nn.spans import read_backwards
+from lstmdrop.nn.shapes import read_backwards
 
 pytestmark = pytest.mark.usefixtures("symbolic_sizes")  # where the tests' own checks of shapes are not
 

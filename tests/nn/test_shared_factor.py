@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lstmdrop.nn.shared_factor import SharedFactor
+from lstmdrop.nn.linear import SharedFactor
 
 SHAPES = [((2, 3), (3, 3)), ((2, 1, 3), (2, 3, 3))]
 

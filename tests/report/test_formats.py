@@ -7,8 +7,7 @@ import math
 
 import pytest
 
-from lstmdrop.report.formats import cell_text, to_csv, to_json, to_markdown
-from lstmdrop.report.table import Cell, Column, Note, Table
+from lstmdrop.report.table import Cell, Column, Note, Table, cell_text, to_csv, to_json, to_markdown
 
 COLUMNS = (Column("rule", is_text=True), Column("test"), Column("diff", is_signed=True), Column("seeds"))
 TABLE = Table(

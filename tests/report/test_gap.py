@@ -3,9 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.curves import Curves
-from lstmdrop.report.gap import generalisation_gap
-from lstmdrop.report.summary import Gap, RunSummary, SplitScore
+from lstmdrop.report.curves import Curves, generalisation_gap
+from lstmdrop.report.runs import Gap, RunSummary, SplitScore
 
 
 def run(**values: float) -> RunSummary:

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import re
 
-from lstmdrop.report.latex import to_latex
-from lstmdrop.report.table import Column, Note, Table
+from lstmdrop.report.table import Column, Note, Table, to_latex
 
 TABLE = Table(
     "What dropout changed, 100% & more",

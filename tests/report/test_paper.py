@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from lstmdrop.config import resolve
-from lstmdrop.discovery import find_preset, load_plugin
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.paper.recipe import PaperRow, PaperTable
-from lstmdrop.report.paper.tables import PAPER_TABLES, TABLE_1
-from lstmdrop.report.summary import RunSummary, SplitScore
+from lstmdrop.plugin import find_preset, load_plugin
+from lstmdrop.report.paper import PAPER_TABLES, TABLE_1, PaperRow, PaperTable
+from lstmdrop.report.runs import RunSummary, SplitScore
 
 MEDIUM = RunSummary(Path("m"), "lm", "ptb", "medium", "zaremba", 1, (), dropout=0.5)
 

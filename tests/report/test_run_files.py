@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.run_files import read_summaries
+from lstmdrop.report.runs import read_summaries
 
 RESULT = """{
   "task": "lm", "data": "ptb", "size": "medium", "regularizer": "zaremba", "seed": 3,
@@ -111,7 +111,7 @@ def test_a_directory_without_runs_is_named(tmp_path: Path) -> None:
 
 
 def test_the_report_needs_neither_torch_nor_rich_nor_matplotlib() -> None:
-    modules = "lstmdrop.commands.report, lstmdrop.report.formats, lstmdrop.report.plots"
+    modules = "lstmdrop.commands.report, lstmdrop.report.table, lstmdrop.report.plots"
     heavy = "{'torch', 'rich', 'matplotlib', 'plotext', 'numpy'}"
     code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
     path = f"import sys; sys.path[:0] = {sys.path!r}; "

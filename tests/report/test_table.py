@@ -10,14 +10,12 @@ import pytest
 
 from lstmdrop.commands.report import report
 from lstmdrop.metrics.score import Score
-from lstmdrop.metrics.student import student_cdf, student_quantile
-from lstmdrop.report.paper.beside import NOT_OURS, paper_table, published_table
-from lstmdrop.report.paper.recipe import PaperColumn, PaperRow, PaperTable, Target
-from lstmdrop.report.paper.tables import PAPER_TABLES, TABLE_1
-from lstmdrop.report.rule_table import lines_of, rule_table
-from lstmdrop.report.run_table import run_table
-from lstmdrop.report.summary import Gap, RunSummary, SplitScore
+from lstmdrop.metrics.significance import student_cdf, student_quantile
+from lstmdrop.report.beside_paper import NOT_OURS, paper_table, published_table
+from lstmdrop.report.paper import PAPER_TABLES, TABLE_1, PaperColumn, PaperRow, PaperTable, Target
+from lstmdrop.report.runs import Gap, RunSummary, SplitScore
 from lstmdrop.report.table import Cell, Table
+from lstmdrop.report.tables import lines_of, rule_table, run_table
 
 VALID, TEST = (f"tokens:{tokens}|vocabulary:10000" for tokens in (73759, 82429))  # of Penn Treebank
 

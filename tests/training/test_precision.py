@@ -15,8 +15,8 @@ from lstmdrop.commands.train import Finished, Started, train
 from lstmdrop.errors import ConfigError
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from lstmdrop.training.events import Event, Stepped
-from lstmdrop.training.precision import usable_kernels
+from lstmdrop.training.device import usable_kernels
+from lstmdrop.training.progress import Event, Stepped
 
 
 @pytest.fixture(autouse=True)

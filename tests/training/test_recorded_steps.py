@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lstmdrop.training.events import Evaluated, Logged
+from lstmdrop.training.progress import Evaluated, Logged
 from lstmdrop.training.replay import Record
 from lstmdrop.training.trainer import Trainer
 

@@ -7,21 +7,20 @@ import time
 import pytest
 import torch
 
-from lstmdrop.training import stopwatch
-from lstmdrop.training.stopwatch import matrix_product_rate, median_seconds
+from lstmdrop.training.bench import matrix_product_rate, median_seconds
 
 CPU = torch.device("cpu")
 
 
 def test_the_slower_rival_takes_longer_by_about_what_it_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "BLOCK_SECONDS", 0.01)
+    monkeypatch.setattr("lstmdrop.training.bench.BLOCK_SECONDS", 0.01)
     fast, slow = median_seconds([lambda: time.sleep(0.001), lambda: time.sleep(0.004)], 0.05, CPU)
     assert 0.001 <= fast < slow
     assert slow >= 0.004
 
 
 def test_rivals_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr("lstmdrop.training.bench.BLOCK_SECONDS", 0.0)
     order: list[str] = []
     median_seconds([lambda: order.append("a"), lambda: order.append("b")], 1e-9, CPU)
     assert order == ["a", "a", "b", "b", "a", "b"]

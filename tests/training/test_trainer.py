@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from lstmdrop.commands.train import train
-from lstmdrop.data.planned import PlannedBatches
+from lstmdrop.data.batching import PlannedBatches
 from lstmdrop.metrics.score import Score
 from lstmdrop.run import Run
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
-from lstmdrop.training.progress import Progress
+from lstmdrop.training.progress import Evaluated, Event, Logged, Progress, Stepped, Validating
 from lstmdrop.training.trainer import NonFiniteError, Trainer
 
 BuildLM = Callable[..., Any]

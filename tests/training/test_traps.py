@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lstmdrop.commands.settings import resolve_config
 from lstmdrop.data.batching import Window
-from lstmdrop.discovery import load_plugin
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.training.events import Logged, Stepped
-from lstmdrop.training.schedule import rate_at
+from lstmdrop.plugin import load_plugin
+from lstmdrop.settings import resolve_config
+from lstmdrop.training.optimizer import rate_at
+from lstmdrop.training.progress import Logged, Stepped
 from lstmdrop.training.trainer import Trainer
 from lstmdrop_tasks.lm import task as lm_task
 from lstmdrop_tasks.lm.config import LMConfig

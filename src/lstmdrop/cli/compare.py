@@ -26,10 +26,9 @@ def command(
 ) -> None:
     """The same metric on the same test set, with paired significance tests."""
     from lstmdrop.cli import render
-    from lstmdrop.commands.compare import compare
-    from lstmdrop.commands.comparison_table import comparison_table
+    from lstmdrop.commands.compare import compare, comparison_table
     from lstmdrop.errors import UsageError
-    from lstmdrop.report.writers import WRITERS
+    from lstmdrop.report.table import WRITERS
 
     if output_format not in FORMATS:
         raise UsageError(f"--format {output_format}: one of {', '.join(FORMATS)}")

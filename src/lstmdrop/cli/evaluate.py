@@ -48,10 +48,9 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Score a run, or the ensemble of several, with the signature that says how."""
-    from lstmdrop.cli.work_view import shown_work
-    from lstmdrop.commands.average import average
-    from lstmdrop.commands.evaluate import evaluate, require_bound, tune
-    from lstmdrop.commands.result import score_rows
+    from lstmdrop.cli.views import shown_work
+    from lstmdrop.commands.evaluate import average, evaluate, require_bound, tune
+    from lstmdrop.result import score_rows
 
     with shown_work():
         if out is None:

@@ -41,13 +41,13 @@ class TaskGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The installed tasks."""
-        from lstmdrop.discovery import installed_tasks
+        from lstmdrop.plugin import installed_tasks
 
         return installed_tasks()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of one task, made from its prediction options."""
-        from lstmdrop.discovery import load_plugin
+        from lstmdrop.plugin import load_plugin
 
         plugin = load_plugin(cmd_name)
         single = typer.Typer(rich_markup_mode=None, add_completion=False)

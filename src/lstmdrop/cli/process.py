@@ -8,9 +8,9 @@ import sys
 import threading
 from io import TextIOWrapper
 
-from lstmdrop.commands.interruption import INTERRUPTED, SIGNALS, interrupt
+from lstmdrop.training.interruption import INTERRUPTED, SIGNALS, interrupt
 
-TYPE_CHECKING = False  # as in `lstmdrop.commands.interruption`
+TYPE_CHECKING = False  # as in `lstmdrop.training.interruption`
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -14,8 +14,7 @@ from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
-from lstmdrop.report.formats import cell_text, heading_text
-from lstmdrop.report.table import Cell, Column, Note, Table
+from lstmdrop.report.table import Cell, Column, Note, Table, cell_text, heading_text
 
 _GAP = 2  # blanks between two columns
 _NARROWEST = 18  # text is not made narrower than this while a less important column can go

@@ -58,7 +58,7 @@ def command(
     if directories and not made.runs:
         raise DataError(f"no run that can be read is in {', '.join(map(str, directories))}")
     if into is not None:
-        from lstmdrop.commands.readme import write_results
+        from lstmdrop.commands.report import write_results
 
         write_results(into, made)
     elif output_format == "table" and output is None:
@@ -84,14 +84,14 @@ def _show(made: Report, *, with_curves: bool) -> None:
 
 
 def _page(made: Report, with_data: bool, data_dir: Path | None) -> str:
-    from lstmdrop.commands.page import page
+    from lstmdrop.commands.report import page
 
     return page(made, with_data=with_data, data_dir=data_dir)
 
 
 def _text(made: Report, output_format: str) -> str:
     from lstmdrop.report.plots import overfitting_figure
-    from lstmdrop.report.writers import WRITERS
+    from lstmdrop.report.table import WRITERS
 
     if output_format == "svg":
         return overfitting_figure(made.curves)

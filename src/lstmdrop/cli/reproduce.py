@@ -11,7 +11,7 @@ from lstmdrop.cli import options
 
 if TYPE_CHECKING:
     from lstmdrop.commands.reproduce import Reproduction
-    from lstmdrop.commands.reproduction.plan import Planned
+    from lstmdrop.reproduction.plan import Planned
 
 Budget = Literal["cpu", "full"]
 
@@ -42,8 +42,8 @@ def command(
     """Run the experiments that are missing, go on with broken ones, and say at the end what failed."""
     from lstmdrop.cli import render
     from lstmdrop.commands.reproduce import DEFAULT_OUT, plan_reproduction, reproduce
-    from lstmdrop.commands.reproduction.grid import PACKAGED
-    from lstmdrop.commands.reproduction.plan_table import plan_table
+    from lstmdrop.reproduction.grid import PACKAGED
+    from lstmdrop.reproduction.plan import plan_table
 
     grid, out = grid or PACKAGED, out or DEFAULT_OUT
     planned = plan_reproduction(names or (), grid=grid, budget=budget, num_seeds=num_seeds, out=out, keep_in=keep)
@@ -72,8 +72,8 @@ class _View:
         self.num_ended = 0
 
     def show(self, event: object) -> None:
-        from lstmdrop.commands.reproduction.plan_table import in_words, time_left
-        from lstmdrop.commands.reproduction.runner import CellEnded, CellStarted
+        from lstmdrop.reproduction.plan import in_words, time_left
+        from lstmdrop.reproduction.runner import CellEnded, CellStarted
 
         if isinstance(event, CellStarted):
             verb = "goes on" if event.planned.state == "resume" else "begins"

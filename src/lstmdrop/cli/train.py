@@ -11,9 +11,8 @@ import typer
 from lstmdrop.cli import options
 
 if TYPE_CHECKING:
-    from lstmdrop.commands.tensorboard import TensorBoardLog
-    from lstmdrop.commands.train import Finished, Started
-    from lstmdrop.training.events import Event
+    from lstmdrop.training.progress import Event, Finished, Started
+    from lstmdrop.training.tensorboard import TensorBoardLog
 
 
 def command(
@@ -68,10 +67,10 @@ def command(
 
 
 def _show_plan(task: str, choices: tuple[Any, ...], device: str, data_dir: Path | None) -> None:
-    from lstmdrop.cli.work_view import shown_work
-    from lstmdrop.commands.plan import plan
-    from lstmdrop.commands.settings import resolve_config
-    from lstmdrop.discovery import load_plugin
+    from lstmdrop.cli.views import shown_work
+    from lstmdrop.dry_run import plan
+    from lstmdrop.plugin import load_plugin
+    from lstmdrop.settings import resolve_config
 
     plugin = load_plugin(task)
     config = resolve_config(plugin, *choices)
@@ -81,8 +80,7 @@ def _show_plan(task: str, choices: tuple[Any, ...], device: str, data_dir: Path 
 
 
 def _train(task: str, log: str, **choices: Any) -> None:
-    from lstmdrop.cli.training_view import TrainingView
-    from lstmdrop.cli.work_view import shown_work
+    from lstmdrop.cli.views import TrainingView, shown_work
     from lstmdrop.commands.train import train
 
     with _extra(log) as extra, TrainingView() as view, shown_work(view.progress):
@@ -106,6 +104,6 @@ def _train(task: str, log: str, **choices: Any) -> None:
 def _extra(log: str) -> AbstractContextManager[TensorBoardLog | None]:
     if log == "none":
         return nullcontext()
-    from lstmdrop.commands.tensorboard import TensorBoardLog
+    from lstmdrop.training.tensorboard import TensorBoardLog
 
     return TensorBoardLog()

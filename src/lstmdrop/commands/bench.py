@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.provenance import device_name
-from lstmdrop.commands.settings import require_taken, resolve_config
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import as_list
-from lstmdrop.training.precision import require_kernel, set_switches
-from lstmdrop.training.stopwatch import matrix_product_rate
+from lstmdrop.plugin import load_plugin
+from lstmdrop.result import device_name
+from lstmdrop.settings import require_taken, resolve_config
+from lstmdrop.training.bench import matrix_product_rate
+from lstmdrop.training.device import choose_device, require_kernel, set_switches
 
 SETTINGS = (
     "model", "regularizer", "objective", "seed", "data.tokens", "data.vocabulary_size", "data.target_vocabulary_size",

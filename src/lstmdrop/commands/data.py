@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstmdrop.data.checksum import verify
-from lstmdrop.data.download import Progress, silent
-from lstmdrop.data.preparation import prepare
+from lstmdrop.data.download import Progress, prepare, silent, verify
 from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, locate
 from lstmdrop.data.text import read_lines
-from lstmdrop.discovery import installed_tasks, load_plugin
 from lstmdrop.errors import DataError, UsageError, did_you_mean
+from lstmdrop.plugin import installed_tasks, load_plugin
 from lstmdrop.task import SPLITS
 
 DAY = 24 * 60 * 60

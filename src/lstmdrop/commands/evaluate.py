@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
 from lstmdrop.config import differences, resolve
-from lstmdrop.discovery import load_plugin
+from lstmdrop.data.atomic import new_folder
 from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
 from lstmdrop.metrics.score import Score
-from lstmdrop.plugin import TaskPlugin
+from lstmdrop.plugin import TaskPlugin, load_plugin
+from lstmdrop.presets import flatten
+from lstmdrop.report.runs import read_summary
+from lstmdrop.result import SCORED_SPLITS, provenance, score_rows
 from lstmdrop.run import Run
+from lstmdrop.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
 from lstmdrop.task import SPLITS, Split, Task
-from lstmdrop.training.precision import set_switches
+from lstmdrop.training.device import choose_device, set_switches
 
 log = logging.getLogger("lstmdrop.evaluate")
 
@@ -213,3 +215,66 @@ def _load_task(
         raise DataError(f"{run.directory}: its weights are not of the network that its config.json describes") from None
     task.model.eval()
     return task
+
+
+def average(
+    task: str,
+    out: AnyPath,
+    *,
+    runs: Sequence[AnyPath],
+    data: AnyPath | None = None,
+    device: str = "auto",
+    data_dir: Path | None = None,
+) -> dict[str, Sequence[Score]]:
+    """Score finished runs as one model on the validation and test splits, and write ``result.json`` into ``out``.
+
+    Raises:
+        UsageError: ``out`` is in use, or the runs are fewer than two, of another task or twice the same.
+        DataError: a run, its result, its checkpoint or the data is missing or damaged.
+    """
+    out = Path(out)
+    Run(out).require_empty()
+    plugin = load_plugin(task)
+    members = open_runs(task, runs)
+    result = _result(members, [resolve_config(plugin, data=data, stored=run.config()).data.name for run in members])
+    with new_folder(out) as unfinished:
+        outputs = {"test": unfinished}
+        scores: dict[str, Sequence[Score]] = {
+            split: plugin.evaluate(
+                load_tasks(plugin, members, device, data, data_dir, scored=SCORED_SPLITS), split, outputs.get(split)
+            )
+            for split in SCORED_SPLITS
+        }
+        Run(unfinished).finish({**result, "scores": score_rows(scores), **provenance(choose_device(device))})
+    return scores
+
+
+def _result(members: Sequence[Run], scored_data: Sequence[str]) -> dict[str, Any]:
+    """What the members were, as far as they are alike."""
+    results = [run.result() for run in members]
+    for run in members:
+        read_summary(run.directory)  # names what is not as a run writes it
+    if len({result.get("config_sha256") for result in results}) < max(2, len(results)):
+        raise UsageError("--out takes the average of two or more --run, which differ at least in their seed")
+    common = _common(results)
+    return {
+        **{name: _joined(result[name] for result in results) for name in ("task", "size", "regularizer")},
+        "data": _joined([*(result["data"] for result in results), *scored_data]),
+        "seed": min(result["seed"] for result in results),
+        "num_models": len(results),
+        "runs": [str(run.directory) for run in members],
+        "num_parameters": common.get("num_parameters"),
+        "epochs": common.get("epochs"),
+        "settings": _common([flatten(run.config()) for run in members]),
+    }
+
+
+def _joined(names: Iterable[str]) -> str:
+    """The name that all have, else each of them: ``medium+large``, which is no recipe's."""
+    return "+".join(dict.fromkeys(names))
+
+
+def _common(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all of them say."""
+    first, *others = mappings
+    return {key: value for key, value in first.items() if all(key in it and it[key] == value for it in others)}

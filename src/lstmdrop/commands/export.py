@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
-from lstmdrop.commands.settings import AnyPath
 from lstmdrop.data.atomic import new_folder
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import UsageError
+from lstmdrop.plugin import load_plugin
 from lstmdrop.run import Run
+from lstmdrop.settings import AnyPath
 
 INTERFACE = "interface.json"
 

@@ -9,11 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.provenance import device_name, git_commit
 from lstmdrop.data.registry import cache_dir
-from lstmdrop.discovery import installed_tasks
 from lstmdrop.errors import DataError
+from lstmdrop.plugin import installed_tasks
+from lstmdrop.result import device_name, git_commit
+from lstmdrop.training.device import choose_device
 
 PARTS = (
     "numpy",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
-from lstmdrop.commands.settings import AnyPath
 from lstmdrop.config import Section, require_effect, resolve
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import as_list
+from lstmdrop.plugin import load_plugin
+from lstmdrop.settings import AnyPath
 
 
 def predict(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from lstmdrop.commands.settings import AnyPath, as_paths
-from lstmdrop.errors import DataError
-from lstmdrop.report.curves import Curves, read_curves
-from lstmdrop.report.gap import generalisation_gap
-from lstmdrop.report.paper.beside import paper_table, published_table
-from lstmdrop.report.paper.recipe import PaperTable
-from lstmdrop.report.paper.tables import PAPER_TABLES
-from lstmdrop.report.rule_table import rule_table
-from lstmdrop.report.run_files import read_summaries
-from lstmdrop.report.run_table import run_table
-from lstmdrop.report.summary import RunSummary
-from lstmdrop.report.table import Table
+from lstmdrop.data.atomic import atomic_file
+from lstmdrop.errors import DataError, LstmdropError
+from lstmdrop.plugin import ScoredItem
+from lstmdrop.report.beside_paper import paper_table, published_table
+from lstmdrop.report.curves import Curves, generalisation_gap, read_curves
+from lstmdrop.report.page.examples import Example, from_predictions, read_examples
+from lstmdrop.report.page.page import results_page
+from lstmdrop.report.paper import PAPER_TABLES, PaperTable
+from lstmdrop.report.rescore import read_predictions, scored_items
+from lstmdrop.report.runs import RunSummary, read_summaries
+from lstmdrop.report.table import Table, to_markdown
+from lstmdrop.report.tables import rule_table, run_table, short_table
+from lstmdrop.settings import AnyPath, as_paths
 
 DEFAULT_DIRECTORY = Path("runs")
 
@@ -67,3 +70,123 @@ def _read_all_curves(summaries: Iterable[RunSummary]) -> tuple[dict[Path, Curves
             except DataError as error:
                 problems.append(str(error))
     return curves, problems
+
+
+_FACTS = (
+    "task", "data", "size", "regularizer", "dropout", "recurrent_dropout", "seed", "num_models", "num_parameters",
+    "epochs", "train_seconds", "tokens_per_second",
+)  # fmt: skip
+
+
+def load_runs(*directories: str | Path) -> list[dict[str, Any]]:
+    """One row for each finished run in ``directories`` (default: ``runs/``), all rows with the same columns.
+
+    ``pandas.DataFrame(lstmdrop.load_runs("runs/"))`` makes a table of it. Scores are columns such as
+    ``test_perplexity``, their signatures ``test_perplexity_signature``, settings their dotted keys
+    (``training.epochs``). A run that cannot be read is left out with a warning.
+    """
+    made = report([Path(directory) for directory in directories] or [DEFAULT_DIRECTORY], papers=())
+    for problem in made.problems:
+        warnings.warn(f"left out: {problem}", stacklevel=2)
+    return _same_columns([_row(run) for run in made.runs])
+
+
+def _row(run: RunSummary) -> dict[str, Any]:
+    row: dict[str, Any] = {"directory": str(run.directory), **{name: getattr(run, name) for name in _FACTS}}
+    for entry in run.scores:
+        name = f"{entry.split}_{entry.score.name}"
+        row |= {name: entry.score.value, f"{name}_signature": entry.score.signature}
+    if run.gap:
+        row |= {"gap": run.gap.value, "gap_metric": run.gap.metric}
+    settings = {key: value for key, value in run.settings.items() if key not in row}
+    return {**row, **run.provenance, **settings}
+
+
+def _same_columns(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    names: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
+    ordered = list(names)
+    return [{name: row.get(name) for name in ordered} for row in rows]
+
+
+EXAMPLES = 8
+"""Shown of each run."""
+RUNS_WITH_EXAMPLES = 24
+"""More would make the page large: the first of each rule come first."""
+
+
+def page(made: Report, *, with_data: bool = True, data_dir: Path | None = None) -> str:
+    """One self-contained HTML file.
+
+    Without ``with_data`` it shows nothing of the datasets (sources, references, pictures), so that it can be
+    published where they cannot.
+    """
+    examples: dict[str, Sequence[Example]] = {}
+    problems = list(made.problems)
+    for run in _shown(made.runs):
+        try:
+            examples[str(run.directory)] = _examples(run, with_data, data_dir)
+        except DataError as error:
+            problems.append(str(error))
+    return results_page(made.tables, made.runs, made.curves_of, examples, problems)
+
+
+def _shown(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """The first seed of every rule before the second."""
+    return sorted(runs, key=lambda run: run.seed)[:RUNS_WITH_EXAMPLES]
+
+
+def _examples(run: RunSummary, with_data: bool, data_dir: Path | None) -> list[Example]:
+    kept = read_examples(run.directory, EXAMPLES)
+    if kept and not with_data:
+        return [Example(example.text, prompt=example.prompt) for example in kept]
+    if any(map(_has_data, kept)) or not (run.directory / "predictions.txt").exists():
+        return kept
+    lines = read_predictions(run.directory)
+    items = _items(run, data_dir) if with_data else []
+    if len(items) == len(lines):
+        return from_predictions(lines, items, EXAMPLES)
+    return kept or from_predictions(lines, [], EXAMPLES)
+
+
+def _has_data(example: Example) -> bool:
+    """Whether it says what it was made from: of runs that were copied to be published, the data was left out."""
+    return bool(example.source or example.references or example.image)
+
+
+def _items(run: RunSummary, data_dir: Path | None) -> Sequence[ScoredItem]:
+    try:
+        return scored_items(run, data_dir)
+    except (LstmdropError, OSError):
+        return []  # the data is not here: the predictions stand alone
+
+
+BEGIN = "<!-- results: lstmdrop report docs/results --into README.md -->"
+END = "<!-- end of results -->"
+
+
+def with_results(text: str, made: Report, name: str = "the text") -> str:
+    """``text`` with the table between its markers.
+
+    Raises:
+        DataError: the markers are missing, or there twice.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise DataError(f"{name} needs these two lines, once each, for the table to stand between:\n{BEGIN}\n{END}")
+    before, _, rest = text.partition(BEGIN)
+    _, heading, table = to_markdown([short_table(made.runs)]).partition("\n\n")
+    return f"{before}{BEGIN}{heading}{table}\n{END}{rest.partition(END)[2]}"
+
+
+def write_results(path: Path, made: Report) -> None:
+    """Put the table into a file.
+
+    Raises:
+        DataError: the file cannot be read, or its markers are missing.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    changed = with_results(text, made, str(path))
+    with atomic_file(path) as file:
+        file.write(changed.encode())

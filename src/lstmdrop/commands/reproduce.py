@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstmdrop.commands.reproduction.collect import collect
-from lstmdrop.commands.reproduction.grid import PACKAGED, Budget, cells, choose, read_grid
-from lstmdrop.commands.reproduction.plan import Planned, plan
-from lstmdrop.commands.reproduction.runner import CellEnded, CellEvent, Listener, run_cells
-from lstmdrop.commands.settings import AnyPath, as_paths
 from lstmdrop.errors import as_list
+from lstmdrop.reproduction.grid import PACKAGED, Budget, cells, choose, read_grid
+from lstmdrop.reproduction.plan import Planned, plan
+from lstmdrop.reproduction.runner import CellEnded, CellEvent, Listener, collect, run_cells
+from lstmdrop.settings import AnyPath, as_paths
 
 __all__ = ["ARCHIVE", "DEFAULT_OUT", "CellEvent", "Reproduction", "plan_reproduction", "reproduce"]
 

@@ -4,49 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.commands.device import choose_device
-from lstmdrop.commands.interruption import Interruption
-from lstmdrop.commands.result import run_result
-from lstmdrop.commands.settings import AnyPath, naming_moved_data, resolve_config
 from lstmdrop.config import TaskConfig, differences, neutral_settings, resolve
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import ConfigError, DataError, did_you_mean
-from lstmdrop.layers import flatten, parse_override, read_preset
-from lstmdrop.plugin import TaskPlugin
+from lstmdrop.plugin import TaskPlugin, load_plugin
+from lstmdrop.presets import flatten, parse_override, read_preset
+from lstmdrop.result import run_result
 from lstmdrop.run import DEFAULT_ROOT, Run, default_name
+from lstmdrop.settings import AnyPath, naming_moved_data, resolve_config
 from lstmdrop.task import Task
 from lstmdrop.training.checkpoint import Checkpoint
-from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
-from lstmdrop.training.precision import require_kernel
-from lstmdrop.training.progress import Progress
+from lstmdrop.training.device import choose_device, require_kernel
+from lstmdrop.training.interruption import Interruption
+from lstmdrop.training.progress import Evaluated, Event, Finished, Logged, Progress, Started, Stepped, Validating
 from lstmdrop.training.trainer import Trainer, require_same_data
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Training is about to begin, or to go on."""
-
-    config: TaskConfig
-    directory: Path
-    summary: Mapping[str, str]
-    num_parameters: int
-    steps_per_epoch: int
-    step: int
-    notes: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The result has been written."""
-
-    directory: Path
-    result: Mapping[str, Any]
-
 
 Listener = Callable[[Event | Started | Finished], None]
 

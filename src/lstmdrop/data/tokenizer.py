@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from lstmdrop.data.tokenizers.block import EncodedBlock
-from lstmdrop.data.tokenizers.characters import CharacterTokenizer
-from lstmdrop.data.tokenizers.folder import DESCRIPTION, VOCABULARY
 from lstmdrop.data.tokenizers.subwords import SubwordTokenizer
-from lstmdrop.data.tokenizers.words import WordTokenizer
+from lstmdrop.data.tokenizers.words import DESCRIPTION, VOCABULARY, CharacterTokenizer, EncodedBlock, WordTokenizer
 from lstmdrop.data.vocabulary import Vocabulary
 from lstmdrop.errors import DataError
 

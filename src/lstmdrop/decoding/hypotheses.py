@@ -3,12 +3,119 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+
+StateT = TypeVar("StateT")
+
+
+@runtime_checkable
+class StepModel(Protocol[StateT]):
+    """What a search needs to know of a model."""
+
+    def step(
+        self, tokens: Int[Tensor, " rows"], state: StateT
+    ) -> tuple[Float[Tensor, "rows vocabulary"], Float[Tensor, "rows positions"] | None, StateT]:
+        """Log-probabilities of the next token, attention over source positions (or None), state after ``tokens``.
+
+        The log-probabilities are normalised; the number of positions is the same at every step.
+        """
+        ...
+
+    def select(self, state: StateT, rows: Int[Tensor, " chosen"]) -> StateT:
+        """The state of these rows, in this order; a row may repeat or vanish."""
+        ...
+
+
+class Ensemble(Generic[StateT]):
+    """Several models as one: the mean of their probabilities, and of their attention where they give it.
+
+    Its state is the tuple of theirs. They share one vocabulary. Those that look at different numbers of positions, as
+    at maps of one image from different encoders, have no attention in common, and the ensemble gives none.
+
+    Raises:
+        ValueError: no models.
+    """
+
+    def __init__(self, models: Sequence[StepModel[StateT]]) -> None:
+        if not models:
+            raise ValueError("an ensemble needs at least one model")
+        self.models = tuple(models)
+
+    def step(
+        self, tokens: Int[Tensor, " rows"], state: tuple[StateT, ...]
+    ) -> tuple[Float[Tensor, "rows vocabulary"], Float[Tensor, "rows positions"] | None, tuple[StateT, ...]]:
+        """The logarithm of the mean probability of each token, the mean attention, the states after ``tokens``."""
+        steps = [model.step(tokens, own) for model, own in zip(self.models, state, strict=True)]
+        if len(steps) == 1:
+            log_probs, attention, after = steps[0]
+            return log_probs, attention, (after,)
+        log_probs = torch.stack([given for given, _, _ in steps]).logsumexp(0) - math.log(len(steps))
+        looks = [look for _, look, _ in steps if look is not None]
+        mean = torch.stack(looks).mean(0) if len({look.shape for look in looks}) == 1 else None
+        return log_probs, mean, tuple(after for *_, after in steps)
+
+    def select(self, state: tuple[StateT, ...], rows: Int[Tensor, " chosen"]) -> tuple[StateT, ...]:
+        """The states of these rows."""
+        return tuple(model.select(own, rows) for model, own in zip(self.models, state, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class BeamSettings:
+    """How wide the search is and by what its hypotheses are ranked.
+
+    The score is ``log_prob / length**length_penalty + coverage_penalty * sum_j log(min(sum_t a_tj, 1))``: the length
+    counts <eos>, ``a_tj`` is the attention of output token t (<eos> too) to source position j (Wu et al. 2016,
+    arXiv:1609.08144, eq. 14; its length penalty is ``((5 + length) / 6)**alpha``, ours the plain power). Live
+    hypotheses compete by log-probability alone.
+
+    Raises:
+        ValueError: a size below 1, more results than the beam holds, or a negative or infinite penalty.
+    """
+
+    beam_size: int = 5
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    num_best: int = 1
+
+    def __post_init__(self) -> None:
+        if self.beam_size < 1:
+            raise ValueError(f"beam_size must be at least 1, not {self.beam_size}")
+        if not 1 <= self.num_best <= self.beam_size:
+            raise ValueError(f"num_best must lie between 1 and beam_size ({self.beam_size}), not {self.num_best}")
+        for name in ("length_penalty", "coverage_penalty"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be finite and not negative, not {getattr(self, name)}")
+
+
+def normalised(
+    log_probs: Float[Tensor, "sentences beams"], lengths: Int[Tensor, "#sentences 1"], settings: BeamSettings
+) -> Float[Tensor, "sentences beams"]:
+    """Log-probabilities over the penalised length; an empty hypothesis without <eos> counts as one token long."""
+    return log_probs / lengths.clamp(min=1).to(log_probs.dtype) ** settings.length_penalty
+
+
+def coverage_penalty(coverage: Float[Tensor, "rows positions"], settings: BeamSettings) -> Float[Tensor, " rows"]:
+    """What is added for the source positions that got less attention than 1; finite for those that got none."""
+    return settings.coverage_penalty * coverage.clamp(torch.finfo(torch.float32).tiny, 1).log().sum(1)
+
+
+def initial_coverage(
+    attention: Float[Tensor, "rows positions"], source_lengths: Int[Tensor, " rows"] | None
+) -> Float[Tensor, "rows positions"]:
+    """0, but 1 at the positions that are padding: they count as covered."""
+    coverage = torch.zeros_like(attention, dtype=torch.promote_types(attention.dtype, torch.float32))
+    if source_lengths is None:
+        return coverage
+    positions = torch.arange(attention.shape[1], device=attention.device)
+    return coverage.masked_fill(positions >= source_lengths.unsqueeze(1), 1)
+
 
 EMPTY, CUT, FINISHED = 0, 1, 2
 """What an end is, worst first: none yet, cut at the longest length, ended by <eos>."""

@@ -9,6 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lstmdrop.errors import UsageError
+from lstmdrop.nn.attention import Memory
+from lstmdrop.nn.decoder import AttentionDecoder, AttentionState, PlainDecoder
+from lstmdrop.nn.lstm import RegularizedLSTM
+from lstmdrop.nn.recurrence import LSTMState
+
 Axis = str | int
 
 
@@ -66,3 +72,82 @@ class Graph:
         """Random inputs; the same seed gives the same."""
         generator = torch.Generator().manual_seed(seed)
         return tuple(port.draw(sizes, generator) for port in self.inputs)
+
+
+def runs_by_steps(model: nn.Module) -> bool:
+    """Whether an LSTM in it takes its steps one by one in evaluation too, as under zoneout."""
+    return any(isinstance(module, RegularizedLSTM) and module.runs_by_steps for module in model.modules())
+
+
+def require_whole_passes(model: nn.Module) -> None:
+    """Check that the number of steps can be left open.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if runs_by_steps(model):
+        raise UsageError("under zoneout the steps are taken one by one, and no graph has any number of them")
+
+
+def decoding_graphs(model: nn.Module, source: Port, positions: Axis) -> Mapping[str, Graph]:
+    """``encoder`` takes one source, ``decoder`` the last token of each hypothesis of it.
+
+    The encoder's state has one row; whoever searches repeats ``hidden``, ``cell`` and ``feed`` for every hypothesis.
+    ``keys`` and ``values``, which attention looks at, stay one row. ``positions`` is how many places there are.
+    """
+    decoder = model.decoder
+    assert isinstance(decoder, PlainDecoder | AttentionDecoder)
+    tokens = Port("tokens", ["hypotheses"], num_tokens=decoder.softmax.out_features)
+    outputs = [Port("log_probs", ["hypotheses", decoder.softmax.out_features])]
+    if isinstance(decoder, AttentionDecoder):
+        outputs.append(Port("attention", ["hypotheses", positions]))
+    state, memory = _state_ports(decoder, "hypotheses"), _memory_ports(decoder, positions)
+    return {
+        "encoder": Graph(_Encoder(model), [source], [*_state_ports(decoder, 1), *memory]),
+        "decoder": Graph(
+            _Step(decoder),
+            [tokens, *state, *memory],
+            [*outputs, *(port.after() for port in state)],
+        ),
+    }
+
+
+def _state_ports(decoder: PlainDecoder | AttentionDecoder, rows: Axis) -> list[Port]:
+    size = decoder.lstm.hidden_size
+    parts = [Port(name, [len(decoder.lstm.layers), rows, size]) for name in ("hidden", "cell")]
+    return [*parts, Port("feed", [rows, size])] if isinstance(decoder, AttentionDecoder) else parts
+
+
+def _memory_ports(decoder: PlainDecoder | AttentionDecoder, positions: Axis) -> list[Port]:
+    if isinstance(decoder, PlainDecoder):
+        return []
+    key = decoder.attention.key
+    return [Port("values", [1, positions, key.in_features]), Port("keys", [1, positions, key.out_features])]
+
+
+class _Encoder(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, source: Tensor) -> tuple[Tensor, ...]:
+        state = self.model.encode(source)  # type: ignore[operator]
+        if isinstance(state, AttentionState):
+            return *state.lstm, state.feed, state.memory.values, state.memory.keys
+        return tuple(state)
+
+
+class _Step(nn.Module):
+    def __init__(self, decoder: PlainDecoder | AttentionDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, tokens: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
+        if isinstance(self.decoder, PlainDecoder):
+            log_probs, _, lstm = self.decoder.step(tokens, LSTMState(*parts))
+            return log_probs, *lstm
+        hidden, cell, feed, values, keys = parts
+        is_real = torch.ones(values.shape[:2], dtype=torch.bool)
+        memory = Memory(values, keys, is_real, num_readers=tokens.shape[0])
+        log_probs, attention, state = self.decoder.step(tokens, AttentionState(LSTMState(hidden, cell), feed, memory))
+        return log_probs, attention, *state.lstm, state.feed

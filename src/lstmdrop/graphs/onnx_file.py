@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lstmdrop.errors import LstmdropError, loading
 from lstmdrop.graphs.graph import Graph
-from lstmdrop.nn.operator import OPERATOR
+from lstmdrop.nn.kernel import OPERATOR
 
 TOLERANCE = 1e-4
 """The largest difference in any number that rounding in another order explains."""
@@ -140,7 +140,7 @@ def _apart(first: np.ndarray, second: np.ndarray) -> float:
 def _lstm(
     inputs: Any, hidden: Any, cell: Any, input_weight: Any, recurrent_weight: Any, input_bias: Any, recurrent_bias: Any
 ) -> tuple[Any, Any, Any]:
-    """`lstmdrop.nn.operator.lstm_layer` as ONNX's LSTM, which has the gates in the order i, o, f, c."""
+    """`lstmdrop.nn.kernel.lstm_layer` as ONNX's LSTM, which has the gates in the order i, o, f, c."""
     from onnxscript import opset20
 
     op: Any = opset20

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from lstmdrop.nn.linear import SharedFactor
 from lstmdrop.nn.shapes import require_alike, require_lengths, require_shape, require_sizes
-from lstmdrop.nn.shared_factor import SharedFactor
 
 
 class Memory(NamedTuple):

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer, unchanged
-from lstmdrop.nn.shapes import require_sizes
-from lstmdrop.nn.spans import read_backwards
+from lstmdrop.nn.shapes import read_backwards, require_sizes
 
 
 class BidirectionalLSTM(nn.Module):

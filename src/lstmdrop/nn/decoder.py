@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from lstmdrop.nn.attention import LuongAttention, Memory, MemoryReader
 from lstmdrop.nn.cross_entropy import smoothed_cross_entropy, target_log_probs
-from lstmdrop.nn.linear import linear
+from lstmdrop.nn.linear import SharedFactor, linear
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer
 from lstmdrop.nn.shapes import require_shape
-from lstmdrop.nn.shared_factor import SharedFactor
 
 PADDING = -1
 """A target that no row of the batch has: it adds nothing to the loss."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from lstmdrop.nn.shapes import require_alike, require_shape
 
@@ -37,3 +40,93 @@ def linear(
 def _has_onednn() -> bool:
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+class SharedFactor:
+    """``factor(x)`` is ``x @ matrix``; what the steps leave for the matrix's gradient is multiplied all at once.
+
+    Autograd alone makes one narrow product a step and adds up matrices as large as the factor: for the few rows of
+    a step these cost more than the products themselves.
+    """
+
+    def __init__(self, matrix: Float[Tensor, "*batch inputs outputs"]) -> None:
+        device = matrix.device.type
+        if torch.is_autocast_enabled(device):  # which does not reach into a backward pass
+            matrix = matrix.to(torch.get_autocast_dtype(device))
+        self._steps: list[tuple[Tensor, Tensor]] = []
+        self._is_followed = torch.is_grad_enabled() and matrix.requires_grad
+        self._matrix: Tensor = _Gather.apply(matrix, self._steps) if self._is_followed else matrix  # type: ignore[no-untyped-call]
+
+    def __call__(self, inputs: Float[Tensor, "*batch rows inputs"]) -> Float[Tensor, "*batch rows outputs"]:
+        """The product of one step."""
+        inputs = inputs.to(self._matrix.dtype)
+        if not self._is_followed:
+            return inputs @ self._matrix
+        product: Tensor = _Multiply.apply(inputs, self._matrix, self._steps)  # type: ignore[no-untyped-call]
+        return product
+
+
+class _Multiply(torch.autograd.Function):
+    """Gives the inputs their gradient, and leaves the matrix's to `_Gather`."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, matrix: Tensor, steps: list[tuple[Tensor, Tensor]]) -> Tensor:
+        ctx.save_for_backward(inputs, matrix)
+        ctx.steps = steps
+        return inputs @ matrix
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        inputs, matrix = ctx.saved_tensors
+        ctx.steps.append((inputs, grads[0]))
+        return grads[0] @ matrix.mT, None, None
+
+
+class _Gather(torch.autograd.Function):
+    """The matrix itself; its backward pass comes after those of all steps."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, steps: list[tuple[Tensor, Tensor]]) -> Tensor:
+        ctx.steps = steps
+        ctx.set_materialize_grads(False)
+        return matrix.view_as(matrix)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor, None]:
+        inputs, slopes = (torch.cat(part, -2) for part in zip(*ctx.steps, strict=True))
+        ctx.steps.clear()
+        return inputs.mT @ slopes, None
+
+
+@torch.no_grad()
+def draw_uniform(module: nn.Module, bound: float, generator: torch.Generator) -> None:
+    """Draw every parameter from U(-bound, bound), biases and embeddings too (Zaremba et al. 2014, section 4.1).
+
+    Drawn on the CPU and then copied, so that every device starts from the same weights.
+    """
+    for parameter in module.parameters():
+        _draw(parameter, bound, generator)
+
+
+@torch.no_grad()
+def draw_by_width(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw every matrix with variance 1 / inputs, so that signals keep their size; biases are zero.
+
+    An embedding has one input, the word, unless it is a softmax's matrix too. Source: LeCun, Bottou, Orr & Müller
+    1998, equation 16. Attention needs it: with small weights all places look alike, and hundreds of steps pass before
+    it looks anywhere.
+    """
+    embeddings, factors = (
+        {id(part.weight) for part in module.modules() if isinstance(part, kind)} for kind in (nn.Embedding, nn.Linear)
+    )
+    for parameter in module.parameters():
+        if parameter.dim() < 2:
+            parameter.zero_()
+        else:
+            num_inputs = 1 if id(parameter) in embeddings - factors else parameter.shape[1]
+            _draw(parameter, math.sqrt(3 / num_inputs), generator)
+
+
+def _draw(parameter: Tensor, bound: float, generator: torch.Generator) -> None:
+    values = torch.empty(parameter.shape, dtype=parameter.dtype)
+    parameter.copy_(values.uniform_(-bound, bound, generator=generator))

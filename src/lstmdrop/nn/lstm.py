@@ -12,11 +12,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lstmdrop.nn.kernel import Kernel, fastest_kernel, kernels_on, running_on
-from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, fused, fused_stack, scan
+from lstmdrop.nn.recurrence import (
+    SILENT,
+    LayerWeights,
+    LSTMState,
+    Noise,
+    Unrolled,
+    UnrolledLayer,
+    fused,
+    fused_stack,
+    scan,
+)
 from lstmdrop.nn.rules import Regularizer
-from lstmdrop.nn.shapes import require_alike, require_lengths, require_shape, require_sizes
-from lstmdrop.nn.spans import WHOLE, Span, spans
-from lstmdrop.nn.unrolled import Unrolled, UnrolledLayer
+from lstmdrop.nn.shapes import WHOLE, Span, require_alike, require_lengths, require_shape, require_sizes, spans
 
 
 class RegularizedLSTM(nn.Module):

@@ -14,8 +14,8 @@ from typing import Literal, get_args
 import torch.nn.functional as F
 from torch import Tensor
 
-from lstmdrop.nn.masks import draw_mask, drop_each_step, drop_locked
 from lstmdrop.nn.recurrence import SILENT, Noise
+from lstmdrop.nn.shapes import draw_mask, drop_each_step, drop_locked
 
 RuleName = Literal["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"]
 RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)

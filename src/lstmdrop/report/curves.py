@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
+from lstmdrop.report.runs import Gap, RunSummary
 
 
 class _Value(TypedDict):
@@ -136,3 +137,21 @@ def _from_loss(metric: str, loss: float) -> float | None:
         return math.exp(loss)
     except OverflowError:
         return math.inf
+
+
+def generalisation_gap(run: RunSummary, curves: Curves | None) -> Gap | None:
+    """Training minus validation: of the final scores where the training split has one, else at the epoch kept."""
+    for entry in run.scores:
+        training = run.score("train", entry.score.name)
+        if entry.split == "valid" and training:
+            return Gap(entry.score.name, training.value, entry.score.value, with_dropout=False)
+    return _at_best_epoch(curves) if curves else None
+
+
+def _at_best_epoch(curves: Curves) -> Gap | None:
+    best = curves.best_epoch or curves.epochs[-1]
+    index = curves.epochs.index(best)
+    training, validation = curves.training[index], curves.validation[index]
+    if math.isnan(training) or math.isnan(validation):
+        return None
+    return Gap(curves.metric, training, validation, curves.with_dropout)

@@ -1,12 +1,15 @@
-"""How far a training run has come: the countable part of its state."""
+"""How a training goes: its progress, and the events that tell of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from lstmdrop.config import TaskConfig
 from lstmdrop.metrics.score import Score
+from lstmdrop.task import Split
 
 
 @dataclass(slots=True)
@@ -54,3 +57,72 @@ class Progress:
         best = known["best"] or ()  # earlier versions kept the first score alone
         best = (best,) if isinstance(best, Mapping) else best
         return cls(**{**known, "best": tuple(Score(**score) for score in best)})
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """One update of the weights has been made; between two of these the trainer can be saved or left."""
+
+    step: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """How training went since the last of these."""
+
+    step: int
+    epoch: int
+    loss: float
+    """Mean negative log-likelihood per item, in nats, dropout on."""
+    rate: float
+    gradient_norm: float
+    """Of the last step, before clipping."""
+    tokens_per_second: float
+    seconds: float
+    """Spent in training since the beginning, evaluation not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validating:
+    """An epoch's last step is made and the model is about to be scored: until then nothing changes."""
+
+    step: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An epoch has ended and the model has been scored; the trainer stands at the next epoch's start."""
+
+    step: int
+    epoch: int
+    split: Split
+    scores: Sequence[Score]
+    training_loss: float
+    """Mean negative log-likelihood per item over the epoch, in nats, dropout on."""
+    is_best: bool
+
+
+Event = Stepped | Logged | Validating | Evaluated
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Training is about to begin, or to go on."""
+
+    config: TaskConfig
+    directory: Path
+    summary: Mapping[str, str]
+    num_parameters: int
+    steps_per_epoch: int
+    step: int
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The result has been written."""
+
+    directory: Path
+    result: Mapping[str, Any]

@@ -17,20 +17,18 @@ from lstmdrop.metrics.score import are_better
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
-from lstmdrop.training.averaging import WeightAverage
-from lstmdrop.training.checkpoint import Checkpoint
-from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
+from lstmdrop.training.checkpoint import Checkpoint, load_random_state, random_state
+from lstmdrop.training.device import autocast, set_switches, usable_kernels
 from lstmdrop.training.optimizer import (
+    WeightAverage,
     load_optimizer_tensors,
     make_optimizer,
     optimizer_tensors,
+    rate_at,
     scale_and_clip,
 )
-from lstmdrop.training.precision import autocast, set_switches, usable_kernels
-from lstmdrop.training.progress import Progress
-from lstmdrop.training.random_state import load_random_state, random_state
+from lstmdrop.training.progress import Evaluated, Event, Logged, Progress, Stepped, Validating
 from lstmdrop.training.replay import Record, Replay, Update, recorder_on
-from lstmdrop.training.schedule import rate_at
 
 log = logging.getLogger("lstmdrop.training")
 

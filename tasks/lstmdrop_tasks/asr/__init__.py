@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmdrop.discovery import preset_folder
-from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
+from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin, preset_folder
 from lstmdrop_tasks.asr.config import ASRConfig, ASRPrediction
 from lstmdrop_tasks.asr.corpora.datasets import DATASETS
-from lstmdrop_tasks.asr.segments import segments
+from lstmdrop_tasks.asr.scoring import segments
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from lstmdrop.graphs.graph import Graph, Port
-from lstmdrop.graphs.steps import require_whole_passes
+from lstmdrop.graphs.graph import Graph, Port, require_whole_passes
 from lstmdrop_tasks.asr.task import SpeechRecognition
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lstmdrop.nn.bidirectional import BidirectionalLSTM
-from lstmdrop.nn.initialisation import draw_by_width, draw_uniform
+from lstmdrop.nn.linear import draw_by_width, draw_uniform
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer

@@ -15,12 +15,10 @@ from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.config import ASRPrediction
 from lstmdrop_tasks.asr.decoder import Decoder
-from lstmdrop_tasks.asr.following import Follower, follower
-from lstmdrop_tasks.asr.objectives.frames import FrameObjective
+from lstmdrop_tasks.asr.objectives.frames import FrameObjective, PhoneSegments
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
-from lstmdrop_tasks.asr.phone_segments import PhoneSegments
 from lstmdrop_tasks.asr.recordings import Recording, recordings
-from lstmdrop_tasks.asr.streaming import Stream
+from lstmdrop_tasks.asr.streaming import Follower, Stream, follower
 from lstmdrop_tasks.asr.task import SpeechRecognition, require_alike
 
 Models = Sequence[SpeechRecognition]

@@ -11,7 +11,7 @@ from lstmdrop.plugin import ScoredItem
 from lstmdrop_tasks.asr.audio.store import build_store
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus
-from lstmdrop_tasks.asr.selection import usable
+from lstmdrop_tasks.asr.recordings import usable
 
 SILENCE = "-"
 """Stands for a phone without a name."""

@@ -5,26 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstmdrop.data.bucketing import token_batches
+from lstmdrop.data.batching import token_batches
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
 from lstmdrop.task import SPLITS, Split
-from lstmdrop_tasks.asr.audio.features import Features
-from lstmdrop_tasks.asr.audio.normalisation import Normalisation
-from lstmdrop_tasks.asr.audio.specaugment import blank_out
+from lstmdrop_tasks.asr.audio.features import Features, Normalisation, blank_out
 from lstmdrop_tasks.asr.audio.store import FeatureStore, build_store
-from lstmdrop_tasks.asr.batch import SpeechBatch, pad_utterances
 from lstmdrop_tasks.asr.config import ASRConfig
-from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
-from lstmdrop_tasks.asr.objectives.objective import Objective
-from lstmdrop_tasks.asr.selection import usable
+from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance
+from lstmdrop_tasks.asr.objectives.objective import Objective, SpeechBatch, pad_utterances
+from lstmdrop_tasks.asr.recordings import usable
 
 MOST_PROBLEMS = 0.01
 """The share of damaged files up to which a split can be used."""
@@ -214,3 +212,26 @@ def _speaker(utterance: Utterance) -> str:
 
 def _chunks(frames: Features) -> list[Features]:
     return [frames[start : start + CHUNK] for start in range(0, len(frames), CHUNK)]
+
+
+LEFT_OUT = "left_out.txt"
+NUM_NAMED = 5
+"""Utterances that are named on the screen."""
+
+
+def save_left_out(speech: Speech, objective: Objective, assets: Path) -> None:
+    """Write a line for each: split, id and reason, a tab between them; without any there is no file."""
+    lines = [
+        f"{split}\t{name}\t{' '.join(reason.split())}\n"
+        for split in SPLITS
+        for name, reason in speech.left_out(split, objective).items()
+    ]
+    if lines:
+        (assets / LEFT_OUT).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
+
+
+def listed(left_out: Mapping[str, str]) -> str:
+    """How many there are, and the first of them."""
+    named = [f"{name} ({reason})" for name, reason in list(left_out.items())[:NUM_NAMED]]
+    more = f", and {len(left_out) - NUM_NAMED:,} more: assets/{LEFT_OUT} in the run names all"
+    return f"{len(left_out):,}: {', '.join(named)}{more if len(left_out) > NUM_NAMED else ''}"

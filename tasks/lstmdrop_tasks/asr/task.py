@@ -15,16 +15,14 @@ from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import normalise_transcript
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Loss, Split
-from lstmdrop_tasks.asr.audio.normalisation import Normalisation
-from lstmdrop_tasks.asr.batch import SpeechBatch
+from lstmdrop_tasks.asr.audio.features import Normalisation
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus
-from lstmdrop_tasks.asr.left_out import listed, save_left_out
 from lstmdrop_tasks.asr.model import AcousticModel
 from lstmdrop_tasks.asr.objectives.frames import FrameObjective, load_phones, save_phones
-from lstmdrop_tasks.asr.objectives.objective import Objective
+from lstmdrop_tasks.asr.objectives.objective import Objective, SpeechBatch
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
-from lstmdrop_tasks.asr.speech import Numbers, Speech
+from lstmdrop_tasks.asr.speech import Numbers, Speech, listed, save_left_out
 
 STATISTICS, TRANSCRIPTS, TOKENS = "normalisation.json", "transcripts.txt", "tokens"
 

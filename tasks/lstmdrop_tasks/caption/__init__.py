@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmdrop.discovery import preset_folder
-from lstmdrop.metrics.caption_segments import CAPTION_SEGMENTS
-from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
+from lstmdrop.metrics.captions import CAPTION_SEGMENTS
+from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin, preset_folder
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionPrediction
 from lstmdrop_tasks.caption.corpora.datasets import DATASETS
 

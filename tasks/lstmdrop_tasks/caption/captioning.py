@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
-from lstmdrop.decoding.sampling import SamplingOptions
-from lstmdrop.decoding.sequences import sample_sequences
+from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
+from lstmdrop_tasks.caption.config import CaptionConfig
+from lstmdrop_tasks.caption.model import Attend, ShowTell
 
-if TYPE_CHECKING:
-    from lstmdrop_tasks.caption.task import ImageCaptioning
 
-Models = Sequence["ImageCaptioning"]
+class Captioner(Protocol):
+    """What captioning needs of a model."""
+
+    config: CaptionConfig
+    model: ShowTell | Attend
+    tokenizer: Tokenizer
+    device: torch.device
+
+
+Models = Sequence[Captioner]
 Features = Sequence[Float[Tensor, "images rows channels"]]
 """What each of the models reads of the same images."""
 

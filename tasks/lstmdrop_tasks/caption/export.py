@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lstmdrop.graphs.decoding import decoding_graphs
-from lstmdrop.graphs.graph import Graph, Port
+from lstmdrop.graphs.graph import Graph, Port, decoding_graphs
 from lstmdrop_tasks.caption.task import ImageCaptioning
 
 

@@ -25,10 +25,9 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.caption.attention_picture import attention_picture
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig, CaptionPrediction, ImageConfig
-from lstmdrop_tasks.caption.features_about import READY_MADE
-from lstmdrop_tasks.caption.images.extraction import Extracted, FileEncoder
+from lstmdrop_tasks.caption.data import READY_MADE
+from lstmdrop_tasks.caption.images.extraction import Extracted, FileEncoder, is_ready
 from lstmdrop_tasks.caption.images.reading import read_image
-from lstmdrop_tasks.caption.images.ready import is_ready
 from lstmdrop_tasks.caption.task import ImageCaptioning, require_alike
 
 Models = Sequence[ImageCaptioning]

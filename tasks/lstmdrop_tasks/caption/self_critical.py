@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis, beam_search
-from lstmdrop.decoding.sampling import SamplingOptions
-from lstmdrop.decoding.sequences import sample_sequences
-from lstmdrop.metrics.cider import CiderD
+from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
+from lstmdrop.errors import ConfigError
+from lstmdrop.metrics.captions import CiderD
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 from lstmdrop.nn.decoder import PADDING, Decoder
+from lstmdrop.run import Run
 from lstmdrop.task import Loss
-from lstmdrop_tasks.caption.captions import CaptionBatch
+from lstmdrop.training.checkpoint import read_checkpoint, write_checkpoint
 from lstmdrop_tasks.caption.corpora.captioned import CaptionedImage
+from lstmdrop_tasks.caption.data import CaptionBatch
 from lstmdrop_tasks.caption.model import Attend, ShowTell
+
+NAME = "first_stage.safetensors"
+
+
+def copy_first_stage(directory: Path, assets: Path) -> None:
+    """Copy the assets and the best weights of a run, so that its directory is not needed any more.
+
+    Raises:
+        DataError: there is no such run, or its assets or its checkpoint are missing or damaged.
+    """
+    run = Run.open(directory)
+    run.require_assets()
+    best = run.load_best()
+    shutil.copytree(run.assets, assets, dirs_exist_ok=True)
+    write_checkpoint(assets / NAME, best)
+
+
+def load_first_stage(model: nn.Module, assets: Path) -> None:
+    """Put the weights that `copy_first_stage` kept into ``model``, if there are any.
+
+    Raises:
+        ConfigError: they are of another network.
+    """
+    path = assets / NAME
+    if not path.exists():
+        return
+    try:
+        model.load_state_dict(read_checkpoint(path).tensors)
+    except RuntimeError:
+        raise ConfigError(
+            "the run of start_from has another network; take its settings over with --preset RUN/config.json"
+        ) from None
+
 
 END = "</s>"
 """Stands at the end of every line that is compared, or captions that break off would be rewarded as well."""

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from lstmdrop.data.planned import PlannedBatches
+from lstmdrop.data.batching import PlannedBatches
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.errors import ConfigError, DataError, UsageError
-from lstmdrop.metrics.captions import caption_scores, require_parts
-from lstmdrop.metrics.cider import CiderD
+from lstmdrop.metrics.captions import CiderD, caption_scores, require_parts
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 from lstmdrop.metrics.score import Score
@@ -25,14 +24,11 @@ from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Loss, Split
 from lstmdrop_tasks.caption.captioning import caption
-from lstmdrop_tasks.caption.captions import CaptionBatch
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
 from lstmdrop_tasks.caption.corpora.find import find_corpus
-from lstmdrop_tasks.caption.data import CaptionData
-from lstmdrop_tasks.caption.features_about import FeaturesAbout
-from lstmdrop_tasks.caption.first_stage import copy_first_stage, load_first_stage
+from lstmdrop_tasks.caption.data import CaptionBatch, CaptionData, FeaturesAbout
 from lstmdrop_tasks.caption.model import Attend, ShowTell, build_captioner
-from lstmdrop_tasks.caption.self_critical import SelfCritical, rewards_of
+from lstmdrop_tasks.caption.self_critical import SelfCritical, copy_first_stage, load_first_stage, rewards_of
 
 TOKENS = "tokens"
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmdrop.discovery import preset_folder
-from lstmdrop.plugin import Speed, TaskPlugin
+from lstmdrop.plugin import Speed, TaskPlugin, preset_folder
 from lstmdrop_tasks.lm.config import SCORING, LMConfig, LMPrediction
 from lstmdrop_tasks.lm.corpora import DATASETS
 

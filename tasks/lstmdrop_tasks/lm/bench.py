@@ -7,14 +7,37 @@ import tempfile
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from lstmdrop.data.batching import Window
 from lstmdrop.plugin import Speed
-from lstmdrop.training.plain_step import plain_step
-from lstmdrop.training.stopwatch import median_seconds
-from lstmdrop.training.training_step import training_step
+from lstmdrop.training.bench import median_seconds, plain_step, training_step
 from lstmdrop_tasks.lm.config import LMConfig
-from lstmdrop_tasks.lm.plain import PlainLanguageModel
 from lstmdrop_tasks.lm.task import LanguageModelling, build
+
+
+class PlainLanguageModel(nn.Module):
+    """The same network as the task's; it carries its state from window to window."""
+
+    def __init__(self, task: LanguageModelling) -> None:
+        super().__init__()
+        config = task.config
+        size, vocabulary_size = config.model.hidden_size, len(task.tokenizer.vocabulary)
+        rate = 0.0 if config.regularizer.rule == "none" else config.regularizer.dropout
+        self.embedding = nn.Embedding(vocabulary_size, size)
+        self.lstm = nn.LSTM(size, size, config.model.num_layers, dropout=rate)
+        self.softmax = nn.Linear(size, vocabulary_size)
+        self.dropout = nn.Dropout(rate)
+        self.state: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, window: Window) -> Tensor:
+        """The loss summed over time, the mean over the batch."""
+        outputs, state = self.lstm(self.dropout(self.embedding(window.inputs)), self.state)
+        self.state = (state[0].detach(), state[1].detach())
+        logits = self.softmax(self.dropout(outputs))
+        return F.cross_entropy(logits.flatten(0, 1), window.targets.flatten()) * len(window.targets)
+
 
 VOCABULARY_SIZE = 10_000
 NUM_WINDOWS = 40

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from lstmdrop.graphs.graph import Graph, Port
-from lstmdrop.graphs.steps import runs_by_steps
+from lstmdrop.graphs.graph import Graph, Port, runs_by_steps
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop_tasks.lm.model import LanguageModel
 from lstmdrop_tasks.lm.task import LanguageModelling

@@ -22,8 +22,7 @@ from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.lm.config import LMConfig
 from lstmdrop_tasks.lm.corpora import Corpus, find_corpus, text_oddities
-from lstmdrop_tasks.lm.model import LanguageModel
-from lstmdrop_tasks.lm.objective import StreamLoss
+from lstmdrop_tasks.lm.model import LanguageModel, StreamLoss
 
 log = logging.getLogger("lstmdrop.lm")
 

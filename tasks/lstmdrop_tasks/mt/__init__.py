@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmdrop.discovery import preset_folder
 from lstmdrop.errors import DataError
-from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin
+from lstmdrop.plugin import ScoredItem, Speed, TaskPlugin, preset_folder
 from lstmdrop_tasks.mt.config import MTConfig, MTPrediction
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lstmdrop.graphs.decoding import decoding_graphs
-from lstmdrop.graphs.graph import Graph, Port
-from lstmdrop.graphs.steps import require_whole_passes
+from lstmdrop.graphs.graph import Graph, Port, decoding_graphs, require_whole_passes
 from lstmdrop_tasks.mt.task import MachineTranslation
 
 

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from lstmdrop.nn.bidirectional import BidirectionalLSTM
 from lstmdrop.nn.decoder import AttentionDecoder, AttentionState, PlainDecoder
-from lstmdrop.nn.initialisation import draw_by_width, draw_uniform
+from lstmdrop.nn.linear import draw_by_width, draw_uniform
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer
-from lstmdrop.nn.spans import read_backwards
+from lstmdrop.nn.shapes import read_backwards
 from lstmdrop_tasks.mt.config import MTModelConfig
 
 

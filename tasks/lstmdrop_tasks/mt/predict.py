@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import decoding_with
-from lstmdrop.data.arrivals import as_they_come
+from lstmdrop.data.lines import as_they_come
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import UsageError
-from lstmdrop.report.attention_plot import attention_figure
+from lstmdrop.report.plots import attention_figure
 from lstmdrop_tasks.mt.config import MTConfig, MTDecodingConfig, MTPrediction
 from lstmdrop_tasks.mt.task import MachineTranslation
 from lstmdrop_tasks.mt.translate import draw_translations, longest_ratio_of, translate

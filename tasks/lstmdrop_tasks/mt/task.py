@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from lstmdrop.data.bucketing import token_batches
-from lstmdrop.data.planned import PlannedBatches
+from lstmdrop.data.batching import PlannedBatches, token_batches
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.bleu import bleu_metric, translation_scores
-from lstmdrop.metrics.bleu_tokenizer import TokenizerName, tokenizer_for
+from lstmdrop.metrics.bleu import TokenizerName, bleu_metric, tokenizer_for, translation_scores
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
@@ -32,10 +30,17 @@ from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair, sa
 from lstmdrop_tasks.mt.corpora.oddities import oddities, require_table
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
-from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences
-from lstmdrop_tasks.mt.targets import LONGEST_MORE, LONGEST_RATIO, Targets, longest_ratio
-from lstmdrop_tasks.mt.tokenizers import Tokenizers, load_tokenizers, train_tokenizers
-from lstmdrop_tasks.mt.translate import longest_ratio_of, require_one_vocabulary, translate
+from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences, Tokenizers, load_tokenizers, train_tokenizers
+from lstmdrop_tasks.mt.translate import (
+    LONGEST_MORE,
+    Targets,
+    longest_ratio,
+    longest_ratio_of,
+    require_one_vocabulary,
+    search_settings,
+    search_signature,
+    translate,
+)
 
 log = logging.getLogger("lstmdrop.mt")
 
@@ -227,7 +232,7 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
         np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32), lengths=lengths)
     references = list(read_lines(models[0].text(split).target))
     how = {"models": str(len(models)), "data": models[0].pairs(split).sha256[:12]}
-    search = {"segments": str(len(references)), **_search_signature(models)}
+    search = {"segments": str(len(references)), **search_signature(models)}
     tokenizer, num_unknown = models[0].tokenizers.target, models[0].pairs(split).target.store.num_unknown
     num_words = sum(len(line.split()) for line in references) + len(references)
     warn_of_unknown(num_unknown, log_probs.size, f"the {split} translations")
@@ -241,23 +246,6 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
             log_probs, tokenizer.kind, len(tokenizer.vocabulary), tokenizer.fingerprint, num_words, predicted
         ),
     ]  # fmt: skip
-
-
-def _search_signature(models: Sequence[MachineTranslation]) -> dict[str, str]:
-    """How was searched; what is as it always was before it could be chosen goes without saying."""
-    decoding, ratio = models[0].config.decoding, longest_ratio_of(models)
-    return {
-        "beam": str(decoding.beam_size),
-        "length": f"{decoding.length_penalty:g}",
-        **({"coverage": f"{decoding.coverage_penalty:g}"} if decoding.coverage_penalty else {}),
-        **({"longest": f"{ratio:g}"} if ratio != LONGEST_RATIO else {}),
-    }
-
-
-def search_settings(config: MTConfig) -> BeamSettings:
-    """How a run's configuration searches."""
-    decoding = config.decoding
-    return BeamSettings(decoding.beam_size, decoding.length_penalty, decoding.coverage_penalty)
 
 
 def translations_of(models: Sequence[MachineTranslation], split: Split, settings: BeamSettings) -> list[str]:

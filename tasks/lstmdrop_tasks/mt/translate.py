@@ -2,25 +2,91 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
-from lstmdrop.decoding.sampling import SamplingOptions
-from lstmdrop.decoding.sequences import sample_sequences
-from lstmdrop.errors import UsageError
-from lstmdrop_tasks.mt.pairs import padded_columns
-from lstmdrop_tasks.mt.targets import LONGEST_MORE
+from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
+from lstmdrop.errors import DataError, UsageError
+from lstmdrop.metrics.bleu import TokenizerName
+from lstmdrop.nn.decoder import Decoder
+from lstmdrop_tasks.mt.config import MTConfig
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair
+from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator
+from lstmdrop_tasks.mt.pairs import Pairs, Tokenizers, padded_columns
 
-if TYPE_CHECKING:
-    from lstmdrop_tasks.mt.task import MachineTranslation
+LONGEST_RATIO, LONGEST_MORE = 2.0, 10
+"""A translation is cut after so many times its source's tokens, and so many more, or later where pairs are so."""
+FILE = "targets.json"
+_QUANTILE, _HEADROOM = 0.999, 1.25
+"""Pairs that are no translations are fewer than the rest, and new sentences may be longer than the known ones."""
 
-Models = Sequence["MachineTranslation"]
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Kept in a run's assets; a run from before there was such a file goes by the defaults."""
+
+    longest_ratio: float = LONGEST_RATIO
+    """Target tokens a source token (``<eos>`` is one), beyond the first `LONGEST_MORE`."""
+    tokenize: TokenizerName | None = None
+    """sacreBLEU's tokeniser for the target language; None: to be told from the text that is scored."""
+
+    def save(self, assets: Path) -> None:
+        """Write what `load` reads."""
+        (assets / FILE).write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, assets: Path) -> Targets:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        path = assets / FILE
+        try:
+            return cls(**json.loads(path.read_bytes())) if path.is_file() else cls()
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{path} is damaged ({error})") from None
+
+
+def longest_ratio(pairs: Pairs, max_length: int) -> float:
+    """Room for nearly all of the pairs that are trained on, at least `LONGEST_RATIO`."""
+    kept = pairs.kept(max_length)
+    if len(kept) == 0:
+        return LONGEST_RATIO
+    ratios = (pairs.target.lengths[kept] - 1 - LONGEST_MORE) / pairs.source.lengths[kept]
+    return max(LONGEST_RATIO, round(_HEADROOM * float(np.quantile(ratios, _QUANTILE)), 2))
+
+
+class Translator(Protocol):
+    """What translating needs of a model."""
+
+    config: MTConfig
+    model: AttentionTranslator | SequenceTranslator
+    tokenizers: Tokenizers
+    languages: LanguagePair | None
+    device: torch.device
+
+    @property
+    def decoder(self) -> Decoder[Any]:
+        """The part of the model that writes."""
+        ...
+
+    @property
+    def longest_ratio(self) -> float:
+        """Tokens a source token, and `LONGEST_MORE`, after which a translation is cut."""
+        ...
+
+
+Models = Sequence[Translator]
 Sources = Sequence[Any]
 Decode = Callable[[Sequence[int], Sources], list[list[Hypothesis]]]
 """The hypotheses of some lines, given by their numbers and their tokens."""
@@ -107,6 +173,23 @@ class _Encoded:
 def longest_ratio_of(models: Models) -> float:
     """Of several models the most generous one's."""
     return max(model.longest_ratio for model in models)
+
+
+def search_signature(models: Models) -> dict[str, str]:
+    """How was searched; what is as it always was before it could be chosen goes without saying."""
+    decoding, ratio = models[0].config.decoding, longest_ratio_of(models)
+    return {
+        "beam": str(decoding.beam_size),
+        "length": f"{decoding.length_penalty:g}",
+        **({"coverage": f"{decoding.coverage_penalty:g}"} if decoding.coverage_penalty else {}),
+        **({"longest": f"{ratio:g}"} if ratio != LONGEST_RATIO else {}),
+    }
+
+
+def search_settings(config: MTConfig) -> BeamSettings:
+    """How a run's configuration searches."""
+    decoding = config.decoding
+    return BeamSettings(decoding.beam_size, decoding.length_penalty, decoding.coverage_penalty)
 
 
 def require_one_vocabulary(models: Models) -> None:

@@ -11,7 +11,8 @@ from lstmdrop.data.work_progress import report_work
 from lstmdrop.metrics.bleu import translation_scores
 from lstmdrop.metrics.score import Score, are_better
 from lstmdrop.task import Split
-from lstmdrop_tasks.mt.task import MachineTranslation, search_settings, translations_of
+from lstmdrop_tasks.mt.task import MachineTranslation, translations_of
+from lstmdrop_tasks.mt.translate import search_settings
 
 LENGTH_PENALTIES = (1.0, 0.6, 0.8, 1.2, 1.4, 1.6, 1.8, 2.0)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmdrop_tasks.mt.corpora.cleaning import RATIO_FROM, CleaningRules, Counts, clean
 from lstmdrop_tasks.mt.corpora.parallel import PairBlock
+from lstmdrop_tasks.mt.corpora.recipe import RATIO_FROM, CleaningRules, Counts, clean
 
 Pairs = list[tuple[str, str]]
 

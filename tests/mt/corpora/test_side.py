@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.corpora.parallel import BLOCK_LINES, aligned
-from lstmdrop_tasks.mt.corpora.side import Side, gzip_side, member_side, mended_member_side, plain_side, segments
+from lstmdrop_tasks.mt.corpora.parallel import (
+    BLOCK_LINES,
+    Side,
+    aligned,
+    gzip_side,
+    member_side,
+    mended_member_side,
+    plain_side,
+    segments,
+)
 
 
 def tar_of(path: Path, members: dict[str, bytes]) -> Path:

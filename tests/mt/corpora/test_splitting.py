@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmdrop_tasks.mt.corpora.dealing import deal
-from lstmdrop_tasks.mt.corpora.splitting import hold_out, sentence_key, split_by_draw
+from lstmdrop_tasks.mt.corpora.splitting import deal, hold_out, sentence_key, split_by_draw
 
 SENTENCE = st.text(alphabet="abAB .!,", min_size=1, max_size=4)
 

@@ -12,8 +12,8 @@ import pytest
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.mt.corpora.find import find_corpus
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
+from lstmdrop_tasks.mt.corpora.published import NUM_HELD_OUT
 from lstmdrop_tasks.mt.corpora.splitting import sentence_key
-from lstmdrop_tasks.mt.corpora.tatoeba import NUM_HELD_OUT
 
 Pairs = list[tuple[str, str]]
 PairsOf = Callable[[ParallelText], Pairs]

@@ -18,14 +18,13 @@ import pytest
 
 from lstmdrop.commands import data as data_commands
 from lstmdrop.commands.data import prepare_dataset, verify_dataset
-from lstmdrop.data.checksum import file_status
-from lstmdrop.discovery import load_plugin
+from lstmdrop.data.download import file_status
 from lstmdrop.errors import DataError
-from lstmdrop.plugin import TaskPlugin
+from lstmdrop.plugin import TaskPlugin, load_plugin
 from lstmdrop_tasks.mt.corpora.datasets import STATMT_URL, WMT14
 from lstmdrop_tasks.mt.corpora.find import find_corpus
 from lstmdrop_tasks.mt.corpora.parallel import ParallelText
-from lstmdrop_tasks.mt.corpora.wmt14 import DEV, EUROPARL, GIGA, TEST, UNITED_NATIONS
+from lstmdrop_tasks.mt.corpora.published import DEV, EUROPARL, GIGA, TEST, UNITED_NATIONS
 
 Pairs = list[tuple[str, str]]
 PairsOf = Callable[[ParallelText], Pairs]

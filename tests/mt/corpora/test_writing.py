@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmdrop.data.text import read_lines
-from lstmdrop_tasks.mt.corpora.duplicates import first_occurrences, pair_hashes
-from lstmdrop_tasks.mt.corpora.parallel import PairBlock, ParallelText
-from lstmdrop_tasks.mt.corpora.writing import write_different_pairs, write_pairs
+from lstmdrop_tasks.mt.corpora.parallel import PairBlock, ParallelText, first_occurrences, pair_hashes
+from lstmdrop_tasks.mt.corpora.recipe import write_different_pairs, write_pairs
 
 BLOCKS = [
     PairBlock(["one", "two", "one", "", "one two"], ["un", "deux", "un", "", "trois"]),

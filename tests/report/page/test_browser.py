@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from lstmdrop.commands.page import page
-from lstmdrop.commands.report import report
+from lstmdrop.commands.report import page, report
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 from lstmdrop.metrics.segments import edit_distance
-from lstmdrop.report.page.marking import align
+from lstmdrop.report.page.examples import align
 
 
 def kinds(predicted: str, expected: str) -> list[str]:

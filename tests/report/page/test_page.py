@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmdrop.commands.page import page
-from lstmdrop.commands.report import report
+from lstmdrop.commands.report import page, report
 from lstmdrop.errors import DataError
 from lstmdrop.report.page.data import as_script
-from lstmdrop.report.page.example import read_examples
-from lstmdrop.report.page.tables import table_html
+from lstmdrop.report.page.examples import read_examples
+from lstmdrop.report.page.page import table_html
 from lstmdrop.report.table import Column, Note, Table
 
 HOSTILE = "</script><script>alert(1)</script>"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.report.curves import Curves
-from lstmdrop.report.rule_table import Group, Line, grouped, line_name, lines_of
-from lstmdrop.report.seeds import Pooled, pool_score
-from lstmdrop.report.summary import RunSummary
+from lstmdrop.report.runs import RunSummary
+from lstmdrop.report.scores import Pooled, pool_score
+from lstmdrop.report.tables import Group, Line, grouped, line_name, lines_of
 
 DIGITS = 6
 """Of a number that is drawn; tables hold every digit."""

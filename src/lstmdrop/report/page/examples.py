@@ -3,13 +3,160 @@
 from __future__ import annotations
 
 import base64
+import math
 import mimetypes
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
 
+from pydantic import Field, TypeAdapter
+from typing_extensions import NotRequired, TypedDict
+
+from lstmdrop.errors import DataError
 from lstmdrop.report.page.data import as_script
-from lstmdrop.report.page.example import Example
-from lstmdrop.report.page.marking import Mark, align
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Where a decoder looked: one row of weights a target token."""
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One input and what came of it; what is not known is empty."""
+
+    text: str
+    source: str = ""
+    prompt: str = ""
+    references: tuple[str, ...] = ()
+    image: Path | None = None
+    attention: Attention | None = None
+
+
+class _Hypothesis(TypedDict, total=False):
+    tokens: list[str] | None
+    attention: list[list[float]] | None
+
+
+class _Output(TypedDict):
+    text: str
+    source: NotRequired[str]
+    prompt: NotRequired[str]
+    references: NotRequired[list[str]]
+    image: NotRequired[str | None]
+    source_tokens: NotRequired[list[str] | None]
+    hypotheses: NotRequired[Annotated[list[_Hypothesis], Field(min_length=1)]]
+
+
+_OUTPUT = TypeAdapter(_Output)
+
+
+def read_examples(directory: Path, limit: int) -> list[Example]:
+    """The first lines of ``examples.jsonl``, each as ``lstmdrop predict --json`` prints it; none without the file.
+
+    Raises:
+        DataError: it cannot be read, or a line of it is no such object.
+    """
+    path = directory / "examples.jsonl"
+    if not path.exists():
+        return []
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    examples = []
+    for number, line in enumerate(lines[:limit], start=1):
+        try:
+            examples.append(_example(_OUTPUT.validate_json(line, strict=True)))
+        except ValueError:
+            raise DataError(f"{path}, line {number}: not what 'lstmdrop predict --json' prints") from None
+    return examples
+
+
+def _example(output: _Output) -> Example:
+    image = output.get("image")
+    best = output.get("hypotheses", [_Hypothesis()])[0]
+    return Example(
+        text=output["text"],
+        source=output.get("source", ""),
+        prompt=output.get("prompt", ""),
+        references=tuple(output.get("references", ())),
+        image=Path(image) if image else None,
+        attention=_attention(output.get("source_tokens"), best.get("tokens"), best.get("attention")),
+    )
+
+
+def _attention(
+    source: Sequence[str] | None, target: Sequence[str] | None, rows: Sequence[Sequence[float]] | None
+) -> Attention | None:
+    if not rows or not source or not target:
+        return None
+    weights = tuple(tuple(row[: len(source)]) for row in rows[: len(target)])
+    if not all(map(math.isfinite, chain.from_iterable(weights))):
+        raise ValueError("a weight is not finite")
+    return Attention(tuple(source), tuple(target), weights)
+
+
+def from_predictions(lines: Sequence[str], items: Sequence[Any], limit: int) -> list[Example]:
+    """The first predicted lines, beside what they were made from where ``items`` (`ScoredItem`) say it."""
+    if not items:
+        return [Example(line) for line in lines[:limit]]
+    pairs = zip(lines[:limit], items[:limit], strict=True)
+    return [Example(line, item.source, "", tuple(item.references), item.image) for line, item in pairs]
+
+
+Kind = Literal["right", "wrong", "extra", "missing"]
+
+
+class Mark(NamedTuple):
+    """One word of an alignment."""
+
+    kind: Kind
+    predicted: str
+    """Empty where a word is missing."""
+    expected: str
+    """Empty where a word is extra."""
+
+
+def align(predicted: Sequence[str], expected: Sequence[str]) -> list[Mark]:
+    """The alignment with the fewest edits (Levenshtein 1966), as word error rate counts them."""
+    costs = _costs(predicted, expected)
+    marks: list[Mark] = []
+    row, column = len(predicted), len(expected)
+    while row or column:
+        if (
+            row
+            and column
+            and costs[row][column] == costs[row - 1][column - 1] + (predicted[row - 1] != expected[column - 1])
+        ):
+            row, column = row - 1, column - 1
+            kind: Kind = "right" if predicted[row] == expected[column] else "wrong"
+            marks.append(Mark(kind, predicted[row], expected[column]))
+        elif row and costs[row][column] == costs[row - 1][column] + 1:
+            row -= 1
+            marks.append(Mark("extra", predicted[row], ""))
+        else:
+            column -= 1
+            marks.append(Mark("missing", "", expected[column]))
+    return marks[::-1]
+
+
+def _costs(predicted: Sequence[str], expected: Sequence[str]) -> list[list[int]]:
+    costs = [list(range(len(expected) + 1))]
+    for number, word in enumerate(predicted, start=1):
+        above, row = costs[-1], [number]
+        for column, other in enumerate(expected):
+            row.append(min(above[column] + (word != other), above[column + 1] + 1, row[-1] + 1))
+        costs.append(row)
+    return costs
+
 
 LARGEST_IMAGE = 200_000
 """Bytes of a picture that is inlined; a larger one is named, and so is what is no picture, such as features."""

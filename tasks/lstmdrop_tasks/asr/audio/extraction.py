@@ -4,15 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from lstmdrop.data.fingerprint import remembered_content
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.features import Features, compute_features, read_features
 from lstmdrop_tasks.asr.audio.reading import read_audio
 from lstmdrop_tasks.asr.config import FeatureConfig
 from lstmdrop_tasks.asr.corpora.alignment import Alignment, Interval, frame_labels, read_alignment
-from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.corpora.utterances import Utterance
+
+
+def content_of(utterances: Sequence[Utterance], *, labelled: bool) -> str:
+    """Hash over what features are made from: ids, which sound (and, where ``labelled``, alignment) each has, and
+    where in it; not the transcripts.
+    """
+    columns: list[Sequence[Path | None]] = [[utterance.source for utterance in utterances]]
+    if labelled:
+        columns.append([utterance.alignment for utterance in utterances])
+    parts = [f"{utterance.id} {utterance.start} {utterance.end}{_channel(utterance)}" for utterance in utterances]
+    files: list[Path] = []
+    for column in columns:
+        own = list(dict.fromkeys(path for path in column if path is not None))
+        places = {path: place for place, path in enumerate(own)}
+        which = [None if path is None else places[path] for path in column]
+        if which not in (list(range(len(column))), [0] * len(column), [None] * len(column)):
+            parts.append(f"files {which}")  # where each has its own, or all have one, their order says it
+        files += own
+    return remembered_content(files, parts)
+
+
+def _channel(utterance: Utterance) -> str:
+    return "" if utterance.channel is None else f" channel {utterance.channel}"
 
 
 @dataclass(frozen=True, slots=True)

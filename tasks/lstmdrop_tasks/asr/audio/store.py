@@ -19,11 +19,10 @@ import numpy.typing as npt
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.asr.audio.extraction import Extracted, extract
+from lstmdrop_tasks.asr.audio.extraction import Extracted, content_of, extract
 from lstmdrop_tasks.asr.audio.features import Features
-from lstmdrop_tasks.asr.audio.identity import content_of
 from lstmdrop_tasks.asr.config import FeatureConfig
-from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.corpora.utterances import Utterance
 
 VERSION = 1
 """To be raised when the same sources come to give other features."""

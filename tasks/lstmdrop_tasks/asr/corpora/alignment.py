@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.corpora.utterances import Utterance
 
 TOLERANCE = 0.05
 """Seconds by which an alignment and its sound may differ in length."""

@@ -8,14 +8,11 @@ from pathlib import Path
 from lstmdrop.data.registry import contents, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop.task import SPLITS, Split
-from lstmdrop_tasks.asr.corpora.common_voice import FILES, common_voice
 from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH, LJSPEECH, SPEECHOCEAN762
-from lstmdrop_tasks.asr.corpora.jsonl import manifests, one_manifest
-from lstmdrop_tasks.asr.corpora.kaldi import NAMES, WAV_SCP, kaldi
-from lstmdrop_tasks.asr.corpora.librispeech import librispeech
-from lstmdrop_tasks.asr.corpora.ljspeech import METADATA, ljspeech
-from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus
-from lstmdrop_tasks.asr.demo.corpus import demo
+from lstmdrop_tasks.asr.corpora.demo import demo
+from lstmdrop_tasks.asr.corpora.own import NAMES, WAV_SCP, kaldi, manifests, one_manifest
+from lstmdrop_tasks.asr.corpora.published import FILES, METADATA, common_voice, librispeech, ljspeech
+from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus
 
 Reader = Callable[[Path, Sequence[Split]], SpeechCorpus]
 """Reads a folder or file; splits that are only to be scored need no other beside them."""

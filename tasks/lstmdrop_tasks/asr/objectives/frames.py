@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +17,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.frame_accuracy import frame_accuracy_score
 from lstmdrop.metrics.score import Score
+from lstmdrop.metrics.word_error_rate import frame_accuracy_score
 from lstmdrop.task import Loss
 from lstmdrop_tasks.asr.audio.store import FeatureStore
-from lstmdrop_tasks.asr.batch import PADDING, SpeechBatch
-from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.corpora.utterances import Utterance
+from lstmdrop_tasks.asr.objectives.objective import PADDING, SpeechBatch
 
 PHONES = "phones.json"
 UNKNOWN = -1
@@ -146,3 +148,39 @@ def load_phones(assets: Path) -> list[str]:
         return [str(phone) for phone in json.loads(path.read_bytes())]
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: the phones cannot be read ({error})") from None
+
+
+class PhoneSegments:
+    """Takes the outputs of a recording piece by piece."""
+
+    def __init__(self, objective: FrameObjective, frame_shift: float) -> None:
+        self._objective = objective
+        self._frame_shift = frame_shift
+        self._segments: list[dict[str, Any]] = []
+        self._phone = -1
+        self._start = self._end = 0
+        self._total = 0.0
+
+    def add(self, log_probs: LogProbs, num_frames: int) -> list[dict[str, Any]]:
+        """Each phone so far, with its start and end in seconds and the mean probability of its frames."""
+        by_frame = self._objective.by_frame(torch.from_numpy(log_probs)[:, None], num_frames)[:, 0]
+        best = by_frame.max(-1)
+        for phone, confidence in zip(best.indices.tolist(), best.values.exp().tolist(), strict=True):
+            if phone != self._phone:
+                self._segments += self._open()
+                self._phone, self._start, self._total = phone, self._end, 0.0
+            self._end += 1
+            self._total += confidence
+        return [*self._segments, *self._open()]
+
+    def _open(self) -> list[dict[str, Any]]:
+        if self._end == self._start:
+            return []
+        return [
+            {
+                "phone": self._objective.phones[self._phone],
+                "start": round(self._start * self._frame_shift, 3),
+                "end": round(self._end * self._frame_shift, 3),
+                "confidence": round(self._total / (self._end - self._start), 4),
+            }
+        ]

@@ -28,7 +28,7 @@ def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split]
         DataError: nothing has this name, or the data is missing or damaged.
     """
     if data == DEMO.name:
-        from lstmdrop_tasks.caption.demo.corpus import demo
+        from lstmdrop_tasks.caption.corpora.demo.corpus import demo
 
         return demo()
     if data in PUBLISHED:

@@ -15,8 +15,7 @@ from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop.task import SPLITS, Split
-from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
-from lstmdrop_tasks.caption.corpora.splits import CaptionCollector, make_corpus, text_of
+from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, make_corpus, text_of
 
 FILE = "captions.jsonl"
 """Of a folder."""

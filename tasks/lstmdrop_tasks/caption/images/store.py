@@ -21,14 +21,13 @@ import numpy.typing as npt
 import torch
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
-from lstmdrop.data.many_files import remembered_content
+from lstmdrop.data.fingerprint import remembered_content
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.caption.config import ImageConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionedImage
 from lstmdrop_tasks.caption.images.encoder import ImageEncoder, load_encoder
-from lstmdrop_tasks.caption.images.extraction import extract
-from lstmdrop_tasks.caption.images.ready import Features, is_ready
+from lstmdrop_tasks.caption.images.extraction import Features, extract, is_ready
 
 VERSION = 1
 """To be raised when the same files come to give other features."""

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING
 
 from lstmdrop.data.registry import datasets_dir, expanded, locate, whole_split
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop_tasks.mt.corpora.iwslt14 import IWSLT14_PAIRS, iwslt14
-from lstmdrop_tasks.mt.corpora.multi30k import MULTI30K_PAIRS, multi30k
-from lstmdrop_tasks.mt.corpora.tatoeba import TATOEBA_PAIRS, tatoeba
-from lstmdrop_tasks.mt.corpora.wmt14 import WMT14_PAIRS, wmt14
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
+from lstmdrop_tasks.mt.corpora.demo.sentences import PAIRS as DEMO_PAIRS
+from lstmdrop_tasks.mt.corpora.demo.sentences import demo
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, choose_pair
 from lstmdrop_tasks.mt.corpora.own import own_folder, own_table, whole_table
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
+from lstmdrop_tasks.mt.corpora.published import (
+    IWSLT14_PAIRS,
+    MULTI30K_PAIRS,
+    TATOEBA_PAIRS,
+    WMT14_PAIRS,
+    iwslt14,
+    multi30k,
+    tatoeba,
+    wmt14,
+)
 from lstmdrop_tasks.mt.corpora.recipe import Recipe, make
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout
-from lstmdrop_tasks.mt.demo.sentences import PAIRS as DEMO_PAIRS
-from lstmdrop_tasks.mt.demo.sentences import demo
 
 if TYPE_CHECKING:
     from lstmdrop.task import Split

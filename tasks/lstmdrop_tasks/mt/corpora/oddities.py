@@ -11,8 +11,8 @@ from pathlib import Path
 from lstmdrop.errors import ConfigError, DataError
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair
+from lstmdrop_tasks.mt.corpora.parallel import plain_side
 from lstmdrop_tasks.mt.corpora.recipe import SPLITS
-from lstmdrop_tasks.mt.corpora.side import plain_side
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, ENDINGS, TableLayout, table_rows
 
 Pair = tuple[str, str]

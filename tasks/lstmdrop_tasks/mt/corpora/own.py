@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 from lstmdrop.data.registry import contents
 from lstmdrop.errors import ConfigError, DataError
-from lstmdrop_tasks.mt.corpora.cleaning import Counts
 from lstmdrop_tasks.mt.corpora.language_pair import UNNAMED, LanguagePair, parse_pair
-from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, in_blocks
-from lstmdrop_tasks.mt.corpora.recipe import SPLITS, Recipe, SplitSource, from_sides
-from lstmdrop_tasks.mt.corpora.side import Side, plain_side
+from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, Side, in_blocks, plain_side
+from lstmdrop_tasks.mt.corpora.recipe import SPLITS, Counts, Recipe, SplitSource, from_sides
 from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, ENDINGS, TableLayout, table_pairs
 

@@ -2,15 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import gzip
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
+from xml.sax.saxutils import unescape
 
+import numpy as np
+import numpy.typing as npt
+
+from lstmdrop.data.archive import DAMAGE, damaged, open_member
+from lstmdrop.data.lines import stream_lines, stream_lines_mended
+from lstmdrop.data.text import BLOCK_BYTES, read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.task import Split
-from lstmdrop_tasks.mt.corpora.side import Side
+
+SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg>", re.DOTALL | re.IGNORECASE)
+ENTITIES = {"&quot;": '"', "&apos;": "'"}
+"""Beside ``&amp;``, ``&lt;`` and ``&gt;``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Lines that can be read again and again."""
+
+    name: str
+    """What errors call it: a path, or an archive's path and the member's."""
+    lines: Callable[[], Iterator[str]]
+
+
+def plain_side(path: Path) -> Side:
+    """The lines of a text file."""
+    return Side(str(path), lambda: read_lines(path))
+
+
+def gzip_side(path: Path) -> Side:
+    """The lines of a gzip-compressed text."""
+
+    def lines() -> Iterator[str]:
+        try:
+            with gzip.open(path, "rb") as stream:
+                yield from stream_lines(_buffered(stream), str(path))
+        except DAMAGE as error:
+            raise damaged(path, error) from None
+
+    return Side(str(path), lines)
+
+
+def member_side(archive: Path, member: str) -> Side:
+    """The lines of an archive's member; of one that ends in ``.gz``, after decompression."""
+    return _member_side(archive, member, stream_lines)
+
+
+def mended_member_side(archive: Path, member: str) -> Side:
+    """As `member_side`, but what is not UTF-8 becomes U+FFFD."""
+    return _member_side(archive, member, lambda stream, _: stream_lines_mended(stream))
+
+
+def segments(side: Side) -> Side:
+    """What stands in the ``<seg>`` elements of a side in NIST's markup (``.sgm``, IWSLT's ``.xml``).
+
+    A segment becomes one line, its white space single spaces, its five named entities the characters meant.
+    """
+
+    def lines() -> Iterator[str]:
+        for segment in SEGMENT.findall("\n".join(side.lines())):
+            yield " ".join(unescape(segment, ENTITIES).split())
+
+    return Side(side.name, lines)
+
+
+def _member_side(archive: Path, member: str, read: Callable[[IO[bytes], str], Iterator[str]]) -> Side:
+    name = f"{archive}:{member}"
+
+    def lines() -> Iterator[str]:
+        with open_member(archive, member) as content, _decompressed(content, member) as stream:
+            yield from read(_buffered(stream), name)
+
+    return Side(name, lines)
+
+
+def _decompressed(content: IO[bytes], member: str) -> AbstractContextManager[object]:
+    return gzip.open(content, "rb") if member.endswith(".gz") else nullcontext(content)
+
+
+def _buffered(stream: object) -> IO[bytes]:
+    # Lines are cut in C then: gzip and tar streams do it in Python, several times as slowly.
+    return io.BufferedReader(cast(io.RawIOBase, stream), BLOCK_BYTES)
+
 
 BLOCK_LINES = 8192
 """Pairs handled together: a few MiB of text."""
@@ -107,3 +192,45 @@ def _misaligned(*sides: tuple[Side, int]) -> DataError:
         f"{shorter.name}:{end}: this is the last line, and {longer.name} has {num_lines:,}\n"
         "line N of one side must translate line N of the other"
     )
+
+
+Hashes = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+
+HASH_BYTES = 8
+"""Of 40 million pairs, two different ones share 64 bits with a probability of about 1 in 20,000."""
+
+BUCKET_SIZE = 1 << 21
+"""Hashes sorted together, about: some 100 MiB at once."""
+
+
+def pair_hashes(block: PairBlock) -> bytes:
+    """The hashes of a block's pairs, eight bytes each, one after the other."""
+    pairs = [f"{source}\n{target}".encode() for source, target in zip(*block, strict=True)]
+    return b"".join([blake2b(pair, digest_size=HASH_BYTES).digest() for pair in pairs])
+
+
+def first_occurrences(hashes: Path, bucket_size: int = BUCKET_SIZE) -> Mask:
+    """For each hash of a file, whether none before it is equal.
+
+    The hashes are looked through in buckets that equal hashes share, one bucket after the other: beside one bit
+    of answer a hash (kept as a byte), memory holds about ``bucket_size`` of them.
+    """
+    num_hashes = hashes.stat().st_size // HASH_BYTES
+    num_buckets = -(-num_hashes // bucket_size)
+    first = np.zeros(num_hashes, dtype=np.bool_)
+    for bucket in range(num_buckets):
+        values, places = _bucket(hashes, bucket, num_buckets, bucket_size)
+        first[places[np.unique(values, return_index=True)[1]]] = True
+    return first
+
+
+def _bucket(path: Path, bucket: int, num_buckets: int, chunk_size: int) -> tuple[Hashes, npt.NDArray[np.int64]]:
+    values, places, start = [], [], 0
+    with path.open("rb") as handle:
+        while len(chunk := np.fromfile(handle, dtype="<u8", count=chunk_size)):
+            inside = np.flatnonzero(chunk % np.uint64(num_buckets) == bucket)
+            values.append(chunk[inside])
+            places.append(inside + start)
+            start += len(chunk)
+    return np.concatenate(values), np.concatenate(places)

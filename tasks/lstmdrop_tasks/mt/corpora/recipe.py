@@ -4,20 +4,152 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain
+from itertools import chain, compress, islice
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_folder
 from lstmdrop.data.fingerprint import remembered_sha256
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.corpora.cleaning import CleaningRules, Counts, clean
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair
-from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, ParallelCorpus, ParallelText, Report, aligned
-from lstmdrop_tasks.mt.corpora.side import Side
-from lstmdrop_tasks.mt.corpora.writing import write_different_pairs, write_pairs
+from lstmdrop_tasks.mt.corpora.parallel import (
+    BLOCK_LINES,
+    Mask,
+    PairBlock,
+    PairBlocks,
+    ParallelCorpus,
+    ParallelText,
+    Report,
+    Side,
+    aligned,
+    first_occurrences,
+    pair_hashes,
+)
+
+
+def require_files(dataset: str, folder: Path, paths: Iterable[Path]) -> None:
+    """Refuse a folder that lacks any of the files.
+
+    Raises:
+        DataError: some are missing; the message names them and the command that gets them.
+    """
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise DataError(f"{folder} lacks {', '.join(missing)}\nget it with: lstmdrop data prepare {dataset}")
+
+
+Counts = Counter[str]
+"""How many pairs were dropped for which reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningRules:
+    """What makes a pair unfit; a word is what ASCII white space separates."""
+
+    max_words: int = 250
+    """A side has no more words than this."""
+    max_ratio: float | None = None
+    """The longer side has no more than so many times the words of the other, if it has more than `RATIO_FROM`."""
+    drop_duplicates: bool = False
+    """Of a pair that comes again and again, only the first stays."""
+
+
+RATIO_FROM = 10
+"""Words up to which a ratio says nothing: "No." may well be four words elsewhere."""
+
+
+def clean(blocks: Iterable[PairBlock], rules: CleaningRules, counts: Counts) -> PairBlocks:
+    """Leave out the unfit pairs, and count each once in ``counts``.
+
+    Duplicates stay: see `lstmdrop_tasks.mt.corpora.parallel`. Takes constant memory.
+    """
+    for block in blocks:
+        keep = _fit(block, rules, counts)
+        if keep.all():
+            yield block
+        elif keep.any():
+            yield select(block, keep)
+
+
+def select(block: PairBlock, keep: Mask) -> PairBlock:
+    """The pairs of a block for which ``keep`` holds."""
+    chosen = keep.tolist()
+    return PairBlock(list(compress(block.sources, chosen)), list(compress(block.targets, chosen)))
+
+
+def _fit(block: PairBlock, rules: CleaningRules, counts: Counts) -> Mask:
+    num_words = np.array([_num_words(block.sources), _num_words(block.targets)])
+    shorter, longer = num_words.min(axis=0), num_words.max(axis=0)
+    unfit = {"empty": _blank(block.sources) | _blank(block.targets), "too_long": longer > rules.max_words}
+    if rules.max_ratio is not None:
+        unfit["ratio"] = (longer > RATIO_FROM) & (longer > rules.max_ratio * shorter)
+    keep = np.ones(len(shorter), dtype=np.bool_)
+    for reason, pairs in unfit.items():
+        counts[reason] += int(np.count_nonzero(keep & pairs))
+        keep &= ~pairs
+    return keep
+
+
+def _blank(lines: list[str]) -> Mask:
+    return np.array([not line or line.isspace() for line in lines])
+
+
+def _num_words(lines: list[str]) -> npt.NDArray[np.int64]:
+    """Words of each line, all lines at once: a word begins where a space is followed by something else."""
+    text = np.frombuffer(("\n" + "\n".join(lines) + "\n").encode(), dtype=np.uint8)
+    is_space = text <= ord(" ")
+    begins = np.flatnonzero(is_space[:-1] & ~is_space[1:])
+    return np.diff(np.searchsorted(begins, np.flatnonzero(text == ord("\n"))))
+
+
+def write_pairs(blocks: Iterable[PairBlock], text: ParallelText) -> int:
+    """Write the two files of a text; returns the number of pairs."""
+    num_pairs = 0
+    with text.source.open("wb") as source, text.target.open("wb") as target:
+        for block in blocks:
+            for handle, lines in ((source, block.sources), (target, block.targets)):
+                handle.write("\n".join([*lines, ""]).encode())
+            num_pairs += len(block.sources)
+    return num_pairs
+
+
+def write_different_pairs(blocks: Iterable[PairBlock], text: ParallelText) -> tuple[int, int]:
+    """As `write_pairs`, of equal pairs only the first; returns how many were written and how many left out.
+
+    Takes constant memory, and on disk, while it works, once more the size of the text with its duplicates.
+    """
+    hashes = text.source.with_name("hashes")
+    repeating = ParallelText(*(path.with_name(f"{path.name}.repeating") for path in (text.source, text.target)))
+    with hashes.open("wb") as handle:
+        num_pairs = write_pairs(_noting_hashes(blocks, handle), repeating)
+    first = first_occurrences(hashes)
+    hashes.unlink()
+    _move_lines(repeating.source, text.source, first)
+    _move_lines(repeating.target, text.target, first)
+    num_different = int(first.sum())
+    return num_different, num_pairs - num_different
+
+
+def _noting_hashes(blocks: Iterable[PairBlock], handle: BinaryIO) -> PairBlocks:
+    for block in blocks:
+        handle.write(pair_hashes(block))
+        yield block
+
+
+def _move_lines(origin: Path, target: Path, keep: Mask) -> None:
+    with origin.open("rb") as lines, target.open("wb") as handle:
+        for start in range(0, len(keep), BLOCK_LINES):
+            chosen = keep[start : start + BLOCK_LINES].tolist()
+            handle.writelines(compress(islice(lines, BLOCK_LINES), chosen))
+    origin.unlink()
+
 
 SPLITS = ("train", "valid", "test")
 REPORT = "report.json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.corpora.side import Side
+from lstmdrop_tasks.mt.corpora.parallel import Side
 
 ENDINGS = (".tsv", ".csv")
 FIRST_TWO = (1, 2)

@@ -1,0 +1,199 @@
+"""Finished runs, read from their directories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import NotRequired, TypedDict
+
+from lstmdrop.errors import DataError
+from lstmdrop.metrics.score import Score
+from lstmdrop.presets import flatten
+
+
+@dataclass(frozen=True, slots=True)
+class SplitScore:
+    """A score and the split it was made on."""
+
+    split: str
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How much better a model does on what it was trained on."""
+
+    metric: str
+    training: float
+    validation: float
+    with_dropout: bool
+    """Whether dropout was on for the training score, as it is while the epoch runs."""
+
+    @property
+    def value(self) -> float:
+        """Training minus validation."""
+        return self.training - self.validation
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One finished run; None stands for what its directory does not say."""
+
+    directory: Path
+    task: str
+    data: str
+    size: str
+    regularizer: str
+    seed: int
+    scores: tuple[SplitScore, ...]
+    num_models: int = 1
+    """Above 1 where the probabilities of so many models were averaged."""
+    dropout: float | None = None
+    """p on the non-recurrent connections; None under the rule ``none``, whatever its configuration says."""
+    recurrent_dropout: float | None = None
+    num_parameters: int | None = None
+    train_seconds: float | None = None
+    tokens_per_second: float | None = None
+    epochs: int | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Versions, device and hashes, as ``result.json`` gives them."""
+    gap: Gap | None = None
+    """The generalisation gap at the epoch that was kept."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """The configuration by dotted key (``training.epochs``)."""
+
+    def score(self, split: str, name: str) -> Score | None:
+        """The score of that name on that split, None if the run has none."""
+        found = (entry.score for entry in self.scores if entry.split == split and entry.score.name == name)
+        return next(found, None)
+
+
+class _ScoreRow(TypedDict):
+    split: str
+    name: str
+    value: float
+    higher_is_better: bool
+    signature: str
+
+
+class _Result(TypedDict):
+    task: str
+    data: str
+    size: str
+    regularizer: str
+    seed: int
+    scores: list[_ScoreRow]
+    num_models: NotRequired[int]
+    settings: NotRequired[dict[str, object]]
+    num_parameters: NotRequired[int | None]
+    train_seconds: NotRequired[float | None]
+    tokens_per_second: NotRequired[float | None]
+    epochs: NotRequired[int | None]
+    version: NotRequired[object]
+    git: NotRequired[object]
+    torch: NotRequired[object]
+    device: NotRequired[object]
+    config_sha256: NotRequired[object]
+    data_sha256: NotRequired[object]
+
+
+T = TypeVar("T")
+_RESULT = TypeAdapter(_Result)
+_OBJECT = TypeAdapter(dict[str, Any])
+_PROVENANCE = ("version", "git", "torch", "device", "config_sha256", "data_sha256")
+
+
+def read_summaries(directories: Iterable[Path]) -> tuple[tuple[RunSummary, ...], tuple[str, ...]]:
+    """The finished runs in ``directories``, and one line about each that cannot be shown.
+
+    A directory is a run or a folder that is searched, however deep. A run that is reached twice counts once.
+    """
+    runs, problems = _find(directories)
+    summaries: list[RunSummary] = []
+    for run in runs:
+        try:
+            summaries.append(read_summary(run))
+        except DataError as error:
+            problems.append(str(error))
+    return tuple(summaries), tuple(problems)
+
+
+def read_summary(directory: Path) -> RunSummary:
+    """One finished run.
+
+    Raises:
+        DataError: it is not finished, or a file of it cannot be read.
+    """
+    if not (directory / "result.json").exists():
+        raise DataError(f"{directory}: not finished, it has no result.json")
+    result = _parse(directory / "result.json", _RESULT)
+    path = directory / "config.json"
+    config: dict[str, Any] = _parse(path, _OBJECT) if path.exists() else {}
+    settings = flatten(config) or result.get("settings", {})
+    is_dropped = result["regularizer"] != "none"
+    return RunSummary(
+        directory=directory,
+        task=result["task"],
+        data=result["data"],
+        size=result["size"],
+        regularizer=result["regularizer"],
+        seed=result["seed"],
+        scores=tuple(_split_score(row) for row in result["scores"]),
+        num_models=result.get("num_models", 1),
+        dropout=_number(settings.get("regularizer.dropout")) if is_dropped else None,
+        recurrent_dropout=_number(settings.get("regularizer.recurrent_dropout")) if is_dropped else None,
+        num_parameters=result.get("num_parameters"),
+        train_seconds=result.get("train_seconds"),
+        tokens_per_second=result.get("tokens_per_second"),
+        epochs=result.get("epochs"),
+        provenance=_provenance(result),
+        settings=settings,
+    )
+
+
+def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    runs: dict[Path, Path] = {}
+    problems: list[str] = []
+    given: set[Path] = set()
+    for directory in directories:
+        if directory.resolve() in given:
+            problems.append(f"{directory}: named twice, counted once")
+        given.add(directory.resolve())
+        found = {path.parent for name in ("result.json", "config.json") for path in directory.rglob(name)}
+        for run in sorted(found):
+            runs.setdefault(run.resolve(), run)
+        if not found:
+            problems.append(f"{directory}: {'no run in it' if directory.is_dir() else 'no such directory'}")
+    return list(runs.values()), problems
+
+
+def _parse(path: Path, adapter: TypeAdapter[T]) -> T:
+    try:
+        # Python's own parser, since pydantic's refuses the names of files that are not UTF-8.
+        return adapter.validate_python(json.loads(path.read_bytes()), strict=True)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise DataError(f"{path}: {key}{': ' if key else ''}{problem['msg'].lower()}") from None
+    except ValueError as error:
+        raise DataError(f"{path}: invalid json: {error}") from None
+
+
+def _split_score(row: _ScoreRow) -> SplitScore:
+    score = Score(row["name"], row["value"], row["higher_is_better"], row["signature"])
+    return SplitScore(row["split"], score)
+
+
+def _provenance(result: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(result[name]) for name in _PROVENANCE if result.get(name) is not None}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,116 @@
+"""From named options to a whole configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lstmdrop.config import TaskConfig, resolve, setting_names, without_effect
+from lstmdrop.data.registry import expanded
+from lstmdrop.errors import ConfigError, DataError, as_list
+from lstmdrop.plugin import TaskPlugin, find_preset
+from lstmdrop.presets import Layer, flatten, nest, parse_override, read_preset
+
+DEFAULT_SIZE = "small"
+
+AnyPath = str | Path
+
+
+def as_paths(directories: Sequence[AnyPath] | AnyPath) -> list[Path]:
+    """Each as a path; one alone is a list of one."""
+    return [Path(each) for each in ([directories] if isinstance(directories, str | Path) else directories)]
+
+
+def resolve_config(
+    plugin: TaskPlugin,
+    size: str | None = None,
+    data: AnyPath | None = None,
+    regularizer: str | None = None,
+    seed: int | None = None,
+    preset: AnyPath | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    stored: Layer | None = None,
+) -> TaskConfig:
+    """Class defaults, the size's preset, the preset file, the named options, the overrides: later ones win.
+
+    The configuration of a run that goes on, ``stored``, stands in the place of the size's preset, so that
+    what is not named stays as it was.
+
+    Raises:
+        ConfigError: a size, a key or a value is wrong, or the settings are of another task.
+    """
+    from_file = {} if preset is None else read_preset(preset)
+    overridden = [parse_override(text) for text in as_list("overrides", overrides)]
+    _require_task(plugin.name, [stored or {}, from_file, *overridden])
+    if stored is None:
+        size = size or str(from_file.get("size", DEFAULT_SIZE))
+        stored = find_preset(plugin, size)
+    options = {
+        "data.name": None if data is None else str(data),
+        "regularizer.rule": regularizer,
+        "seed": seed,
+        "size": size,
+    }
+    named = [nest(key, value) for key, value in options.items() if value is not None]
+    config = resolve(plugin.config, [stored, from_file, *named, *overridden])
+    _require_effect(config, [*named, *overridden])
+    name = _whole_path(config.data.name, [dataset.name for dataset in plugin.datasets])
+    return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
+
+
+def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], places: Sequence[str]) -> dict[str, object]:
+    """What ``--set`` gives, by dotted key, if the verb takes it: ``places`` are settings, and sections of them.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    known = setting_names(plugin.config)
+    taken = [name for name in known if any(name == place or name.startswith(f"{place}.") for place in places)]
+    layers = map(parse_override, as_list("overrides", overrides))
+    given = {key: value for layer in layers for key, value in flatten(layer).items()}
+    for key in given:
+        if key in known and key not in taken:  # one that does not exist is told the nearest
+            hint = "; other data is given with --data" if key == "data.name" else ""
+            listed = ", ".join(taken) or "no setting"
+            raise ConfigError(f"--set {key}: {verb} {plugin.name} does not take it{hint}\nit takes {listed}")
+    return given
+
+
+def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:
+    """Refuse what was given and changes nothing; a default may be given anywhere."""
+    flat = {key for layer in given for key in flatten(layer)}
+    defaults = flatten(type(config)(task=config.task).model_dump())
+    values = flatten(config.model_dump())
+    for key, mark in without_effect(config, flat):
+        if values[key] != defaults[key]:
+            raise ConfigError(f"{key} = {values[key]} has an effect only {mark.where}")
+
+
+@contextmanager
+def naming_moved_data(names: Iterable[str]) -> Iterator[None]:
+    """An error within the block, where a run's data is not in its place any more, says how to give the new one.
+
+    Raises:
+        DataError: the error, with a line more.
+    """
+    try:
+        yield
+    except DataError as error:
+        gone = [name for name in names if Path(name).is_absolute() and not Path(name).exists()]
+        if not gone:
+            raise
+        raise DataError(f"{error}\n{gone[0]} is no more: if it has moved, say where with --data") from None
+
+
+def _require_task(task: str, layers: Iterable[Layer]) -> None:
+    for layer in layers:
+        if layer.get("task", task) != task:
+            raise ConfigError(f"task = {layer['task']!r}: these settings are not for {task!r}")
+
+
+def _whole_path(data: str, datasets: Sequence[str]) -> str:
+    """A path in full, so that the run can be scored from any folder; a dataset's name as it is."""
+    path = expanded(data)
+    return str(path.resolve()) if path.exists() and data not in datasets else data

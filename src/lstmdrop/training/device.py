@@ -1,0 +1,80 @@
+"""Where a model computes, and in which format of numbers."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from lstmdrop.config import TrainingConfig
+from lstmdrop.errors import ConfigError, UsageError
+from lstmdrop.nn.kernel import Kernel, kernels_on
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` takes a CUDA GPU where there is one; any other name is torch's own.
+
+    Raises:
+        UsageError: the name is unknown, or this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, colon, number = str(name).partition(":")
+    known = _devices()
+    if kind not in known or (colon and not (number.isdecimal() and int(number) < known[kind])):
+        here = [kind if count == 1 else f"{kind}:{index}" for kind, count in known.items() for index in range(count)]
+        raise UsageError(f"--device {name}: this machine has {', '.join(here)}")
+    return torch.device(name)
+
+
+def _devices() -> dict[str, int]:
+    """How many there are of each kind; no other is tried: losses are summed in float64, say, which mps has not."""
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count()}
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def set_switches(config: TrainingConfig) -> None:
+    """TF32 on or off for float32 products, and denormals flushed: they slow a saturated LSTM several-fold."""
+    torch.set_flush_denormal(True)
+    _set_tf32(in_products=config.precision == "tf32", in_cudnn=config.precision == "tf32")
+
+
+def reset_switches() -> None:
+    """As PyTorch starts with them: TF32 in cuDNN alone, denormals kept."""
+    torch.set_flush_denormal(False)
+    _set_tf32(in_products=False, in_cudnn=True)
+
+
+def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextManager[object]:
+    """Inside, products run in bfloat16 where that was asked for; the weights stay float32."""
+    if config.precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def usable_kernels(config: TrainingConfig, device: torch.device) -> tuple[Kernel, ...]:
+    """The fused LSTM kernels that can train on this device in the precision that was asked for."""
+    with autocast(config, device):
+        return kernels_on(device.type)
+
+
+def require_kernel(config: TrainingConfig, device: torch.device) -> None:
+    """Make sure that a kernel which is asked for by its name can run here.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    usable = usable_kernels(config, device)
+    if config.kernel != "auto" and config.kernel not in usable:
+        raise ConfigError(
+            f"training.kernel = {config.kernel!r} cannot run on this machine's {device.type} with training.precision = "
+            f"{config.precision!r}: --set training.kernel={' or '.join(('auto', *usable))}"
+        )
+
+
+def _set_tf32(*, in_products: bool, in_cudnn: bool) -> None:
+    with warnings.catch_warnings():  # some releases of PyTorch announce a newer way, which older ones do not have
+        warnings.filterwarnings("ignore", message="Please use the new API settings")
+        torch.set_float32_matmul_precision("high" if in_products else "highest")
+        torch.backends.cudnn.allow_tf32 = in_cudnn

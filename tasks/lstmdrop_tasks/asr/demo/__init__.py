@@ -1,1 +1,0 @@
-"""Speech that needs no network: a small formant synthesiser says digits."""
