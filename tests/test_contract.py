@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lstmdrop.commands.train import train
-from lstmdrop.config import Section, TaskConfig, resolve
+from lstmdrop.config import SPLITS, Section, TaskConfig, resolve
 from lstmdrop.graphs.onnx_file import write_onnx
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.plugin import TaskPlugin, installed_tasks, load_plugin, sizes
@@ -25,7 +25,7 @@ from lstmdrop.report.rescore import rescore, scorable
 from lstmdrop.report.runs import read_summary
 from lstmdrop.run import Run
 from lstmdrop.settings import resolve_config
-from lstmdrop.task import SPLITS, Loss, Stateful
+from lstmdrop.task import Loss, Stateful
 from lstmdrop.training.trainer import Trainer
 
 CPU = torch.device("cpu")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lstmdrop.config import OnlyWhere, Section, TaskConfig
@@ -17,10 +22,11 @@ from lstmdrop.presets import read_preset
 if TYPE_CHECKING:
     import torch
 
+    from lstmdrop.config import Split
     from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.metrics.segments import SegmentsOf
-    from lstmdrop.task import Split, Task
+    from lstmdrop.task import Task
 
 
 def no_segments(config: Any) -> Mapping[str, SegmentsOf]:
@@ -60,10 +66,24 @@ class TaskPlugin:
     """What ``export`` writes; None where there is nothing that another runtime could run."""
     oddities: Oddities | None = None
     """What looks wrong in one's own data, for ``data info``."""
+    options: Sequence[TaskOption] = ()
+    """What the task adds to the command line of ``train``, and of ``eval``."""
     scoring_settings: Sequence[str] = ("decoding", "scoring")
     """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
     assets_for_training: Sequence[str] = ()
     """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOption:
+    """A setting with a name of its own on the command line of ``train``, and of ``eval`` if that takes the setting."""
+
+    flag: str
+    """Such as ``--pair``."""
+    setting: str
+    """Such as ``data.pair``."""
+    help: str
+    metavar: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +194,33 @@ class Bench(Protocol):
         ...
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Functions that are imported from modules within the block are imported when they are first called.
+
+    So a task names what it is made of, to type checkers too, and is loaded without torch. It is what
+    ``lazy from`` of PEP 810 will be. Only ``from module import function`` may stand in the block.
+    """
+    at_once, thread = builtins.__import__, threading.get_ident()
+
+    def later(name: str, *rest: Any, **named: Any) -> Any:
+        names = rest[2] if len(rest) > 2 else ()  # after globals and locals, as an import statement gives them
+        if threading.get_ident() != thread or not names:
+            return at_once(name, *rest, **named)
+        return SimpleNamespace(**{function: partial(_call, name, function) for function in names})
+
+    builtins.__import__ = later  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        builtins.__import__ = at_once
+
+
+def _call(module: str, function: str, *arguments: Any, **named: Any) -> Any:
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found(*arguments, **named)
+
+
 NAMESPACE = "lstmdrop_tasks"
 
 
@@ -216,6 +263,6 @@ def find_preset(plugin: TaskPlugin, size: str) -> dict[str, Any]:
     return read_preset(path)
 
 
-def preset_folder(package_file: str) -> Path:
-    """The presets beside a task's code, for its ``PLUGIN``."""
-    return Path(package_file).parent / "presets"
+def stands_among(setting: str, places: Sequence[str]) -> bool:
+    """Whether a setting such as ``data.pair`` is one of ``places``, which are settings and sections of them."""
+    return any(setting == place or setting.startswith(f"{place}.") for place in places)

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from lstmdrop.config import TaskConfig
+from lstmdrop.config import Split, TaskConfig
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.run import Run
-from lstmdrop.task import ScoresSplits, Split, Task
+from lstmdrop.task import ScoresSplits, Task
 from lstmdrop.training.trainer import Trainer
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from lstmdrop.config import TaskConfig, resolve, setting_names, without_effect
 from lstmdrop.data.registry import expanded
 from lstmdrop.errors import ConfigError, DataError, as_list
-from lstmdrop.plugin import TaskPlugin, find_preset
+from lstmdrop.plugin import TaskPlugin, find_preset, stands_among
 from lstmdrop.presets import Layer, flatten, nest, parse_override, read_preset
 
 DEFAULT_SIZE = "small"
@@ -67,7 +67,7 @@ def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], place
         ConfigError: it does not.
     """
     known = setting_names(plugin.config)
-    taken = [name for name in known if any(name == place or name.startswith(f"{place}.") for place in places)]
+    taken = [name for name in known if stands_among(name, places)]
     layers = map(parse_override, as_list("overrides", overrides))
     given = {key: value for layer in layers for key, value in flatten(layer).items()}
     for key in given:

@@ -9,8 +9,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
-from lstmdrop.config import SPLITS as SPLITS
-from lstmdrop.config import Split as Split
+from lstmdrop.config import Split
 from lstmdrop.metrics.score import Score
 
 BatchT = TypeVar("BatchT")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lstmdrop.config import Split
 from lstmdrop.errors import DataError
-from lstmdrop.task import Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.coco import read_karpathy
 from lstmdrop_tasks.caption.corpora.find import find_corpus

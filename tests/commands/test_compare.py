@@ -9,7 +9,8 @@ import pytest
 
 from lstmdrop.commands.compare import compare, comparison_table
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop.metrics.bleu import TokenizerName, translation_scores
+from lstmdrop.metrics.bleu import translation_scores
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop.metrics.perplexity import perplexity
 from lstmdrop.metrics.score import Score
 from lstmdrop.report.rescore import rescore

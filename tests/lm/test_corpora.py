@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from lstmdrop.commands.data import describe_text
+from lstmdrop.config import SPLITS
 from lstmdrop.data.download import verify
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop.task import SPLITS
 from lstmdrop_tasks.lm.corpora import DATASETS, Corpus, find_corpus, text_oddities
 
 

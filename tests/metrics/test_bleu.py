@@ -6,14 +6,8 @@ import pytest
 import sacrebleu
 
 from lstmdrop.errors import MissingPartError
-from lstmdrop.metrics.bleu import (
-    TOKENIZERS,
-    TokenizerName,
-    bleu_metric,
-    tokenizer_for,
-    tokenizer_in,
-    translation_scores,
-)
+from lstmdrop.metrics.bleu import bleu_metric, translation_scores
+from lstmdrop.metrics.bleu_tokenizer import TOKENIZERS, TokenizerName, tokenizer_for, tokenizer_in
 from lstmdrop.metrics.segments import bleu_segments, chrf_segments
 
 REFERENCES = ["Deux jeunes hommes sont dehors.", "Un chien court dans l'herbe verte.", ""]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmdrop.cli import bench, compare, data, evaluate, export, info, predict, report, reproduce, train
+from lstmdrop.cli.task_options import ScoringCommand, TaskCommand
 from lstmdrop.errors import LstmdropError
 
 app = typer.Typer(
@@ -20,8 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.command)
-app.command("eval")(evaluate.command)
+app.command("train", cls=TaskCommand)(train.command)
+app.command("eval", cls=ScoringCommand)(evaluate.command)
 app.add_typer(predict.app, name="predict")
 app.command("report")(report.command)
 app.command("compare")(compare.command)

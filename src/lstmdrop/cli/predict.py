@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from lstmdrop.cli import options
+from lstmdrop.cli.task_options import as_command
 from lstmdrop.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -50,11 +51,8 @@ class TaskGroup(TyperGroup):
         from lstmdrop.plugin import load_plugin
 
         plugin = load_plugin(cmd_name)
-        single = typer.Typer(rich_markup_mode=None, add_completion=False)
-        single.command(cmd_name, help=inspect.getdoc(plugin.prediction), short_help=plugin.summary)(
-            _make_command(plugin)
-        )
-        return typer.main.get_command(single)
+        about = inspect.getdoc(plugin.prediction)
+        return as_command(cmd_name, _make_command(plugin), help=about, short_help=plugin.summary)
 
 
 app = typer.Typer(cls=TaskGroup, rich_markup_mode=None, no_args_is_help=True)

@@ -23,15 +23,6 @@ def command(
         str | None,
         typer.Option(help="none, zaremba, naive, variational, recurrent, zoneout or weight-drop.", metavar="RULE"),
     ] = None,
-    objective: Annotated[
-        str | None, typer.Option(help="Of asr: frames or ctc; of caption: captions or self-critical.", metavar="NAME")
-    ] = None,
-    pair: Annotated[
-        str | None, typer.Option(help="Of mt: source and target language, such as en-fr.", metavar="XX-YY")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Of mt: the columns of a table, source first, such as 2,4.", metavar="N,N")
-    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
@@ -50,9 +41,11 @@ def command(
         bool, typer.Option("--dry-run", help="Show parameters, memory and steps; train nothing.")
     ] = False,
 ) -> None:
-    """Train a model, score it as it goes and at the end, and write a run directory."""
-    named = {"objective": objective, "data.pair": pair, "data.columns": columns}
-    overrides = [*(f"{key}={value}" for key, value in named.items() if value is not None), *(overrides or ())]
+    """Train a model, score it as it goes and at the end, and write a run directory.
+
+    Options that TASK adds: lstmdrop train TASK --help.
+    """
+    overrides = overrides or []
     options.refuse_without_effect(
         ("--resume", resume, not dry_run, "without --dry-run, which trains nothing"),
         ("--log", log != "none", not dry_run, "without --dry-run, which trains nothing"),

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lstmdrop.config import SPLITS
 from lstmdrop.data.download import Progress, prepare, silent, verify
 from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, locate
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, UsageError, did_you_mean
 from lstmdrop.plugin import installed_tasks, load_plugin
-from lstmdrop.task import SPLITS
 
 DAY = 24 * 60 * 60
 """Seconds."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.config import differences, resolve
+from lstmdrop.config import SPLITS, Split, differences, resolve
 from lstmdrop.data.atomic import new_folder
 from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
 from lstmdrop.metrics.score import Score
@@ -19,7 +19,7 @@ from lstmdrop.report.runs import read_summary
 from lstmdrop.result import SCORED_SPLITS, provenance, score_rows
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
-from lstmdrop.task import SPLITS, Split, Task
+from lstmdrop.task import Task
 from lstmdrop.training.device import choose_device, set_switches
 
 log = logging.getLogger("lstmdrop.evaluate")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from sacrebleu.metrics.chrf import CHRF
 
-from lstmdrop.metrics.bleu import bleu_metric, tokenizer_in
+from lstmdrop.metrics.bleu import bleu_metric
+from lstmdrop.metrics.bleu_tokenizer import tokenizer_in
 from lstmdrop.metrics.perplexity import LogProbs
 from lstmdrop.metrics.significance import Segments, Statistics
 

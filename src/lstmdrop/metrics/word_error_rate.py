@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
-import jiwer
-
 from lstmdrop.errors import as_list
 from lstmdrop.metrics.score import Score
 
@@ -127,6 +125,8 @@ def word_errors(reference: str, hypothesis: str) -> Errors:
     """Of one line; all words of a hypothesis are insertions where the reference has none."""
     if not reference.strip():
         return Errors(0, len(hypothesis.split()), 0, 0)
+    import jiwer  # the settings of recognition are read without
+
     found = jiwer.process_words(reference, hypothesis)
     return Errors(found.substitutions, found.insertions, found.deletions, len(reference.split()))
 
@@ -135,6 +135,8 @@ def character_errors(reference: str, hypothesis: str) -> Errors:
     """Of one line, the spaces between words included."""
     if not reference.strip():
         return Errors(0, len(hypothesis), 0, 0)
+    import jiwer
+
     found = jiwer.process_characters(reference, hypothesis)
     return Errors(found.substitutions, found.insertions, found.deletions, len(reference))
 

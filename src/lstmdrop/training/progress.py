@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.config import TaskConfig
+from lstmdrop.config import Split, TaskConfig
 from lstmdrop.metrics.score import Score
-from lstmdrop.task import Split
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+from lstmdrop.config import Split
 from lstmdrop.errors import DataError
-from lstmdrop.task import Split
 from lstmdrop_tasks.asr.audio.features import Features, Normalisation, compute_features, read_features
 from lstmdrop_tasks.asr.audio.reading import TOLERANCE, Samples, read_audio, sound_seconds
 from lstmdrop_tasks.asr.config import FeatureConfig, Objective

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.batching import token_batches
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
-from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.asr.audio.features import Features, Normalisation, blank_out
 from lstmdrop_tasks.asr.audio.store import FeatureStore, build_store
 from lstmdrop_tasks.asr.config import ASRConfig

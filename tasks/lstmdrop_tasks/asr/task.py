@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.tokenizer import load_tokenizer, train_tokenizer
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import normalise_transcript
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.task import SPLITS, Loss, Split
+from lstmdrop.task import Loss
 from lstmdrop_tasks.asr.audio.features import Normalisation
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus

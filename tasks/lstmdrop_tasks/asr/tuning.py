@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from lstmdrop.config import Split
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import UsageError
 from lstmdrop.metrics.word_error_rate import character_errors, word_errors
-from lstmdrop.task import Split
 from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective
 from lstmdrop_tasks.asr.task import SpeechRecognition, log_prob_batches, require_alike

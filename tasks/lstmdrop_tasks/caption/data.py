@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.batching import PlannedBatches, token_batches
 from lstmdrop.data.registry import cache_dir
@@ -24,7 +25,6 @@ from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 from lstmdrop.nn.decoder import PADDING
-from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.config import CaptionConfig, ImageConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
 from lstmdrop_tasks.caption.images.extraction import is_ready

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.batching import PlannedBatches
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.decoding.beam import BeamSettings
@@ -22,7 +23,7 @@ from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.task import SPLITS, Loss, Split
+from lstmdrop.task import Loss
 from lstmdrop_tasks.caption.captioning import caption
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
 from lstmdrop_tasks.caption.corpora.find import find_corpus

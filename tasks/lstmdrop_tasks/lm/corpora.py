@@ -20,7 +20,7 @@ from lstmdrop_tasks.lm.demo import demo_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lstmdrop.task import Split
+    from lstmdrop.config import Split
 
 HELD_OUT = 20
 """One in so many lines or characters is for test, and as many are for validation."""
@@ -109,6 +109,12 @@ def own_texts(path: Path) -> list[Path]:
         return [path] if path.suffix == ".txt" else []
     named = (path / layout.format(split) for layout in LAYOUTS for split in SPLITS)
     return [text for text in named if text.is_file() and text.stat().st_size]
+
+
+def own_oddities(path: Path) -> Iterator[str]:
+    """A line about each thing in one's own texts that would be taken otherwise than was meant."""
+    for text in own_texts(path):
+        yield from text_oddities(text)
 
 
 def text_oddities(text: Path) -> Iterator[str]:

@@ -38,6 +38,11 @@ def predict(
     return _score(tasks, inputs) if options.score else _sample(tasks, options)
 
 
+def examples(task: LanguageModelling) -> Iterator[Mapping[str, Any]]:
+    """Three texts from the beginning, for the results page."""
+    return predict([task], (), LMPrediction(length=60, num_samples=3))
+
+
 def _sample(tasks: Sequence[LanguageModelling], options: LMPrediction) -> Iterator[Mapping[str, Any]]:
     task = tasks[0]
     tokenizer = task.tokenizer

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.batching import Window, num_windows, stream_windows
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
@@ -19,7 +20,6 @@ from lstmdrop.errors import DataError
 from lstmdrop.metrics.perplexity import LogProbs, Predicted, mixture_log_probs, stream_perplexities, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.lm.config import LMConfig
 from lstmdrop_tasks.lm.corpora import Corpus, find_corpus, text_oddities
 from lstmdrop_tasks.lm.model import LanguageModel, StreamLoss

@@ -20,7 +20,7 @@ from lstmdrop.config import (
     TaskConfig,
     TrainingConfig,
 )
-from lstmdrop.metrics.bleu import TokenizerName
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop_tasks.mt.corpora.table import TableLayout
 
 

@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.batching import PlannedBatches, token_batches
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.bleu import TokenizerName, bleu_metric, tokenizer_for, translation_scores
+from lstmdrop.metrics.bleu import bleu_metric, translation_scores
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName, tokenizer_for
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.task import SPLITS, Loss, Split
+from lstmdrop.task import Loss
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.find import find_corpus
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair, save_pair, saved_pair

@@ -16,7 +16,7 @@ from torch import Tensor
 from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
 from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop.metrics.bleu import TokenizerName
+from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop.nn.decoder import Decoder
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lstmdrop.config import Split
 from lstmdrop.data.text import read_lines
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.metrics.bleu import translation_scores
 from lstmdrop.metrics.score import Score, are_better
-from lstmdrop.task import Split
 from lstmdrop_tasks.mt.task import MachineTranslation, translations_of
 from lstmdrop_tasks.mt.translate import search_settings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import contents, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH, LJSPEECH, SPEECHOCEAN762
 from lstmdrop_tasks.asr.corpora.demo import demo
 from lstmdrop_tasks.asr.corpora.own import NAMES, WAV_SCP, kaldi, manifests, one_manifest

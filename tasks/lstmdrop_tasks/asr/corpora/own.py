@@ -11,10 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance, read_splits, with_held_out
 
 KEYS = ("audio", "features", "text", "id", "speaker", "alignment", "start", "end")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lstmdrop.config import Split
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop.task import Split
 from lstmdrop_tasks.asr.corpora.utterances import (
     SpeechCorpus,
     Utterance,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
+from lstmdrop.config import Split
 from lstmdrop.errors import DataError
-from lstmdrop.task import Split
 
 
 @dataclass(frozen=True, slots=True)

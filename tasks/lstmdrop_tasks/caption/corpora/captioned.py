@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize
-from lstmdrop.task import SPLITS, Split
 
 
 @dataclass(frozen=True, slots=True)

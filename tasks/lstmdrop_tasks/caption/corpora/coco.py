@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.errors import DataError
-from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, Captions, make_corpus, text_of
 
 SPLIT_OF: dict[str, Split] = {"train": "train", "restval": "train", "val": "valid", "test": "test"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from lstmdrop.config import Split
 from lstmdrop.data.registry import contents, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop.task import Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.coco import ANNOTATIONS, coco, is_coco
 from lstmdrop_tasks.caption.corpora.datasets import COCO, DATASETS, DEMO, FLICKR8K, FLICKR30K

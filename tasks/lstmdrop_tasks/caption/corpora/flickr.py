@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import contents, whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, Captions, make_corpus
 from lstmdrop_tasks.caption.corpora.coco import captions_of, names_by_split, read_karpathy
 

@@ -11,10 +11,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop.task import SPLITS, Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, make_corpus, text_of
 
 FILE = "captions.jsonl"

@@ -28,7 +28,7 @@ from lstmdrop_tasks.mt.corpora.recipe import Recipe, make
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout
 
 if TYPE_CHECKING:
-    from lstmdrop.task import Split
+    from lstmdrop.config import Split
 
 __all__ = ["DATASETS", "ParallelCorpus", "ParallelText", "find_corpus"]
 

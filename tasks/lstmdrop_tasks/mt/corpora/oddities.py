@@ -73,6 +73,14 @@ def is_parallel(path: Path) -> bool:
     return sum(1 < len(cells) <= MOST_COLUMNS for cells in rows) > NEARLY_ALL * len(rows)
 
 
+def own_oddities(path: Path) -> Iterator[str]:
+    """A line about each thing that looks wrong in a parallel text of one's own; none about any other file."""
+    try:
+        yield from oddities(str(path), None) if is_parallel(path) else ()
+    except DataError as error:
+        yield str(error)
+
+
 def require_table(data: str, layout: TableLayout) -> None:
     """Refuse a layout that would have no effect.
 

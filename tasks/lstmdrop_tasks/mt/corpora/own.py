@@ -15,7 +15,7 @@ from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, ENDINGS, TableLayout, table_pairs
 
 if TYPE_CHECKING:
-    from lstmdrop.task import Split
+    from lstmdrop.config import Split
 
 LAYOUTS = (
     "a folder needs train, valid and test, each as two aligned texts (train.en, train.fr, ...)"

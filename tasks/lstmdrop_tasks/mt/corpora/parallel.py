@@ -17,11 +17,11 @@ from xml.sax.saxutils import unescape
 import numpy as np
 import numpy.typing as npt
 
+from lstmdrop.config import Split
 from lstmdrop.data.archive import DAMAGE, damaged, open_member
 from lstmdrop.data.lines import stream_lines, stream_lines_mended
 from lstmdrop.data.text import BLOCK_BYTES, read_lines
 from lstmdrop.errors import DataError
-from lstmdrop.task import Split
 
 SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg>", re.DOTALL | re.IGNORECASE)
 ENTITIES = {"&quot;": '"', "&apos;": "'"}

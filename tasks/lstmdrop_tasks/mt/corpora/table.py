@@ -7,9 +7,12 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.corpora.parallel import Side
+
+if TYPE_CHECKING:
+    from lstmdrop_tasks.mt.corpora.parallel import Side
 
 ENDINGS = (".tsv", ".csv")
 FIRST_TWO = (1, 2)

@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
+from lstmdrop.config import Split
 from lstmdrop.data.atomic import atomic_folder
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
-from lstmdrop.task import Split
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
 from lstmdrop_tasks.caption.corpora.demo.picture import draw_picture
 from lstmdrop_tasks.caption.corpora.demo.scene import Scene, draw_captions, draw_scene, true_captions
