@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop.run import Run, default_name
+from lstmdrop.run import Run
+from lstmdrop.settings import default_name
 from lstmdrop.training.checkpoint import Checkpoint
 
 CONFIG = {"task": "lm", "size": "tiny", "seed": 1, "data": {"name": "ptb"}, "regularizer": {"rule": "zaremba"}}

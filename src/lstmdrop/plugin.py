@@ -1,4 +1,4 @@
-"""What a task tells the toolkit about itself."""
+"""What a task tells the toolkit about itself; which tasks are installed."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def deferred() -> Iterator[None]:
             return at_once(name, *rest, **named)
         return SimpleNamespace(**{function: partial(_call, name, function) for function in names})
 
-    builtins.__import__ = later  # type: ignore[assignment]
+    builtins.__import__ = later
     try:
         yield
     finally:

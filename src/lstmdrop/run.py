@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.data.atomic import TakenError, atomic_file, claimed
+from lstmdrop.data.atomic import TakenError, atomic_file, claimed, duplicate
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -198,7 +197,7 @@ class Run:
         """Save the state to resume from; the one before it stays beside it, in case this one is damaged."""
         last = self._path("last.safetensors")
         if last.exists():
-            _duplicate(last, self._path("previous.safetensors"))
+            duplicate(last, self._path("previous.safetensors"))
         write_checkpoint(last, self._with_assets(checkpoint))
         _write(self._path("last.json"), _pretty(checkpoint.values))
 
@@ -267,14 +266,6 @@ class Run:
             raise DataError(f"{path} cannot be read: {error}") from None
 
 
-def default_name(config: Mapping[str, Any]) -> str:
-    """``task-size-data-sSEED``, with the rule where it is not the default; safe as a folder's name."""
-    data = Path(str(config["data"]["name"])).name
-    rule = config["regularizer"]["rule"]
-    parts = [config["task"], config["size"], data, *([] if rule == "zaremba" else [rule]), f"s{config['seed']}"]
-    return "-".join(str(part) for part in parts)
-
-
 def _is_kept(path: Path) -> bool:
     """Whether it is more than a ``config.json`` that was only half written."""
     return not path.name.startswith(".config.json.")
@@ -301,13 +292,3 @@ def _entry(line: str) -> dict[str, Any] | None:
         return dict(json.loads(line))
     except (ValueError, TypeError):
         return None
-
-
-def _duplicate(source: Path, target: Path) -> None:
-    temporary = target.with_name(f"{target.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(source, temporary)
-    temporary.replace(target)

@@ -1,10 +1,11 @@
-"""From named options to a whole configuration."""
+"""From named options to a whole configuration, and to the name of its run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lstmdrop.config import TaskConfig, resolve, setting_names, without_effect
 from lstmdrop.data.registry import expanded
@@ -86,6 +87,14 @@ def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:
     for key, mark in without_effect(config, flat):
         if values[key] != defaults[key]:
             raise ConfigError(f"{key} = {values[key]} has an effect only {mark.where}")
+
+
+def default_name(config: Mapping[str, Any]) -> str:
+    """``task-size-data-sSEED``, with the rule where it is not the default; safe as a folder's name."""
+    data = Path(str(config["data"]["name"])).name
+    rule = config["regularizer"]["rule"]
+    parts = [config["task"], config["size"], data, *([] if rule == "zaremba" else [rule]), f"s{config['seed']}"]
+    return "-".join(str(part) for part in parts)
 
 
 @contextmanager

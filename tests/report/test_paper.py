@@ -109,8 +109,8 @@ def test_the_command_makes_the_run_that_the_row_wants(row: PaperRow) -> None:
 
 
 def test_the_runs_that_an_average_needs_have_the_names_that_training_gives_them() -> None:
-    """``lstmdrop.run.default_name`` is what the command's folders rest on."""
-    from lstmdrop.run import default_name
+    """``lstmdrop.settings.default_name`` is what the command's folders rest on."""
+    from lstmdrop.settings import default_name
 
     config = {"task": "lm", "size": "small", "data": {"name": "ptb"}, "regularizer": {"rule": "none"}, "seed": 1}
     row = next(row for row in TABLE_1.rows if row.label == "averaging 2 non-regularised LSTMs")

@@ -1,4 +1,4 @@
-"""Score runs, alone or as an ensemble."""
+"""Score runs: one, several as an ensemble, or their average, which is a run of its own."""
 
 from __future__ import annotations
 

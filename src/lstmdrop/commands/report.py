@@ -1,4 +1,4 @@
-"""Results of runs as tables, without printing them."""
+"""Results of runs as tables, as a page, and in a README, without printing them."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from lstmdrop.errors import ConfigError, DataError, did_you_mean
 from lstmdrop.plugin import TaskPlugin, load_plugin
 from lstmdrop.presets import flatten, parse_override, read_preset
 from lstmdrop.result import run_result
-from lstmdrop.run import DEFAULT_ROOT, Run, default_name
-from lstmdrop.settings import AnyPath, naming_moved_data, resolve_config
+from lstmdrop.run import DEFAULT_ROOT, Run
+from lstmdrop.settings import AnyPath, default_name, naming_moved_data, resolve_config
 from lstmdrop.task import Task
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.device import choose_device, require_kernel

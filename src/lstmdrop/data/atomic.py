@@ -187,3 +187,14 @@ def _sync(path: Path) -> None:
     with _descriptor(path) as descriptor:
         if descriptor is not None:
             os.fsync(descriptor)
+
+
+def duplicate(source: Path, target: Path) -> None:
+    """Put a file in another's place, without writing it anew where the file system can; no half of it is ever there."""
+    temporary = target.with_name(f"{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, temporary)
+    temporary.replace(target)

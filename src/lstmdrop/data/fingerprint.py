@@ -1,4 +1,4 @@
-"""Content hashes of large files, computed once and remembered."""
+"""Content hashes of large files, and of many small ones, computed once and remembered."""
 
 from __future__ import annotations
 

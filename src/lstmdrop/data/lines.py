@@ -1,4 +1,4 @@
-"""Lines of a text that comes as a stream: out of an archive, or decompressed on the way."""
+"""Lines of a text that comes as a stream: out of an archive, decompressed on the way, or as somebody writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batched beam search, for every task that decodes."""
+"""Batched beam search, for every task that decodes, and how hypotheses go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search hands back, and the history of steps that it is read from."""
+"""What every search is made of: a model that goes step by step, scores, and hypotheses with their history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampling text from next-token distributions, batched."""
+"""Sampling from next-token distributions, batched: texts without an end, and sequences with one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network to be exported: what goes in, what comes out."""
+"""A network to be exported: what goes in, what comes out; those of the core's LSTM and decoders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CIDEr-D, BLEU, ROUGE-L, METEOR and SPICE of image captions, by pycocoevalcap."""
+"""CIDEr-D, BLEU, ROUGE-L, METEOR and SPICE of image captions, by pycocoevalcap, for all images and image by image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Java, and the programs for it that come with pycocoevalcap."""
+"""Java, and the programs for it that come with pycocoevalcap: Stanford's tokeniser among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word and character error rate, by jiwer."""
+"""Word and character error rate, by jiwer, and frame accuracy."""
 
 from __future__ import annotations
 

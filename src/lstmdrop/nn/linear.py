@@ -1,4 +1,4 @@
-"""Matrix products outside the reach of autograd, on whichever library computes them fastest."""
+"""Matrix products: outside the reach of autograd, with one factor for many steps, and how matrices begin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training and validation scores epoch by epoch, read from the logs of runs."""
+"""Training and validation scores epoch by epoch, read from the logs of runs, and the gap between the two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables 1 to 4 of the paper, and the command for each of their rows."""
+"""Tables 1 to 4 of the paper, the command for each of their rows, and which runs follow its recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tables say of scores: how they were made and which way is better."""
+"""What tables say of scores: how they were made, which way is better, and what several seeds tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of results, before they are formatted."""
+"""Tables of results, and the formats that they are written in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as a table, and times in words."""
+"""What a grid asks for and what there is: the plan, as a table too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running the open cells of a plan, each in a process of its own."""
+"""Running the open cells of a plan, each in a process of its own, and collecting what they made."""
 
 from __future__ import annotations
 

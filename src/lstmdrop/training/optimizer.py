@@ -1,4 +1,4 @@
-"""Optimisers, and the clipping before them."""
+"""Optimisers, their schedule, the clipping before them and the averaging after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shallow fusion (Gülçehre et al. 2015): a language model's say on prefixes of a CTC search."""
+"""Shallow fusion (Gülçehre et al. 2015): a trained language model, and its say on prefixes of a CTC search."""
 
 from __future__ import annotations
 

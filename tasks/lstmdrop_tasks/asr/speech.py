@@ -1,4 +1,4 @@
-"""The data of a run: features of each split, normalised, in batches."""
+"""The data of a run: features of each split, normalised, in batches, and what was left out of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognition while the sound still comes, for models that read in one direction."""
+"""Recognition while the sound still comes, for models that read in one direction, word by word."""
 
 from __future__ import annotations
 

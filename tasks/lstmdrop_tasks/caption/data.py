@@ -1,4 +1,4 @@
-"""The data of a run: features of images and tokens of captions, split by split."""
+"""The data of a run: captions as tokens and features of images, split by split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's language model: embedding, regularised LSTM, softmax."""
+"""The paper's language model: embedding, regularised LSTM, softmax; and its loss on a stream."""
 
 from __future__ import annotations
 

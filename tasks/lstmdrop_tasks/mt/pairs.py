@@ -1,4 +1,4 @@
-"""Sentence pairs as token ids, mapped into memory, and batches of them."""
+"""Sentence pairs: their tokenisers, their token ids mapped into memory, and batches of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Translating lines with one model or several."""
+"""Translating lines with one model or several, and how far a translation may go."""
 
 from __future__ import annotations
 

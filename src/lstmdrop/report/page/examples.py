@@ -1,4 +1,4 @@
-"""Examples as HTML: errors marked, attention drawn, pictures inlined."""
+"""Examples of what runs made, as HTML: errors marked, attention drawn, pictures inlined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page as one text."""
+"""The page as one text, its tables among it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One utterance: its features and labels, or what is wrong with it."""
+"""One utterance: its features and labels, or what is wrong with it; and whether they are those of before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-mel filters and MFCC as Kaldi computes them, by kaldi-native-fbank."""
+"""Log-mel filters and MFCC as Kaldi computes them, by kaldi-native-fbank; normalised, and masked in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's recordings: written once into the cache, then read like any other corpus."""
+"""The demo: a language of a few phones, its sounds, and its recordings, written once into the cache."""
 
 from __future__ import annotations
 

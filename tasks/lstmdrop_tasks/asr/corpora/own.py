@@ -1,4 +1,4 @@
-"""Kaldi data folders: ``train/``, ``test/`` and the like, each with ``wav.scp``, ``text``, ``utt2spk``."""
+"""Speech of one's own: JSONL manifests, and Kaldi data folders with ``wav.scp``, ``text`` and ``utt2spk``."""
 
 from __future__ import annotations
 

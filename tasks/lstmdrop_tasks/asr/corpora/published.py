@@ -1,4 +1,4 @@
-"""The LJSpeech layout: ``metadata.csv`` over ``wavs/``, TextGrid alignments in ``TextGrid/`` if they are there."""
+"""The layouts of published speech: Common Voice, LibriSpeech, LJSpeech."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits as far as the data has them; the rest is held out of training, by speaker where speakers are known."""
+"""Utterances and their splits, as far as the data has them; the rest is held out of training, by speaker if known."""
 
 from __future__ import annotations
 

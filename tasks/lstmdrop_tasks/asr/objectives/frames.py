@@ -1,4 +1,4 @@
-"""The paper's task (Zaremba et al. 2014, section 4.2): the phone of every frame."""
+"""The paper's task (Zaremba et al. 2014, section 4.2): the phone of every frame, and the segments that they make."""
 
 from __future__ import annotations
 

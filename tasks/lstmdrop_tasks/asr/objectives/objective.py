@@ -1,4 +1,4 @@
-"""What a training objective does."""
+"""Batches of utterances, and what a training objective does with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speech to text by connectionist temporal classification (Graves et al. 2006)."""
+"""Speech to text by connectionist temporal classification (Graves et al. 2006): its loss, and how it is scored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frozen networks that turn pixels into features."""
+"""Frozen networks that turn pixels into features: the one that comes with the package, and timm's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From files to features, a batch at a time, or what is wrong with each."""
+"""From files to features, a batch at a time, or what is wrong with each; and features that are there already."""
 
 from __future__ import annotations
 

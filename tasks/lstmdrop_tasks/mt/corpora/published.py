@@ -1,4 +1,4 @@
-"""WMT 2014: English with French or German, read from the archives without unpacking them."""
+"""Published parallel texts: IWSLT 2014, Multi30k, Tatoeba, and WMT 2014, read from their archives without unpacking."""
 
 from __future__ import annotations
 

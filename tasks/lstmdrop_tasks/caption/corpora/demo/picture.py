@@ -1,4 +1,4 @@
-"""A scene as a picture."""
+"""A scene as a picture, before its background."""
 
 from __future__ import annotations
 

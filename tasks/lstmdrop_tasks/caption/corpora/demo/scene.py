@@ -1,4 +1,4 @@
-"""A scene: what a picture shows, as far as a caption may speak of it."""
+"""A scene: what a picture shows, and how a caption may speak of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the demo leaves to chance: words, phrases, and what is done with a verb."""
+"""Phrases of the demo: nouns, verbs and what is left to chance, in English and French."""
 
 from __future__ import annotations
 
