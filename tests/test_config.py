@@ -10,10 +10,10 @@ import pytest
 import torch
 from pydantic import ValidationError, model_validator
 
-from lstmdrop.config import Section, TaskConfig, TrainingConfig, differences, resolve, setting_names
+from lstmdrop.config import Section, TaskConfig, TrainingConfig
 from lstmdrop.errors import ConfigError
 from lstmdrop.plugin import load_plugin
-from lstmdrop.presets import nest, parse_override, read_preset
+from lstmdrop.presets import differences, nest, parse_override, read_preset, resolve, setting_names
 from lstmdrop.settings import resolve_config
 from lstmdrop_tasks.lm.config import LMConfig
 

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from lstmdrop.commands.train import train
-from lstmdrop.config import SPLITS, Section, TaskConfig, resolve
+from lstmdrop.config import SPLITS, Section, TaskConfig
 from lstmdrop.graphs.onnx_file import write_onnx
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.plugin import TaskPlugin, installed_tasks, load_plugin, sizes
-from lstmdrop.presets import read_preset
+from lstmdrop.presets import read_preset, resolve
 from lstmdrop.report.page.examples import read_examples
 from lstmdrop.report.rescore import rescore, scorable
 from lstmdrop.report.runs import read_summary

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-
-from lstmdrop.errors import ConfigError, UsageError, did_you_mean
-from lstmdrop.presets import Layer, flatten, merge
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 log = logging.getLogger("lstmdrop.config")
 
@@ -90,6 +87,17 @@ IN_JSON = OnlyWhere(lambda options: getattr(options, "sample", False), "with --j
 """For what the plain form of ``predict`` does not show; the best of many that are drawn is another."""
 
 
+AS_PUBLISHED = OnlyWhere(lambda config: config.training.schedule == "paper", "with training.schedule=paper")
+ON_PLATEAU = OnlyWhere(lambda config: config.training.schedule == "plateau", "with training.schedule=plateau")
+WITH_MOMENTS = OnlyWhere(lambda config: config.training.optimizer != "sgd", "with training.optimizer=adam or adamw")
+AVERAGING = OnlyWhere(
+    lambda config: config.training.average_from or config.training.average_after,
+    "with training.average_from or training.average_after",
+)
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
 class RegularizerConfig(Section):
     """Where the LSTM is noisy in training, and how much."""
 
@@ -108,17 +116,46 @@ class TrainingConfig(Section):
     neutral = frozenset({"log_every", "save_minutes"})
 
     epochs: int = Field(default=13, ge=1)
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    rate: float = Field(default=1.0, gt=0, description="learning rate of the first epochs")
-    decay_after: int = Field(default=4, ge=0, description="epochs at the full rate")
-    decay: float = Field(default=2.0, ge=1, description="the rate is divided by this before each later epoch")
-    weight_decay: float = Field(default=0.0, ge=0)
+    optimizer: Literal["sgd", "adamw", "adam"] = "sgd"
+    rate: float = Field(default=1.0, gt=0, description="learning rate of the first epochs, or at its highest")
+    schedule: Literal["paper", "plateau", "cosine", "one-cycle"] = "paper"
+    decay_after: Annotated[int, AS_PUBLISHED] = Field(default=4, ge=0, description="epochs at the full rate")
+    decay: Annotated[float, AS_PUBLISHED] = Field(
+        default=2.0, ge=1, description="the rate is divided by this before each later epoch"
+    )
+    plateau_patience: Annotated[int, ON_PLATEAU] = Field(
+        default=1, ge=1, description="epochs without a better score before the rate falls"
+    )
+    plateau_factor: Annotated[float, ON_PLATEAU] = Field(
+        default=0.25, gt=0, lt=1, description="what the rate is multiplied by then"
+    )
+    warmup: float = Field(
+        default=0.0, ge=0, lt=1, description="share of all steps in which the rate rises to its full height"
+    )
+    betas: Annotated[tuple[Share, Share], WITH_MOMENTS] = Field(
+        default=(0.9, 0.999), description="how long Adam remembers the gradient and its square"
+    )
+    epsilon: Annotated[float, WITH_MOMENTS] = Field(
+        default=1e-8, gt=0, description="added to the root of the squares (Kingma & Ba 2015)"
+    )
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="of adamw apart from the gradient, else added to it (L2)"
+    )
     clip: float = Field(default=5.0, gt=0, description="largest norm of the gradient")
     accumulate: int = Field(default=1, ge=1, description="parts in which a batch is computed, one after the other")
     precision: Literal["float32", "tf32", "bf16"] = "float32"
     patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better score")
     average_from: Annotated[int | None, IN_TIME] = Field(
         default=None, ge=1, description="score and keep the mean of the weights after each epoch from this one on"
+    )
+    average_after: int | None = Field(
+        default=None,
+        ge=1,
+        description="begin with it after an epoch no better than the best of so many epochs before it "
+        "(non-monotone trigger, Merity et al. 2018)",
+    )
+    average_over: Annotated[Literal["epochs", "steps"], AVERAGING] = Field(
+        default="epochs", description="steps: of the mean are the weights after every step"
     )
     kernel: Literal["auto", "onednn", "native", "layers", "stack"] = Field(
         default="auto",
@@ -155,112 +192,3 @@ class TaskConfig(Section):
         """
         settings = self.model_dump(mode="json", exclude_defaults=True)
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-ConfigT = TypeVar("ConfigT", bound=Section)
-
-
-def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
-    """Lay nested mappings over the class defaults, the later over the earlier.
-
-    Raises:
-        ConfigError: a key does not exist (the nearest real one is named) or a value does not fit.
-    """
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged = merge(merged, layer)
-    try:
-        return config_class.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, config_class)) from None
-
-
-def without_effect(config: Section, given: Iterable[str]) -> Iterator[tuple[str, OnlyWhere]]:
-    """Of the dotted keys in ``given`` those that have no effect, each with what says where it would."""
-    keys = list(given)
-    for key in keys:
-        *sections, name = key.split(".")
-        section: Any = type(config)
-        for part in sections:
-            section = section.model_fields[part].annotation
-        for mark in section.model_fields[name].metadata:
-            if isinstance(mark, OnlyWhere) and mark.unless not in keys and not mark.holds(config):
-                yield key, mark
-
-
-def require_effect(options: Section, *, in_json: bool = True) -> None:
-    """Check the options of a command that were given.
-
-    Raises:
-        UsageError: one has no effect beside the others.
-    """
-    for name, mark in without_effect(options, sorted(options.model_fields_set)):
-        if mark is not IN_JSON or not in_json:
-            raise UsageError(f"--{name.replace('_', '-')} has an effect only {mark.where}")
-
-
-def decoding_with(config: Any, options: Any) -> Any:
-    """The section ``decoding`` of a run's configuration, with the options of ``predict`` of the same names over it.
-
-    A beam that nobody has chosen grows to the hypotheses that are asked for, with a line in the log.
-
-    Raises:
-        UsageError: an option has no effect, or more hypotheses are asked for than the chosen beam holds.
-    """
-    names = type(config.decoding).model_fields.keys() & type(options).model_fields.keys()
-    given = options.model_dump(include=names - {"batch_size"}, exclude_none=True)
-    chosen = config.decoding.model_copy(update=given)
-    whole = config.model_copy(update={"decoding": chosen})
-    for key, mark in without_effect(whole, [f"decoding.{name}" for name in given]):
-        raise UsageError(f"--{key.partition('.')[2].replace('_', '-')} has an effect only {mark.where}")
-    wanted, beam_size = options.num_best, chosen.beam_size
-    if wanted <= beam_size:
-        return chosen
-    if options.beam_size is not None:
-        raise UsageError(f"--num-best {wanted} is more than --beam-size {beam_size} holds: make it {wanted}")
-    log.warning("the beam is %d for --num-best, the run's %d: the best may be another", wanted, beam_size)
-    return chosen.model_copy(update={"beam_size": wanted})
-
-
-def neutral_settings(config: Section, prefix: str = "") -> set[str]:
-    """The dotted keys of what changes no result."""
-    parts = {name: getattr(config, name) for name in type(config).model_fields}
-    inner = (neutral_settings(part, f"{prefix}{name}.") for name, part in parts.items() if isinstance(part, Section))
-    return {f"{prefix}{name}" for name in config.neutral}.union(*inner)
-
-
-def differences(old: Section, new: Section, but: Collection[str] = ()) -> list[str]:
-    """The dotted keys whose values differ, each as ``key: old -> new``, those of ``but`` left out."""
-    before, after = flatten(old.model_dump(mode="json")), flatten(new.model_dump(mode="json"))
-    keys = sorted((before.keys() | after.keys()) - set(but))
-    return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
-
-
-def _explain(error: ValidationError, config_class: type[Section]) -> str:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])  # empty where the whole configuration does not fit
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"there is no setting {key!r}{_suggestion(key, setting_names(config_class))}")
-        elif problem["type"] == "value_error":  # raised by a section about several of its settings
-            lines.append(f"{key}{': ' if key else ''}{problem['ctx']['error']}")  # pyright: ignore
-        else:
-            lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")  # pyright: ignore
-    return "\n".join(lines)
-
-
-def setting_names(section: type[Section], prefix: str = "") -> list[str]:
-    """Every dotted key of a configuration class."""
-    names: list[str] = []
-    for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            names += setting_names(field.annotation, f"{prefix}{name}.")
-        else:
-            names.append(f"{prefix}{name}")
-    return names
-
-
-def _suggestion(key: str, known: list[str]) -> str:
-    same_field = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
-    nearest = did_you_mean(same_field[0] if same_field else key, known)
-    return nearest or f"; the settings are {', '.join(known)}"

@@ -1,14 +1,18 @@
-"""Settings before they are a configuration: presets and ``section.field=value``, laid over each other."""
+"""From presets and ``section.field=value``, laid over each other, to a configuration, or what does not fit it."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from lstmdrop.errors import ConfigError
+from pydantic import ValidationError
+
+from lstmdrop.config import IN_JSON, OnlyWhere, Section
+from lstmdrop.errors import ConfigError, UsageError, did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,6 +20,8 @@ else:
     import tomli as tomllib
 
 Layer = Mapping[str, Any]
+
+log = logging.getLogger("lstmdrop.config")
 
 
 def read_preset(path: str | Path) -> dict[str, Any]:
@@ -77,3 +83,112 @@ def _parse_value(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+ConfigT = TypeVar("ConfigT", bound=Section)
+
+
+def resolve(config_class: type[ConfigT], layers: Iterable[Layer]) -> ConfigT:
+    """Lay nested mappings over the class defaults, the later over the earlier.
+
+    Raises:
+        ConfigError: a key does not exist (the nearest real one is named) or a value does not fit.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, layer)
+    try:
+        return config_class.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, config_class)) from None
+
+
+def without_effect(config: Section, given: Iterable[str]) -> Iterator[tuple[str, OnlyWhere]]:
+    """Of the dotted keys in ``given`` those that have no effect, each with what says where it would."""
+    keys = list(given)
+    for key in keys:
+        *sections, name = key.split(".")
+        section: Any = type(config)
+        for part in sections:
+            section = section.model_fields[part].annotation
+        for mark in section.model_fields[name].metadata:
+            if isinstance(mark, OnlyWhere) and mark.unless not in keys and not mark.holds(config):
+                yield key, mark
+
+
+def require_effect(options: Section, *, in_json: bool = True) -> None:
+    """Check the options of a command that were given.
+
+    Raises:
+        UsageError: one has no effect beside the others.
+    """
+    for name, mark in without_effect(options, sorted(options.model_fields_set)):
+        if mark is not IN_JSON or not in_json:
+            raise UsageError(f"--{name.replace('_', '-')} has an effect only {mark.where}")
+
+
+def decoding_with(config: Any, options: Any) -> Any:
+    """The section ``decoding`` of a run's configuration, with the options of ``predict`` of the same names over it.
+
+    A beam that nobody has chosen grows to the hypotheses that are asked for, with a line in the log.
+
+    Raises:
+        UsageError: an option has no effect, or more hypotheses are asked for than the chosen beam holds.
+    """
+    names = type(config.decoding).model_fields.keys() & type(options).model_fields.keys()
+    given = options.model_dump(include=names - {"batch_size"}, exclude_none=True)
+    chosen = config.decoding.model_copy(update=given)
+    whole = config.model_copy(update={"decoding": chosen})
+    for key, mark in without_effect(whole, [f"decoding.{name}" for name in given]):
+        raise UsageError(f"--{key.partition('.')[2].replace('_', '-')} has an effect only {mark.where}")
+    wanted, beam_size = options.num_best, chosen.beam_size
+    if wanted <= beam_size:
+        return chosen
+    if options.beam_size is not None:
+        raise UsageError(f"--num-best {wanted} is more than --beam-size {beam_size} holds: make it {wanted}")
+    log.warning("the beam is %d for --num-best, the run's %d: the best may be another", wanted, beam_size)
+    return chosen.model_copy(update={"beam_size": wanted})
+
+
+def neutral_settings(config: Section, prefix: str = "") -> set[str]:
+    """The dotted keys of what changes no result."""
+    parts = {name: getattr(config, name) for name in type(config).model_fields}
+    inner = (neutral_settings(part, f"{prefix}{name}.") for name, part in parts.items() if isinstance(part, Section))
+    return {f"{prefix}{name}" for name in config.neutral}.union(*inner)
+
+
+def differences(old: Section, new: Section, but: Collection[str] = ()) -> list[str]:
+    """The dotted keys whose values differ, each as ``key: old -> new``, those of ``but`` left out."""
+    before, after = flatten(old.model_dump(mode="json")), flatten(new.model_dump(mode="json"))
+    keys = sorted((before.keys() | after.keys()) - set(but))
+    return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+
+
+def _explain(error: ValidationError, config_class: type[Section]) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])  # empty where the whole configuration does not fit
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"there is no setting {key!r}{_suggestion(key, setting_names(config_class))}")
+        elif problem["type"] == "value_error":  # raised by a section about several of its settings
+            lines.append(f"{key}{': ' if key else ''}{problem['ctx']['error']}")  # pyright: ignore
+        else:
+            lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")  # pyright: ignore
+    return "\n".join(lines)
+
+
+def setting_names(section: type[Section], prefix: str = "") -> list[str]:
+    """Every dotted key of a configuration class."""
+    names: list[str] = []
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            names += setting_names(field.annotation, f"{prefix}{name}.")
+        else:
+            names.append(f"{prefix}{name}")
+    return names
+
+
+def _suggestion(key: str, known: list[str]) -> str:
+    same_field = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    nearest = did_you_mean(same_field[0] if same_field else key, known)
+    return nearest or f"; the settings are {', '.join(known)}"

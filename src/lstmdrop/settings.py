@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.config import TaskConfig, resolve, setting_names, without_effect
+from lstmdrop.config import TaskConfig
 from lstmdrop.data.registry import expanded
 from lstmdrop.errors import ConfigError, DataError, as_list
 from lstmdrop.plugin import TaskPlugin, find_preset, stands_among
-from lstmdrop.presets import Layer, flatten, nest, parse_override, read_preset
+from lstmdrop.presets import Layer, flatten, nest, parse_override, read_preset, resolve, setting_names, without_effect
 
 DEFAULT_SIZE = "small"
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lstmdrop.config import RegularizerConfig
 from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, PlainLanguageModel, _task_on_random_words, bench
-from lstmdrop_tasks.lm.config import LMConfig, LMModelConfig, LMTrainingConfig
+from lstmdrop_tasks.lm.config import LMConfig, LMModelConfig, LMRegularizerConfig, LMTrainingConfig
 
 CONFIG = LMConfig(
     model=LMModelConfig(hidden_size=4, num_layers=2), training=LMTrainingConfig(batch_size=2, num_steps=3)
@@ -30,7 +29,7 @@ def test_both_loops_train_and_are_timed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_plain_loop_has_the_same_weights_and_loss(tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"regularizer": RegularizerConfig(rule="none")})
+    config = CONFIG.model_copy(update={"regularizer": LMRegularizerConfig(rule="none")})
     task = _task_on_random_words(config, tmp_path, torch.device("cpu"))
     plain = PlainLanguageModel(task)
     own, others = dict(task.model.named_parameters()), dict(plain.named_parameters())

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lstmdrop.metrics.significance import student_cdf, student_quantile
+from lstmdrop.metrics.student import student_cdf, student_quantile
 
 TABLE = [  # two-sided 95%, degrees of freedom: from the tables of any textbook
     (1, 12.706204736), (2, 4.302652730), (3, 3.182446305), (4, 2.776445105), (9, 2.262157163), (30, 2.042272456),

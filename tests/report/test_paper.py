@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lstmdrop.config import resolve
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import find_preset, load_plugin
+from lstmdrop.presets import resolve
 from lstmdrop.report.paper import PAPER_TABLES, TABLE_1, PaperRow, PaperTable
 from lstmdrop.report.runs import RunSummary, SplitScore
 

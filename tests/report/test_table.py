@@ -10,7 +10,7 @@ import pytest
 
 from lstmdrop.commands.report import report
 from lstmdrop.metrics.score import Score
-from lstmdrop.metrics.significance import student_cdf, student_quantile
+from lstmdrop.metrics.student import student_cdf, student_quantile
 from lstmdrop.report.beside_paper import NOT_OURS, paper_table, published_table
 from lstmdrop.report.paper import PAPER_TABLES, TABLE_1, PaperColumn, PaperRow, PaperTable, Target
 from lstmdrop.report.runs import Gap, RunSummary, SplitScore

@@ -80,7 +80,7 @@ def _make_command(plugin: TaskPlugin) -> Any:
         **settings: Any,
     ) -> None:
         from lstmdrop.commands.predict import predict
-        from lstmdrop.config import require_effect, resolve
+        from lstmdrop.presets import require_effect, resolve
 
         given = {name: value for name, value in settings.items() if value is not False and value not in (None, [], ())}
         chosen = resolve(prediction, [given])

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.config import SPLITS, Split, differences, resolve
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.atomic import new_folder
 from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin, load_plugin
-from lstmdrop.presets import flatten
+from lstmdrop.presets import differences, flatten, resolve
 from lstmdrop.report.runs import read_summary
 from lstmdrop.result import SCORED_SPLITS, provenance, score_rows
 from lstmdrop.run import Run

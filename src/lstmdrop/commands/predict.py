@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
-from lstmdrop.config import Section, require_effect, resolve
+from lstmdrop.config import Section
 from lstmdrop.errors import as_list
 from lstmdrop.plugin import load_plugin
+from lstmdrop.presets import require_effect, resolve
 from lstmdrop.settings import AnyPath
 
 

@@ -16,7 +16,6 @@ from lstmdrop.report.curves import Curves, generalisation_gap, read_curves
 from lstmdrop.report.page.examples import Example, from_predictions, read_examples
 from lstmdrop.report.page.page import results_page
 from lstmdrop.report.paper import PAPER_TABLES, PaperTable
-from lstmdrop.report.rescore import read_predictions, scored_items
 from lstmdrop.report.runs import RunSummary, read_summaries
 from lstmdrop.report.table import Table, to_markdown
 from lstmdrop.report.tables import rule_table, run_table, short_table
@@ -141,6 +140,8 @@ def _examples(run: RunSummary, with_data: bool, data_dir: Path | None) -> list[E
         return [Example(example.text, prompt=example.prompt) for example in kept]
     if any(map(_has_data, kept)) or not (run.directory / "predictions.txt").exists():
         return kept
+    from lstmdrop.report.rescore import read_predictions  # tables need nothing of what it needs
+
     lines = read_predictions(run.directory)
     items = _items(run, data_dir) if with_data else []
     if len(items) == len(lines):
@@ -154,6 +155,8 @@ def _has_data(example: Example) -> bool:
 
 
 def _items(run: RunSummary, data_dir: Path | None) -> Sequence[ScoredItem]:
+    from lstmdrop.report.rescore import scored_items
+
     try:
         return scored_items(run, data_dir)
     except (LstmdropError, OSError):

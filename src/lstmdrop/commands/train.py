@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.config import TaskConfig, differences, neutral_settings, resolve
+from lstmdrop.config import TaskConfig
 from lstmdrop.errors import ConfigError, DataError, did_you_mean
 from lstmdrop.plugin import TaskPlugin, load_plugin
-from lstmdrop.presets import flatten, parse_override, read_preset
+from lstmdrop.presets import differences, flatten, neutral_settings, parse_override, read_preset, resolve
 from lstmdrop.result import run_result
 from lstmdrop.run import DEFAULT_ROOT, Run
 from lstmdrop.settings import AnyPath, default_name, naming_moved_data, resolve_config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -10,6 +11,11 @@ import numpy.typing as npt
 import torch
 from jaxtyping import Int
 from torch import Tensor
+
+Lengths = npt.NDArray[np.int64]
+
+_USUAL, _SPREAD, _SHORTEST = 0.95, 5.0, 5
+"""Of windows of random length: the share of whole ones, the deviation of all, and the fewest steps."""
 
 TOKENS_AT_ONCE = 1 << 21
 """On the device at a time, 16 MiB: a text such as Penn Treebank goes there once in an epoch."""
@@ -24,13 +30,40 @@ class Window(NamedTuple):
     """Which of the parts of a batch this is: windows of one part follow each other in the text."""
 
 
+class Variation(NamedTuple):
+    """What differs from one pass over the streams to another."""
+
+    generator: np.random.Generator
+    random_steps: bool = False
+    """Windows of about ``num_steps``, one in twenty of half as many (Merity et al. 2018, section 5)."""
+    rotate: bool = False
+    """Each stream begins at a place of its own, and what comes before it follows its end (Press 2019)."""
+
+    def sizes(self, num_steps: int) -> Iterator[int]:
+        """The steps of one window after the other."""
+        while self.random_steps:
+            middle = num_steps if self.generator.random() < _USUAL else num_steps / 2
+            yield max(min(_SHORTEST, num_steps), round(self.generator.normal(middle, _SPREAD)))
+        yield from repeat(num_steps)
+
+    def starts(self, streams: np.ndarray) -> Lengths | None:
+        """Where each stream begins; None where it is its own beginning."""
+        return self.generator.integers(streams.shape[1], size=len(streams)) if self.rotate else None
+
+
 def stream_windows(
-    tokens: np.ndarray, batch_size: int, num_steps: int, device: torch.device, num_parts: int = 1
+    tokens: np.ndarray,
+    batch_size: int,
+    num_steps: int,
+    device: torch.device,
+    num_parts: int = 1,
+    variation: Variation | None = None,
 ) -> Iterator[Window]:
     """Cut ``tokens`` into ``batch_size`` contiguous streams and yield them window by window.
 
     The last window of the streams may be shorter; the fewer than ``batch_size`` tokens that fill no row are
-    left out. With ``num_parts`` the streams of one window come in so many groups, one after the other.
+    left out. With ``num_parts`` the streams of one window come in so many groups, one after the other. With a
+    ``variation`` the windows are of another length, or the streams begin elsewhere.
 
     Raises:
         ValueError: the streams cannot be split evenly, or the text is too short for one prediction each.
@@ -42,21 +75,31 @@ def stream_windows(
         raise ValueError(f"{len(tokens)} tokens are too few for {batch_size} streams")
     streams = tokens[: batch_size * length].reshape(batch_size, length)
     steps_at_once = num_steps * max(1, TOKENS_AT_ONCE // (batch_size * num_steps))
+    starts = variation.starts(streams) if variation else None
+    sizes = variation.sizes(num_steps) if variation else repeat(num_steps)
     for start in range(0, length - 1, steps_at_once):
-        block = streams[:, start : start + steps_at_once + 1].astype(np.int64)
+        block = _block(streams, starts, start, min(start + steps_at_once + 1, length))
         groups = [torch.from_numpy(np.ascontiguousarray(rows.T)).to(device) for rows in np.split(block, num_parts)]
-        for first in range(0, block.shape[1] - 1, num_steps):
+        first = 0
+        while first < block.shape[1] - 1:
+            size = next(sizes)
             for part, rows in enumerate(groups):
-                window = rows[first : first + num_steps + 1]
+                window = rows[first : first + size + 1]
                 yield Window(window[:-1], window[1:], part)
+            first += size
+
+
+def _block(streams: np.ndarray, starts: Lengths | None, begin: int, end: int) -> Lengths:
+    """Some columns of the streams, or of streams that are rotated to their starts."""
+    if starts is None:
+        return streams[:, begin:end].astype(np.int64)
+    columns = (starts[:, None] + np.arange(begin, end)) % streams.shape[1]
+    return np.take_along_axis(streams, columns, 1).astype(np.int64)
 
 
 def num_windows(num_tokens: int, batch_size: int, num_steps: int) -> int:
-    """How many windows `stream_windows` gives of each part."""
+    """How many windows `stream_windows` gives of each part; about so many where their lengths are random."""
     return -(-(num_tokens // batch_size - 1) // num_steps)
-
-
-Lengths = npt.NDArray[np.int64]
 
 
 def token_batches(lengths: Lengths, max_tokens: int, generator: np.random.Generator) -> list[Lengths]:

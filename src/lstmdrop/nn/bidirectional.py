@@ -27,7 +27,7 @@ class BidirectionalLSTM(nn.Module):
         super().__init__()
         require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         sizes = [input_size] + [2 * hidden_size] * (num_layers - 1)
-        within = dataclasses.replace(regularizer, between=unchanged)
+        within = dataclasses.replace(regularizer, between=unchanged, input=None, output=None)
         self.ahead = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
         self.back = nn.ModuleList(RegularizedLSTM(size, hidden_size, 1, within) for size in sizes)
         self.regularizer = regularizer
@@ -43,14 +43,14 @@ class BidirectionalLSTM(nn.Module):
             ValueError: as `RegularizedLSTM.forward`.
         """
         finals = []
-        for ahead, back in zip(self.ahead, self.back, strict=True):
-            inputs = self._between(inputs)
+        for place, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
+            inputs = self._dropped(inputs, place)
             outputs, final = ahead(inputs, lengths=lengths)
             reversed_outputs, reversed_final = back(read_backwards(inputs, lengths), lengths=lengths)
             inputs = torch.cat([outputs, read_backwards(reversed_outputs, lengths)], -1)
             finals.append([torch.cat(parts, -1) for parts in zip(final, reversed_final, strict=True)])
         hidden, cell = (torch.cat(parts) for parts in zip(*finals, strict=True))
-        return self._between(inputs), LSTMState(hidden, cell)
+        return self._dropped(inputs, len(self.ahead)), LSTMState(hidden, cell)
 
     def outputs(
         self, inputs: Float[Tensor, "time batch features"], lengths: Int[Tensor, " batch"] | None = None
@@ -63,12 +63,12 @@ class BidirectionalLSTM(nn.Module):
         Raises:
             ValueError: as `RegularizedLSTM.forward`.
         """
-        for ahead, back in zip(self.ahead, self.back, strict=True):
-            inputs = self._between(inputs)
+        for place, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
+            inputs = self._dropped(inputs, place)
             outputs, _ = ahead(inputs)
             reversed_outputs, _ = back(read_backwards(inputs, lengths))
             inputs = torch.cat([outputs, read_backwards(reversed_outputs, lengths)], -1)
-        return self._between(inputs)
+        return self._dropped(inputs, len(self.ahead))
 
-    def _between(self, inputs: Tensor) -> Tensor:
-        return self.regularizer.between(inputs) if self.training else inputs
+    def _dropped(self, inputs: Tensor, place: int) -> Tensor:
+        return self.regularizer.at(place, len(self.ahead))(inputs) if self.training else inputs

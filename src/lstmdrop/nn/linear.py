@@ -127,6 +127,38 @@ def draw_by_width(module: nn.Module, generator: torch.Generator) -> None:
             _draw(parameter, math.sqrt(3 / num_inputs), generator)
 
 
+@torch.no_grad()
+def draw_xavier(module: nn.Module, bound: float, generator: torch.Generator) -> None:
+    """Draw every matrix of a product from U(-b, b), b the root of 6 / (inputs + outputs), gate by gate in an LSTM.
+
+    Embeddings, that of a tied softmax too, are drawn from U(-bound, bound); biases are zero. Source: Glorot & Bengio
+    2010, equation 16.
+    """
+    embeddings = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
+    gates = {id(weight) for part in module.modules() if isinstance(part, nn.LSTM) for weight in part.parameters()}
+    for parameter in module.parameters():
+        if parameter.dim() < 2:
+            parameter.zero_()
+        elif id(parameter) in embeddings:
+            _draw(parameter, bound, generator)
+        else:
+            outputs, inputs = parameter.shape
+            _draw(parameter, math.sqrt(6 / (inputs + outputs // (4 if id(parameter) in gates else 1))), generator)
+
+
+@torch.no_grad()
+def set_forget_bias(module: nn.Module, value: float) -> None:
+    """Let every LSTM begin with ``value`` for the bias of its forget gates (Gers et al. 2000; Jozefowicz et al. 2015).
+
+    It has two biases, which are added: the one of the recurrent path becomes zero.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.LSTM):
+            *_, input_bias, recurrent_bias = part.parameters()
+            for bias, number in ((input_bias, value), (recurrent_bias, 0.0)):
+                bias.chunk(4)[1].fill_(number)  # the gates stand in the order i, f, g, o
+
+
 def _draw(parameter: Tensor, bound: float, generator: torch.Generator) -> None:
     values = torch.empty(parameter.shape, dtype=parameter.dtype)
     parameter.copy_(values.uniform_(-bound, bound, generator=generator))

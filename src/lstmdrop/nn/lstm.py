@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,9 @@ from lstmdrop.nn.recurrence import (
     UnrolledLayer,
     fused,
     fused_stack,
+    narrowed,
     scan,
+    stacked,
 )
 from lstmdrop.nn.rules import Regularizer
 from lstmdrop.nn.shapes import WHOLE, Span, require_alike, require_lengths, require_shape, require_sizes, spans
@@ -33,18 +36,30 @@ class RegularizedLSTM(nn.Module):
     The weights are laid out as in `torch.nn.LSTM`, one layer after the other, whatever the rule, so that a
     checkpoint trained under one rule can be evaluated under any. Source: Zaremba, Sutskever & Vinyals 2014.
 
+    With ``output_size`` the top layer has so many units in place of ``hidden_size``, as where its output meets a tied
+    softmax (Merity et al. 2018, section 5). Its part of the state is then filled up with zeros.
+
     ``kernel`` is the fused kernel of training, measured on the first training batch unless it is set.
 
     Raises:
         ValueError: a size is less than 1.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int, regularizer: Regularizer) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        regularizer: Regularizer,
+        output_size: int | None = None,
+    ) -> None:
         super().__init__()
-        require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes)
-        self.input_size, self.hidden_size = input_size, hidden_size
+        output_size = hidden_size if output_size is None else output_size
+        require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, output_size=output_size)
+        sizes = [input_size, *[hidden_size] * (num_layers - 1), output_size]
+        self.layers = nn.ModuleList(nn.LSTM(below, above) for below, above in pairwise(sizes))
+        self.input_size, self.output_size = input_size, output_size
+        self.hidden_size = max(sizes[1:])
         self.regularizer = regularizer
         self.kernel: Kernel | None = None
 
@@ -73,17 +88,32 @@ class RegularizedLSTM(nn.Module):
         Raises:
             ValueError: the shape, number format or device of what is given is another than this network takes.
         """
-        state = self._checked(inputs, state)
         if lengths is None:
-            return self._run(inputs, state, WHOLE)
+            outputs, final = self.undropped(inputs, state)
+            return self.drop_output(outputs), final
+        state = self._checked(inputs, state)
         lengths = lengths.cpu()
         require_lengths(lengths, *inputs.shape[:2])
         falling = lengths.argsort(descending=True, stable=True)
         order, back = falling.to(inputs.device), falling.argsort().to(inputs.device)
         state = LSTMState(*(part[:, order] for part in state))
         outputs, final = self._run(inputs[:, order], state, spans(lengths[falling]))
-        outputs = F.pad(outputs[:, back], (0, 0, 0, 0, 0, len(inputs) - len(outputs)))
+        outputs = F.pad(self.drop_output(outputs)[:, back], (0, 0, 0, 0, 0, len(inputs) - len(outputs)))
         return outputs, LSTMState(*(part[:, back] for part in final))
+
+    def undropped(
+        self, inputs: Float[Tensor, "time batch features"], state: LSTMState | None = None
+    ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
+        """As `forward`, but for what `drop_output` does to the outputs.
+
+        Raises:
+            ValueError: as `forward`.
+        """
+        return self._run(inputs, self._checked(inputs, state), WHOLE)
+
+    def drop_output(self, outputs: Float[Tensor, "time batch hidden"]) -> Float[Tensor, "time batch hidden"]:
+        """What the rule leaves of the top layer's outputs in training."""
+        return self._dropped(outputs, len(self.layers))
 
     def unrolled(self, num_steps: int, batch_size: int) -> Unrolled:
         """A pass of so many steps to be taken one by one, its dropout masks drawn now.
@@ -93,8 +123,8 @@ class RegularizedLSTM(nn.Module):
         """
         require_sizes(num_steps=num_steps, batch_size=batch_size)
         weights = self._weights()
-        sizes = [layer.input.shape[1] for layer in weights] + [self.hidden_size]
-        masks = [self._mask((num_steps, batch_size, size)) for size in sizes]
+        sizes = [layer.input.shape[1] for layer in weights] + [self.output_size]
+        masks = [self._mask((num_steps, batch_size, size), place) for place, size in enumerate(sizes)]
         noises = [self._noise(num_steps, batch_size, layer).steps(num_steps) for layer in weights]
         layers = [UnrolledLayer(self._drop_weights(layer), noise) for layer, noise in zip(weights, noises, strict=True)]
         state_shape = (len(layers), batch_size, self.hidden_size)
@@ -119,21 +149,23 @@ class RegularizedLSTM(nn.Module):
         if self._takes_one_call(inputs, parts):
             return self._run_stack(inputs, state)
         finals = []
-        for weights, hidden, cell in zip(self._weights(), *state, strict=True):
-            inputs, final = self._run_layer(weights, self._between(inputs), LSTMState(hidden, cell), parts)
+        for place, (weights, *old) in enumerate(zip(self._weights(), *state, strict=True)):
+            begin = narrowed(LSTMState(*old), weights.recurrent.shape[1])
+            inputs, final = self._run_layer(weights, self._dropped(inputs, place), begin, parts)
             finals.append(final)
-        hidden, cell = (torch.stack(part) for part in zip(*finals, strict=True))
-        return self._between(inputs), LSTMState(hidden, cell)
+        return inputs, stacked(finals)
 
     def _takes_one_call(self, inputs: Tensor, parts: Sequence[Span]) -> bool:
-        is_plain = self.training and parts is WHOLE and self.regularizer.library_rate is not None
+        is_plain = self.training and parts is WHOLE and self._fits_one_call()
         return is_plain and self._kernel_for(inputs) == "stack"
+
+    def _fits_one_call(self) -> bool:
+        return self.regularizer.library_rate is not None and self.output_size == self.hidden_size
 
     def _run_stack(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         dropout = self.regularizer.library_rate or 0.0
         with running_on("stack"):
-            outputs, final = fused_stack(self._weights(), self._between(inputs), state, dropout)
-        return self._between(outputs), final
+            return fused_stack(self._weights(), self._dropped(inputs, 0), state, dropout)
 
     def _run_layer(
         self, weights: LayerWeights, inputs: Tensor, state: LSTMState, parts: Sequence[Span]
@@ -161,20 +193,20 @@ class RegularizedLSTM(nn.Module):
     def _weights(self) -> list[LayerWeights]:
         return [LayerWeights(*layer.parameters()) for layer in self.layers]
 
-    def _between(self, inputs: Tensor) -> Tensor:
-        return self.regularizer.between(inputs) if self.training else inputs
+    def _dropped(self, inputs: Tensor, place: int) -> Tensor:
+        return self.regularizer.at(place, len(self.layers))(inputs) if self.training else inputs
 
-    def _mask(self, shape: tuple[int, int, int]) -> tuple[Tensor, ...] | None:
+    def _mask(self, shape: tuple[int, int, int], place: int) -> tuple[Tensor, ...] | None:
         if not self.training:
             return None
         ones = next(self.parameters()).new_ones(shape)
-        mask = self._between(ones)
+        mask = self._dropped(ones, place)
         return None if mask is ones else mask.unbind()
 
     def _noise(self, num_steps: int, batch_size: int, weights: LayerWeights) -> Noise:
         rule = self.regularizer
         draw = rule.noise if self.training else rule.expectation
-        return draw((num_steps, batch_size, self.hidden_size), weights.recurrent)
+        return draw((num_steps, batch_size, weights.recurrent.shape[1]), weights.recurrent)
 
     def _drop_weights(self, weights: LayerWeights) -> LayerWeights:
         if not self.training:
@@ -192,7 +224,7 @@ class RegularizedLSTM(nn.Module):
         if inputs.device.type == "cpu":
             layer, kernels = self._copies()[-1:], kernels_on("cpu")
             return fastest_kernel({kernel: partial(_run_layers, layer, inputs) for kernel in kernels})
-        if inputs.device.type == "cuda" and self.regularizer.library_rate is not None and len(self.layers) > 1:
+        if inputs.device.type == "cuda" and self._fits_one_call() and len(self.layers) > 1:
             runs: dict[Kernel, Callable[[], Tensor]] = {
                 "layers": partial(_run_layers, self._copies(), inputs),
                 "stack": partial(_run_one_call, self._copies(), inputs),

@@ -23,6 +23,25 @@ class LSTMState(NamedTuple):
     cell: Tensor
 
 
+def narrowed(state: LSTMState, width: int) -> LSTMState:
+    """One layer's own part of a state that is as wide as the widest layer."""
+    return state if state.hidden.shape[-1] == width else LSTMState(*(part[..., :width] for part in state))
+
+
+def stacked(states: Sequence[LSTMState]) -> LSTMState:
+    """The state of a stack from those of its layers, narrower ones filled up with zeros."""
+    width = max(state.hidden.shape[-1] for state in states)
+    wide = [
+        state if state.hidden.shape[-1] == width else LSTMState(*(_filled(part, width) for part in state))
+        for state in states
+    ]
+    return LSTMState(*(torch.stack(part) for part in zip(*wide, strict=True)))
+
+
+def _filled(part: Tensor, width: int) -> Tensor:
+    return F.pad(part, (0, width - part.shape[-1]))
+
+
 @dataclass(frozen=True, slots=True)
 class Noise:
     """What a rule does to the recurrent path of one layer, drawn before the scan starts.
@@ -193,6 +212,7 @@ class UnrolledLayer:
         self.input = SharedFactor(weights.input.t())
         self.recurrent = SharedFactor(weights.recurrent.t())
         self.bias = weights.input_bias + weights.recurrent_bias
+        self.width = weights.recurrent.shape[1]
         self.noises = noises
 
     def step(self, t: int, inputs: Tensor, state: LSTMState) -> LSTMState:
@@ -223,10 +243,10 @@ class Unrolled:
             require_shape("state", part, self.state_shape)
         states = []
         for number, (layer, *old) in enumerate(zip(self.layers, *state, strict=True)):
-            states.append(layer.step(t, self._masked(number, t, inputs), LSTMState(*old)))
+            begin = narrowed(LSTMState(*old), layer.width)
+            states.append(layer.step(t, self._masked(number, t, inputs), begin))
             inputs = states[-1].hidden
-        hidden, memory = (torch.stack(part) for part in zip(*states, strict=True))
-        return self._masked(len(self.layers), t, inputs), LSTMState(hidden, memory)
+        return self._masked(len(self.layers), t, inputs), stacked(states)
 
     def _masked(self, position: int, t: int, inputs: Tensor) -> Tensor:
         masks = self.masks[position]

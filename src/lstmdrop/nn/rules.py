@@ -7,7 +7,7 @@ path through time. It returns a `Regularizer`, four small functions that the LST
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -59,8 +59,9 @@ def _expected_zones(shape: Shape, like: Tensor, rate: float) -> Noise:
 class Regularizer:
     """What a rule does.
 
-    In training ``between`` acts on the input of every layer and on the top output, ``noise`` on the
-    recurrent path (for a ``(time, batch, hidden)`` shape) and ``weight`` on the recurrent weights.
+    In training ``between`` acts on the input of every layer and on the top output, but for the first and the last of
+    these where ``input`` and ``output`` say otherwise; ``noise`` acts on the recurrent path (for a ``(time, batch,
+    hidden)`` shape) and ``weight`` on the recurrent weights.
     In evaluation only ``expectation`` acts, and it is silent for every rule but zoneout.
     ``library_rate`` is the rate at which a library's own dropout between layers is all that the rule does there.
     All are functions of a module or partial ones, so that networks can be pickled.
@@ -71,6 +72,13 @@ class Regularizer:
     weight: Callable[[Tensor], Tensor] = unchanged
     expectation: Callable[[Shape, Tensor], Noise] = _silent
     library_rate: float | None = None
+    input: Callable[[Tensor], Tensor] | None = None
+    output: Callable[[Tensor], Tensor] | None = None
+
+    def at(self, place: int, num_layers: int) -> Callable[[Tensor], Tensor]:
+        """What acts below layer ``place``, counted from 0; above the top one it is number ``num_layers``."""
+        own = self.input if place == 0 else self.output if place == num_layers else None
+        return own or self.between
 
     @property
     def acts_in_evaluation(self) -> bool:
@@ -128,15 +136,26 @@ RULES: dict[str, Callable[[float, float], Regularizer]] = {
 }
 
 
-def make_regularizer(rule: str, dropout: float = 0.0, recurrent: float | None = None) -> Regularizer:
-    """The named rule at its rates; without ``recurrent`` the path through time gets ``dropout`` too.
+def make_regularizer(
+    rule: str,
+    dropout: float = 0.0,
+    recurrent: float | None = None,
+    input: float | None = None,  # noqa: A002 (the field's name for it)
+    output: float | None = None,
+) -> Regularizer:
+    """The named rule at its rates; the path through time, the input and the output get ``dropout`` if not their own.
 
     Raises:
         ValueError: the rule is unknown, or a rate is outside [0, 1).
     """
-    rates = (dropout, dropout if recurrent is None else recurrent)
+    rates = [dropout, *(dropout if rate is None else rate for rate in (recurrent, input, output))]
     if rule not in RULE_NAMES:
         raise ValueError(f"unknown rule {rule!r}: one of {', '.join(RULE_NAMES)}")
     if not all(0 <= rate < 1 for rate in rates):
-        raise ValueError(f"dropout rates lie in [0, 1), not {rates}")
-    return RULES[rule](*rates)
+        raise ValueError(f"dropout rates lie in [0, 1), not {tuple(rates)}")
+    make, recurrent_rate = RULES[rule], rates[1]
+    return replace(
+        make(dropout, recurrent_rate),
+        input=None if input is None else make(input, recurrent_rate).between,
+        output=None if output is None else make(output, recurrent_rate).between,
+    )

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmdrop.config import TaskConfig, resolve
+from lstmdrop.config import TaskConfig
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.perplexity import LogProbs
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.segments import SEGMENTS, SIGNED_SEGMENTS, perplexity_segments
 from lstmdrop.metrics.significance import Segments
 from lstmdrop.plugin import ScoredItem, load_plugin
-from lstmdrop.presets import merge, nest
+from lstmdrop.presets import merge, nest, resolve
 from lstmdrop.report.runs import RunSummary
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.metrics.significance import student_cdf, student_quantile
+from lstmdrop.metrics.student import student_cdf, student_quantile
 from lstmdrop.report.runs import RunSummary
 from lstmdrop.report.table import Note
 

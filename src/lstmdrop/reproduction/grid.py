@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from lstmdrop.config import RuleName, Section, resolve
+from lstmdrop.config import RuleName, Section
 from lstmdrop.errors import ConfigError, UsageError, did_you_mean
-from lstmdrop.presets import read_preset
+from lstmdrop.presets import read_preset, resolve
 
 PACKAGED = Path(__file__).parent / "paper.toml"
 Budget = Literal["cpu", "full"]

@@ -11,9 +11,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from lstmdrop.config import RegularizerConfig, TaskConfig, resolve
+from lstmdrop.config import RegularizerConfig, TaskConfig
 from lstmdrop.errors import LstmdropError
 from lstmdrop.plugin import load_plugin
+from lstmdrop.presets import resolve
 from lstmdrop.report.table import Cell, Column, Note, Table
 from lstmdrop.reproduction.grid import GridCell
 from lstmdrop.run import Run

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from lstmdrop.config import TrainingConfig
 
 
 def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """Plain SGD, as in the paper, or AdamW."""
-    if config.optimizer == "adamw":
-        parameters = list(parameters)
-        is_fused = parameters[0].device.type in ("cpu", "cuda")
-        return AdamW(parameters, lr=config.rate, weight_decay=config.weight_decay, fused=is_fused, foreach=not is_fused)
-    return SGD(parameters, lr=config.rate, weight_decay=config.weight_decay, foreach=True)
+    """Plain SGD, as in the paper; Adam (Kingma & Ba 2015), ``weight_decay`` added to the gradient; or AdamW."""
+    if config.optimizer == "sgd":
+        return SGD(parameters, lr=config.rate, weight_decay=config.weight_decay, foreach=True)
+    parameters = list(parameters)
+    kind = AdamW if config.optimizer == "adamw" else Adam
+    is_fused = parameters[0].device.type in ("cpu", "cuda")
+    return kind(
+        parameters, lr=config.rate, betas=config.betas, eps=config.epsilon, weight_decay=config.weight_decay,
+        fused=is_fused, foreach=not is_fused,
+    )  # fmt: skip
 
 
 @torch.no_grad()
@@ -53,13 +58,43 @@ def load_optimizer_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor]) 
     optimizer.load_state_dict(state)
 
 
-def rate_at(config: TrainingConfig, epoch: int) -> float:
-    """The rate of ``epoch``, counted from 1: full for ``decay_after`` whole epochs, then divided before each.
+FIRST_OF_A_CYCLE, LAST_OF_A_CYCLE, RISE_OF_A_CYCLE = 1 / 25, 1e-4, 0.3
+"""Parts of the highest rate that a cycle begins and ends with, and its share of rising steps if none is given."""
 
-    Source: Zaremba et al. 2014, section 4.1. The original code decays one epoch later than the paper says;
-    this is the paper.
+
+def changes_by_step(config: TrainingConfig) -> bool:
+    """Whether the rate is another at each step, not at each epoch."""
+    return config.schedule in ("cosine", "one-cycle") or config.warmup > 0
+
+
+def rate_at(config: TrainingConfig, epoch: int, share: float = 1.0, num_drops: int = 0) -> float:
+    """The rate of a step in ``epoch``, counted from 1, when ``share`` of all steps are made.
+
+    ``paper``: full for ``decay_after`` whole epochs, then divided before each (Zaremba et al. 2014, section 4.1; the
+    original code decays one epoch later than the paper says, and this is the paper). ``plateau``: multiplied by
+    ``plateau_factor`` at each of ``num_drops``. ``cosine``: half a wave down to zero (Loshchilov & Hutter 2017,
+    equation 5). ``one-cycle``: half a wave up and half a wave down (Smith & Topin 2019). The others rise linearly
+    during ``warmup``.
     """
-    return config.rate / config.decay ** max(0, epoch - config.decay_after)
+    if config.schedule == "one-cycle":
+        return config.rate * _cycle(share, config.warmup or RISE_OF_A_CYCLE)
+    rising = min(1.0, share / config.warmup) if config.warmup else 1.0
+    if config.schedule == "cosine":
+        return config.rate * rising * _wave(1.0, 0.0, (share - config.warmup) / (1 - config.warmup))
+    if config.schedule == "plateau":
+        return config.rate * rising * config.plateau_factor**num_drops
+    return rising * config.rate / config.decay ** max(0, epoch - config.decay_after)
+
+
+def _cycle(share: float, rise: float) -> float:
+    if share < rise:
+        return _wave(FIRST_OF_A_CYCLE, 1.0, share / rise)
+    return _wave(1.0, LAST_OF_A_CYCLE, (share - rise) / (1 - rise))
+
+
+def _wave(first: float, last: float, share: float) -> float:
+    """Half a cosine wave from ``first`` to ``last``."""
+    return last + (first - last) * (1 + math.cos(math.pi * min(max(share, 0.0), 1.0))) / 2
 
 
 class WeightAverage:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.config import Split, TaskConfig
+from lstmdrop.config import Split, TaskConfig, TrainingConfig
 from lstmdrop.metrics.score import Score
 
 
@@ -28,6 +28,14 @@ class Progress:
     best: tuple[Score, ...] = ()
     """All scores of the best epoch so far; none before the first validation."""
     epochs_since_best: int = 0
+    history: tuple[float, ...] = ()
+    """The first score of each epoch."""
+    epochs_on_plateau: int = 0
+    """Since the best epoch, or since the rate fell."""
+    num_drops: int = 0
+    """Of the rate."""
+    averages: bool = False
+    """Whether the trigger of averaging has been met."""
 
     def count(self, items: int) -> None:
         """Note that so many tokens or frames were trained on."""
@@ -41,6 +49,16 @@ class Progress:
         self.epochs_since_best = 0 if new_best else self.epochs_since_best + 1
         self.epoch, self.position, self.epoch_items = self.epoch + 1, 0, 0
 
+    def note(self, score: Score, is_best: bool, config: TrainingConfig) -> None:
+        """What a score of the validation means for the epochs to come: a lower rate, or averaging."""
+        self.epochs_on_plateau = 0 if is_best else self.epochs_on_plateau + 1
+        if self.epochs_on_plateau >= config.plateau_patience:
+            self.num_drops, self.epochs_on_plateau = self.num_drops + 1, 0
+        if config.average_after is not None and len(self.history) > config.average_after:
+            before = self.history[: -config.average_after]
+            self.averages |= score.value < max(before) if score.higher_is_better else score.value > min(before)
+        self.history = (*self.history, score.value)
+
     def start_log_interval(self) -> None:
         """Count speed and loss from here on."""
         self.logged_items, self.logged_seconds = 0, self.seconds
@@ -52,10 +70,13 @@ class Progress:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Progress:
         """What `as_json` gave; further keys are ignored."""
-        known = {name: values[name] for name in cls.__dataclass_fields__}
-        best = known["best"] or ()  # earlier versions kept the first score alone
+        known = {
+            name: values[name] for name in cls.__dataclass_fields__ if name in values
+        }  # earlier versions had fewer
+        best = known["best"] or ()  # and kept the first score alone
         best = (best,) if isinstance(best, Mapping) else best
-        return cls(**{**known, "best": tuple(Score(**score) for score in best)})
+        history = tuple(known.get("history", ()))
+        return cls(**{**known, "best": tuple(Score(**score) for score in best), "history": history})
 
 
 @dataclass(frozen=True, slots=True)

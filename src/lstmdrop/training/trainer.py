@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Any, Generic
 
@@ -21,6 +22,7 @@ from lstmdrop.training.checkpoint import Checkpoint, load_random_state, random_s
 from lstmdrop.training.device import autocast, set_switches, usable_kernels
 from lstmdrop.training.optimizer import (
     WeightAverage,
+    changes_by_step,
     load_optimizer_tensors,
     make_optimizer,
     optimizer_tensors,
@@ -53,6 +55,7 @@ class Trainer(Generic[BatchT]):
         self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         # AdamW counts its steps on the host, where a recording does not see them.
         can_record = self.config.replay and self.config.optimizer == "sgd" and self.device.type == "cuda"
+        can_record = can_record and not changes_by_step(self.config)  # a recorded step keeps its rate
         self.record: Record | None = recorder_on(self.device) if can_record else None
         self._start_pass()
         if self.config.kernel != "auto":
@@ -74,9 +77,13 @@ class Trainer(Generic[BatchT]):
 
     def step(self, batches: Sequence[BatchT]) -> None:
         """One update of the weights from the summed gradient of ``batches``, which together are one batch."""
+        if changes_by_step(self.config):
+            self._set_rate()
         self.progress.step += 1
         self.progress.position += 1
         self.progress.count(self.update(batches))
+        if self.config.average_over == "steps" and self._averages():
+            self.average.add()
 
     def _update(self, batches: Sequence[BatchT]) -> int:
         """The part of a step that the device does; returns the number of items."""
@@ -169,8 +176,7 @@ class Trainer(Generic[BatchT]):
     def _train_epoch(self) -> Iterator[Event]:
         progress = self.progress
         self.task.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(self.config, progress.epoch)
+        self._set_rate()
         batches = self.task.batches("train", epoch=progress.epoch)
         remaining = _after(batches, progress.position * self.config.accumulate)
         started = time.perf_counter()
@@ -198,7 +204,7 @@ class Trainer(Generic[BatchT]):
             step=progress.step,
             epoch=progress.epoch,
             loss=float(self.logged_loss) / progress.logged_items,
-            rate=rate_at(self.config, progress.epoch),
+            rate=self.optimizer.param_groups[0]["lr"],
             gradient_norm=float(self.gradient_norm),
             tokens_per_second=progress.logged_items / (progress.seconds - progress.logged_seconds),
             seconds=progress.seconds,
@@ -210,7 +216,7 @@ class Trainer(Generic[BatchT]):
     def _validate(self) -> Evaluated:
         self._require_finite(*self.parameters)
         self.task.model.eval()
-        if self.config.average_from is not None and self.progress.epoch >= self.config.average_from:
+        if self.config.average_over == "epochs" and self._averages():
             self.average.add()
         with self.average.applied():
             scores = self.task.evaluate("valid")
@@ -225,10 +231,27 @@ class Trainer(Generic[BatchT]):
             training_loss=float(self.epoch_loss) / max(progress.epoch_items, 1),
             is_best=is_best,
         )
+        progress.note(scores[0], is_best, self.config)
         progress.start_epoch(scores if is_best else ())
         self.epoch_loss.zero_()
         self._start_pass()
         return event
+
+    def _set_rate(self) -> None:
+        progress, share = self.progress, 1.0
+        if changes_by_step(self.config):
+            in_epoch = min(1.0, (progress.position + 0.5) / self._steps_per_epoch)
+            share = (progress.epoch - 1 + in_epoch) / self.config.epochs
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(self.config, progress.epoch, share, progress.num_drops)
+
+    @cached_property
+    def _steps_per_epoch(self) -> int:
+        return -(-self.task.num_batches("train") // self.config.accumulate)
+
+    def _averages(self) -> bool:
+        first = self.config.average_from
+        return self.progress.averages or (first is not None and self.progress.epoch >= first)
 
     def _out_of_patience(self) -> bool:
         patience = self.config.patience
@@ -238,7 +261,7 @@ class Trainer(Generic[BatchT]):
         if not all(bool(value.isfinite().all()) for value in (self.epoch_loss, self.gradient_norm, *further)):
             raise NonFiniteError(
                 f"step {self.progress.step}: the loss, its gradient, a weight or the score is not finite "
-                f"(epoch {self.progress.epoch}, rate {rate_at(self.config, self.progress.epoch):g}); "
+                f"(epoch {self.progress.epoch}, rate {self.optimizer.param_groups[0]['lr']:g}); "
                 "the checkpoints hold the last good state. Try a lower training.rate or training.clip."
             )
 

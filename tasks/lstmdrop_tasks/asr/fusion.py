@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lstmdrop.config import resolve
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.data.tokenizers.words import CharacterTokenizer
 from lstmdrop.errors import UsageError
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.plugin import load_plugin
+from lstmdrop.presets import resolve
 from lstmdrop.run import Run
 
 Vector = npt.NDArray[np.float32]

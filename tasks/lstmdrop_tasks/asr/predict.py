@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lstmdrop.config import decoding_with
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError, UsageError
+from lstmdrop.presets import decoding_with
 from lstmdrop_tasks.asr.config import ASRPrediction
 from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.objectives.frames import FrameObjective, PhoneSegments

@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lstmdrop.config import decoding_with
 from lstmdrop.data.registry import expanded
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import DataError, UsageError
+from lstmdrop.presets import decoding_with
 from lstmdrop_tasks.caption.attention_picture import attention_picture
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig, CaptionPrediction, ImageConfig

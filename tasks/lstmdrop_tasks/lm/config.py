@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import DataConfig, OnlyWhere, Section, Seed, TaskConfig, Text, TrainingConfig
+from lstmdrop.config import (
+    WITH_DROPOUT,
+    DataConfig,
+    OnlyWhere,
+    RegularizerConfig,
+    Section,
+    Seed,
+    TaskConfig,
+    Text,
+    TrainingConfig,
+)
 
 COUNTED = OnlyWhere(lambda config: config.data.tokens in ("word", "character"), "with data.tokens=word or character")
 SAMPLING = OnlyWhere(lambda options: not options.score, "without --score")
@@ -29,7 +39,32 @@ class LMModelConfig(Section):
 
     num_layers: int = Field(default=2, ge=1)
     hidden_size: int = Field(default=200, ge=1, description="units of a layer, and of the embedding")
+    embedding_size: int | None = Field(
+        default=None, ge=1, description="numbers of a word, and with tied units of the top layer; default: hidden_size"
+    )
+    tied: bool = Field(default=False, description="the softmax has the embedding's matrix (Press & Wolf 2017)")
+    initialisation: Literal["uniform", "xavier"] = Field(
+        default="uniform",
+        description="xavier: matrices by their sizes (Glorot & Bengio 2010), embeddings as uniform",
+    )
     init_bound: float = Field(default=0.1, gt=0, description="every parameter starts in U(-init_bound, init_bound)")
+    forget_bias: float | None = Field(
+        default=None, allow_inf_nan=False, description="what the forget gates' bias starts with; default: as the others"
+    )
+
+
+class LMRegularizerConfig(RegularizerConfig):
+    """Rates of their own for some places, and for whole words."""
+
+    input_dropout: Annotated[float | None, WITH_DROPOUT] = Field(
+        default=None, ge=0, lt=1, description="p on the input of the first layer; default: dropout"
+    )
+    output_dropout: Annotated[float | None, WITH_DROPOUT] = Field(
+        default=None, ge=0, lt=1, description="p on the output of the top layer; default: dropout"
+    )
+    embedding_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="p of a word to be left out of a whole window (Gal & Ghahramani 2016)"
+    )
 
 
 class LMTrainingConfig(TrainingConfig):
@@ -37,6 +72,14 @@ class LMTrainingConfig(TrainingConfig):
 
     batch_size: int = Field(default=20, ge=1, description="parallel streams")
     num_steps: int = Field(default=20, ge=1, description="unrolled steps")
+    random_steps: bool = Field(
+        default=False, description="windows of about num_steps, or now and then half (Merity et al. 2018, section 5)"
+    )
+    rotate: bool = Field(
+        default=False, description="each stream begins at another place in every epoch (Press 2019, partial shuffling)"
+    )
+    ar: float = Field(default=0.0, ge=0, description="weight of the squared outputs (Merity et al. 2017, section 4.3)")
+    tar: float = Field(default=0.0, ge=0, description="weight of the squared change of outputs from step to step")
 
     @model_validator(mode="after")
     def _parts_are_equal(self) -> Self:
@@ -51,6 +94,7 @@ class LMConfig(TaskConfig):
     task: str = "lm"
     data: LMDataConfig = LMDataConfig()
     model: LMModelConfig = LMModelConfig()
+    regularizer: LMRegularizerConfig = LMRegularizerConfig()
     training: LMTrainingConfig = LMTrainingConfig()
 
 

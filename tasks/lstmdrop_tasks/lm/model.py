@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lstmdrop.data.batching import Window
 from lstmdrop.nn.cross_entropy import linear_cross_entropy, target_log_probs
-from lstmdrop.nn.linear import draw_uniform
+from lstmdrop.nn.linear import draw_uniform, draw_xavier, set_forget_bias
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer
@@ -18,32 +20,87 @@ from lstmdrop.task import Loss
 from lstmdrop_tasks.lm.config import LMModelConfig
 
 
+class Penalties(NamedTuple):
+    """Weights of what is asked of the top layer's outputs (Merity, McCann & Socher 2017, equations 5 and 6)."""
+
+    activation: float
+    """Of the mean of their squares, as they are after dropout."""
+    slowness: float
+    """Of the mean of the squares of their change from step to step, as they are before it."""
+
+    def of(
+        self, dropped: Float[Tensor, "time batch hidden"], outputs: Float[Tensor, "time batch hidden"]
+    ) -> Float[Tensor, ""]:
+        """What is added to the loss of a token."""
+        penalty = self.activation * dropped.float().square().mean()
+        if len(outputs) > 1:
+            penalty = penalty + self.slowness * outputs.float().diff(dim=0).square().mean()
+        return penalty
+
+
+NO_PENALTIES = Penalties(0.0, 0.0)
+
+
 class LanguageModel(nn.Module):
-    """Predicts each token from all before it (Zaremba et al. 2014, section 4.1)."""
+    """Predicts each token from all before it (Zaremba et al. 2014, section 4.1).
+
+    With ``embedding_dropout`` some words are zeros wherever they come in a window, the others so much larger (Gal &
+    Ghahramani 2016, section 4.2).
+    """
 
     def __init__(
-        self, config: LMModelConfig, vocabulary_size: int, regularizer: Regularizer, generator: torch.Generator
+        self,
+        config: LMModelConfig,
+        vocabulary_size: int,
+        regularizer: Regularizer,
+        generator: torch.Generator,
+        embedding_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary_size, config.hidden_size)
-        self.lstm = RegularizedLSTM(config.hidden_size, config.hidden_size, config.num_layers, regularizer)
-        self.softmax = nn.Linear(config.hidden_size, vocabulary_size)
-        draw_uniform(self, config.init_bound, generator)
+        width = config.embedding_size or config.hidden_size
+        top = width if config.tied else config.hidden_size
+        self.embedding = nn.Embedding(vocabulary_size, width)
+        self.embedding_dropout = embedding_dropout
+        self.lstm = RegularizedLSTM(width, config.hidden_size, config.num_layers, regularizer, top)
+        self.softmax = nn.Linear(top, vocabulary_size)
+        if config.tied:
+            self.softmax.weight = self.embedding.weight
+        draw = draw_uniform if config.initialisation == "uniform" else draw_xavier
+        draw(self, config.init_bound, generator)
+        if config.forget_bias is not None:
+            set_forget_bias(self.lstm, config.forget_bias)
 
     def features(
         self, inputs: Int[Tensor, "time batch"], state: LSTMState | None = None
     ) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
         """What the softmax reads at each step, and the state after the last one."""
-        features: tuple[Tensor, LSTMState] = self.lstm(self.embedding(inputs), state)
+        features: tuple[Tensor, LSTMState] = self.lstm(self._embedded(inputs), state)
         return features
 
     def loss(
-        self, inputs: Int[Tensor, "time batch"], targets: Int[Tensor, "time batch"], state: LSTMState | None = None
-    ) -> tuple[Float[Tensor, ""], LSTMState]:
-        """Negative log-likelihood of the targets, summed over steps and batch, in nats."""
-        features, state = self.features(inputs, state)
+        self,
+        inputs: Int[Tensor, "time batch"],
+        targets: Int[Tensor, "time batch"],
+        state: LSTMState | None = None,
+        penalties: Penalties = NO_PENALTIES,
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""] | None, LSTMState]:
+        """Negative log-likelihood of the targets, summed over steps and batch, in nats.
+
+        With ``penalties`` they are added to it, and the likelihood by itself is the second value.
+        """
+        outputs, state = self.lstm.undropped(self._embedded(inputs), state)
+        features = self.lstm.drop_output(outputs)
         loss = linear_cross_entropy(features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten())
-        return loss, state
+        if penalties == NO_PENALTIES:
+            return loss, None, state
+        return loss + targets.numel() * penalties.of(features, outputs), loss, state
+
+    def _embedded(self, inputs: Tensor) -> Tensor:
+        words: Tensor = self.embedding(inputs)
+        if not (self.training and self.embedding_dropout):
+            return words
+        kept = F.dropout(words.new_ones(self.embedding.num_embeddings), self.embedding_dropout)
+        return words * kept[inputs].unsqueeze(-1)
 
     @torch.no_grad()
     def log_probs(
@@ -69,15 +126,17 @@ class StreamLoss:
 
     is_replayable = True
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, penalties: Penalties = NO_PENALTIES) -> None:
         self.model = model
+        self.penalties = penalties
         self.states: dict[int, LSTMState] = {}
 
     def __call__(self, window: Window) -> Loss:
         """The paper's loss is a sum over steps and a mean over the batch: hence the divisor."""
-        total, state = self.model.loss(window.inputs, window.targets, self.states.get(window.part))
+        begin = self.states.get(window.part)
+        total, plain, state = self.model.loss(window.inputs, window.targets, begin, self.penalties)
         self.states[window.part] = LSTMState(state.hidden.detach(), state.cell.detach())
-        return Loss(total, count=window.targets.numel(), divisor=window.targets.shape[1])
+        return Loss(total, count=window.targets.numel(), divisor=window.targets.shape[1], plain=plain)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The carried states by part of the batch."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.batching import Window, num_windows, stream_windows
+from lstmdrop.data.batching import Variation, Window, num_windows, stream_windows
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
@@ -22,7 +22,7 @@ from lstmdrop.metrics.score import Score
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop_tasks.lm.config import LMConfig
 from lstmdrop_tasks.lm.corpora import Corpus, find_corpus, text_oddities
-from lstmdrop_tasks.lm.model import LanguageModel, StreamLoss
+from lstmdrop_tasks.lm.model import LanguageModel, Penalties, StreamLoss
 
 log = logging.getLogger("lstmdrop.lm")
 
@@ -74,7 +74,16 @@ class LanguageModelling:
         """Windows of parallel streams, always in the text's own order."""
         training = self.config.training
         tokens = self.store(split).tokens
-        return stream_windows(tokens, training.batch_size, training.num_steps, self.device, training.accumulate)
+        return stream_windows(
+            tokens, training.batch_size, training.num_steps, self.device, training.accumulate, self._variation(epoch)
+        )
+
+    def _variation(self, epoch: int) -> Variation | None:
+        """What an epoch of training does otherwise than the others."""
+        training = self.config.training
+        if not (training.random_steps or training.rotate):
+            return None
+        return Variation(np.random.default_rng([self.config.seed, epoch]), training.random_steps, training.rotate)
 
     def num_batches(self, split: Split) -> int:
         """Windows of one pass, the parts of an accumulated batch counted each."""
@@ -84,7 +93,8 @@ class LanguageModelling:
 
     def objective(self) -> StreamLoss:
         """A loss that starts with a zero state."""
-        return StreamLoss(self.model)
+        training = self.config.training
+        return StreamLoss(self.model, Penalties(training.ar, training.tar))
 
     def evaluate(self, split: Split, *, outputs: Path | None = None) -> Sequence[Score]:
         """Perplexity by the exact protocol: one stream, carried state, every token after the first predicted."""
@@ -131,11 +141,13 @@ def build(
         return find_corpus(config.data.name, data_dir, scored)
 
     tokenizer = _tokenizer(config, assets, corpus)
+    chosen = config.regularizer
     regularizer = make_regularizer(
-        config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
+        chosen.rule, chosen.dropout, chosen.recurrent_dropout, chosen.input_dropout, chosen.output_dropout
     )
     generator = torch.Generator().manual_seed(config.seed)
-    model = LanguageModel(config.model, len(tokenizer.vocabulary), regularizer, generator).to(device)
+    size = len(tokenizer.vocabulary)
+    model = LanguageModel(config.model, size, regularizer, generator, chosen.embedding_dropout).to(device)
     return LanguageModelling(config, model, tokenizer, device, corpus)
 
 

@@ -7,13 +7,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.config import decoding_with
 from lstmdrop.data.lines import as_they_come
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import UsageError
+from lstmdrop.presets import decoding_with
 from lstmdrop.report.plots import attention_figure
 from lstmdrop_tasks.mt.config import MTConfig, MTDecodingConfig, MTPrediction
 from lstmdrop_tasks.mt.task import MachineTranslation
