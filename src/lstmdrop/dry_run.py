@@ -17,7 +17,7 @@ from lstmdrop.plugin import TaskPlugin
 from lstmdrop.task import Task
 from lstmdrop.training.device import choose_device, require_kernel
 
-OPTIMIZER_COPIES = {"sgd": 0, "adamw": 2}
+OPTIMIZER_COPIES = {"sgd": 0, "adamw": 2, "adam": 2}
 
 
 def plan(plugin: TaskPlugin, config: TaskConfig, device: str = "auto", data_dir: Path | None = None) -> dict[str, str]:

@@ -106,12 +106,17 @@ def _rule(target: Target) -> str:
 def _recipe(  # section 4.1
     units: int, bound: float, num_steps: int, decay_after: int, decay: float, clip: float
 ) -> Mapping[str, tuple[object, ...]]:
-    model: dict[str, object] = {"num_layers": 2, "hidden_size": units, "init_bound": bound}
+    model: dict[str, object] = {
+        "num_layers": 2, "hidden_size": units, "init_bound": bound, "tied": False, "embedding_size": None,
+        "initialisation": "uniform", "forget_bias": None,
+    }  # fmt: skip
     training: dict[str, object] = {
         "optimizer": "sgd", "rate": 1.0, "decay_after": decay_after, "decay": decay, "clip": clip, "weight_decay": 0.0,
-        "batch_size": 20, "num_steps": num_steps, "accumulate": 1, "average_from": None,
+        "batch_size": 20, "num_steps": num_steps, "accumulate": 1, "average_from": None, "average_after": None,
+        "schedule": "paper", "warmup": 0.0, "random_steps": False, "rotate": False, "ar": 0.0, "tar": 0.0,
     }  # fmt: skip
-    sections = {"model": model, "training": training}
+    regularizer: dict[str, object] = {"input_dropout": None, "output_dropout": None, "embedding_dropout": 0.0}
+    sections = {"model": model, "training": training, "regularizer": regularizer}
     papers = {f"{name}.{key}": (value,) for name, section in sections.items() for key, value in section.items()}
     return {**papers, "data.tokens": ("word",)}
 

@@ -13,6 +13,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
+from lstmdrop.plugin import installed_tasks, load_plugin
 from lstmdrop.presets import flatten
 
 
@@ -134,7 +135,7 @@ def read_summary(directory: Path) -> RunSummary:
     result = _parse(directory / "result.json", _RESULT)
     path = directory / "config.json"
     config: dict[str, Any] = _parse(path, _OBJECT) if path.exists() else {}
-    settings = flatten(config) or result.get("settings", {})
+    settings = _with_defaults(result["task"], flatten(config) or result.get("settings", {}))
     is_dropped = result["regularizer"] != "none"
     return RunSummary(
         directory=directory,
@@ -193,6 +194,13 @@ def _split_score(row: _ScoreRow) -> SplitScore:
 
 def _provenance(result: Mapping[str, object]) -> dict[str, str]:
     return {name: str(result[name]) for name in _PROVENANCE if result.get(name) is not None}
+
+
+def _with_defaults(task: str, settings: Mapping[str, object]) -> Mapping[str, object]:
+    """A run from before there was a setting was trained as its default says: else it would stand beside all others."""
+    if not settings or task not in installed_tasks():
+        return settings
+    return {**flatten(load_plugin(task).config(task=task).model_dump(mode="json")), **settings}
 
 
 def _number(value: object) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -25,17 +26,27 @@ class PlainLanguageModel(nn.Module):
         config = task.config
         size, vocabulary_size = config.model.hidden_size, len(task.tokenizer.vocabulary)
         rate = 0.0 if config.regularizer.rule == "none" else config.regularizer.dropout
-        self.embedding = nn.Embedding(vocabulary_size, size)
-        self.lstm = nn.LSTM(size, size, config.model.num_layers, dropout=rate)
-        self.softmax = nn.Linear(size, vocabulary_size)
+        width, top = task.model.embedding.embedding_dim, task.model.lstm.output_size
+        sizes = [width, *[size] * (config.model.num_layers - 1), top]
+        self.embedding = nn.Embedding(vocabulary_size, width)
+        if top == size:
+            self.layers = nn.ModuleList([nn.LSTM(width, size, config.model.num_layers, dropout=rate)])
+        else:
+            self.layers = nn.ModuleList(nn.LSTM(below, above) for below, above in pairwise(sizes))
+        self.softmax = nn.Linear(top, vocabulary_size)
+        if config.model.tied:
+            self.softmax.weight = self.embedding.weight
         self.dropout = nn.Dropout(rate)
-        self.state: tuple[Tensor, Tensor] | None = None
+        self.states: list[tuple[Tensor, Tensor] | None] = [None] * len(self.layers)
 
     def forward(self, window: Window) -> Tensor:
         """The loss summed over time, the mean over the batch."""
-        outputs, state = self.lstm(self.dropout(self.embedding(window.inputs)), self.state)
-        self.state = (state[0].detach(), state[1].detach())
-        logits = self.softmax(self.dropout(outputs))
+        outputs = self.dropout(self.embedding(window.inputs))
+        for number, layer in enumerate(self.layers):
+            outputs, (hidden, cell) = layer(outputs, self.states[number])
+            self.states[number] = (hidden.detach(), cell.detach())
+            outputs = self.dropout(outputs)
+        logits = self.softmax(outputs)
         return F.cross_entropy(logits.flatten(0, 1), window.targets.flatten()) * len(window.targets)
 
 
@@ -70,5 +81,8 @@ def _task_on_random_words(config: LMConfig, folder: Path, device: torch.device) 
 
 def _flops_per_token(config: LMConfig, vocabulary_size: int) -> int:
     """Multiplications and additions of the matrix products: one pass forward, two passes' worth backward."""
-    size, num_layers = config.model.hidden_size, config.model.num_layers
-    return 3 * 2 * (num_layers * 8 * size * size + size * vocabulary_size)
+    model = config.model
+    width = model.embedding_size or model.hidden_size
+    top = width if model.tied else model.hidden_size
+    sizes = [width, *[model.hidden_size] * (model.num_layers - 1), top]
+    return 3 * 2 * (sum(4 * (below + above) * above for below, above in pairwise(sizes)) + top * vocabulary_size)
