@@ -123,13 +123,15 @@ def test_a_length_bonus_is_added_for_every_token() -> None:
 @pytest.mark.parametrize("settings", [{}, {"beam_size": 3}, {"beam_size": 1, "length_bonus": 0.5}])
 def test_what_is_followed_piece_by_piece_ends_as_the_whole(settings: dict[str, Any]) -> None:
     ours = decoder(**settings)
-    log_probs = outputs("-aab- -cc--ba", 0.5).astype(np.float32)
+    steps = [outputs(char, 0.5 + number / 40) for number, char in enumerate("-aabb -c--bbb a")]
+    log_probs = np.concatenate(steps).astype(np.float32)
     follow, stream = follower(ours, 0.01), ours.stream()
     assert isinstance(follow, GreedyFollower if ours.is_greedy else BeamFollower)
     for start in range(0, len(log_probs), 4):
         found, hypotheses = follow(log_probs[start : start + 4]), stream(log_probs[start : start + 4])
     whole = ours.describe(log_probs, ours.decode(log_probs), 0.01)
     assert (found["text"], found["words"]) == (whole["text"], whole["words"])
+    assert found["hypotheses"][0]["log_prob"] == pytest.approx(whole["hypotheses"][0]["log_prob"])
     assert [one.tokens for one in hypotheses] == [one.tokens for one in ours.decode(log_probs)]
 
 
