@@ -61,9 +61,10 @@ def test_a_batch_is_captions_beside_their_images() -> None:
 
 
 def test_the_identity_is_of_names_and_captions_in_their_order() -> None:
+    zebra, dog, cat = "A zebra!", "A dog runs.", "A cat"
     others = [
-        IMAGES[::-1], [image("one", "A zebra!", "A dog runs."), IMAGES[1]], [image("three", *IMAGES[0].captions), IMAGES[1]],
-        [image("one", "A dog runs."), image("two", "A zebra!", "A cat")],
+        IMAGES[::-1], [image("one", zebra, dog), IMAGES[1]], [image("three", dog, zebra), IMAGES[1]],
+        [image("one", dog), image("two", zebra, cat)],
     ]  # fmt: skip
     assert len({captions_sha256(images) for images in (IMAGES, *others)}) == 5
     assert captions_sha256([image("one\udcff", "a")]) != captions_sha256([image("one", "a")])
