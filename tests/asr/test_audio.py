@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -306,3 +308,11 @@ def test_statistics_that_do_not_fit_each_other_are_refused(tmp_path: Path, text:
     (tmp_path / "statistics.json").write_text(text)
     with pytest.raises(DataError, match=r"statistics\.json: the feature statistics cannot be read"):
         Normalisation.load(tmp_path / "statistics.json")
+
+
+def test_the_greatest_draws_blank_out_the_end_in_full_width() -> None:
+    greatest: Any = SimpleNamespace(integers=lambda low, high: high - 1)
+    config = AugmentationConfig(time_masks=1, time_mask_frames=2, frequency_masks=1, frequency_mask_bins=3)
+    masked = blank_out(np.ones((12, 5), np.float32), config, greatest)
+    assert (masked == 0).all(axis=1).tolist() == [False] * 10 + [True] * 2
+    assert (masked == 0).all(axis=0).tolist() == [False] * 2 + [True] * 3
