@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmdrop.errors import ConfigError
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways, choose_pair, parse_pair
@@ -41,3 +43,13 @@ def test_a_pair_is_chosen_among_those_there_are() -> None:
     assert choose_pair("set", "de-en", known) == LanguagePair("de", "en")
     with pytest.raises(ConfigError, match="set has no pair 'fr-de'; it has: en-fr, fr-en, en-de, de-en"):
         choose_pair("set", "fr-de", known)
+
+
+CODES = st.from_regex(r"[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_][A-Z]{2})?", fullmatch=True)
+
+
+@settings(deadline=None)
+@given(CODES, CODES)
+def test_whatever_its_codes_a_pair_is_read_as_it_is_written(source: str, target: str) -> None:
+    if source != target:
+        assert parse_pair(str(LanguagePair(source, target))) == (source, target)
