@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-import typer
 
 from lstmdrop.cli.options import refuse_without_effect
 from lstmdrop.commands.evaluate import require_bound
@@ -108,8 +108,8 @@ def test_an_option_that_was_given_and_has_no_effect_is_refused() -> None:
         refuse_without_effect(("--a", "x", True, "here"), ("--b", 3, False, "there"))
 
 
-def test_a_seed_that_is_none_is_refused_on_the_command_line(lstmdrop: typer.Typer) -> None:
+def test_a_seed_that_is_none_is_refused_on_the_command_line(lstmdrop: Callable[..., Any]) -> None:
     for seed in ("-1", str(2**32)):
-        refused = lstmdrop("train", "lm", "--data", "demo", "--seed", seed, "--dry-run")  # type: ignore[operator]
+        refused = lstmdrop("train", "lm", "--data", "demo", "--seed", seed, "--dry-run")
         assert refused.code == 2
         assert "they go from 0 to 4294967295" in refused.messages

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lstmdrop.metrics.score import Score
+from lstmdrop.report.formats import to_markdown
 from lstmdrop.report.run_list import run_list
 from lstmdrop.report.short_table import short_table
 from lstmdrop.report.summary import Gap, RunSummary, SplitScore
@@ -83,3 +84,16 @@ def test_a_rule_without_a_none_of_its_own_has_no_change() -> None:
 def test_a_gap_of_another_score_is_named() -> None:
     gap = Gap("loss", 1.0, 3.0, with_dropout=True)
     assert cells(short_table([run("none", 1, 9.0, 10.0, gap=gap)]))["gap"] == "-2.00 loss"
+
+
+def test_numbers_are_rounded_as_readers_want_them() -> None:
+    gap = Gap("wer", 5.0, 8.5, with_dropout=False)
+    made = run("zaremba", 3, 8.5, 9.126, gap=gap, train_seconds=90.0, epochs=4, num_parameters=1000)
+    last = to_markdown([run_list([made])]).rstrip("\n").split("\n")[-1]
+    cells_shown = "runs/zaremba-s3 asr an4 small zaremba 0.2 3 1 wer 8.50 9.13 -3.50 4 1000 1.5"
+    assert last == f"| {' | '.join(cells_shown.split())} |  |"
+    alignments = to_markdown([run_list([made])]).split("\n")[3]
+    assert alignments.replace(" ", "") == "|---|---|---|---|---" + "|---:" * 3 + "|---" + "|---:" * 6 + "|---|"
+    short = to_markdown([short_table([made])]).split("\n")
+    assert short[3].replace(" ", "") == "|---|---|---|---:|---:|---|---|---|"
+    assert short[4] == "| asr, an4, small | wer (lower is better) | zaremba 0.2 | 1 | 8.50 | 9.13 |  | -3.50 |"
