@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from lstmdrop.errors import MissingPartError
-from lstmdrop.metrics.java import JavaError, evaluation_folder, find_java, java_problem, require_java, run_java
+from lstmdrop.metrics.java import (
+    JavaError,
+    evaluation_folder,
+    find_java,
+    java_problem,
+    require_java,
+    run_java,
+    running_java,
+)
 from lstmdrop.metrics.java_ptb import java_tokens
 from lstmdrop.metrics.meteor import meteor_score
 from lstmdrop.metrics.spice import spice_score
@@ -117,3 +126,21 @@ def test_spice_is_the_mean_over_images(fake_java: Place, monkeypatch: pytest.Mon
     fake_java("exit 0")
     with pytest.raises(JavaError, match="SPICE gave no score: 0 scores of 1"):
         spice_score(["a dog"], [["one dog"]])
+
+
+def test_a_program_that_would_go_on_is_ended_with_the_block_and_nothing_waits_for_it(fake_java: Place) -> None:
+    fake_java("echo ready; sleep 60")
+    num_threads, begin = threading.active_count(), time.monotonic()
+    with running_java([], 40) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    assert process.returncode is not None
+    while threading.active_count() > num_threads and time.monotonic() - begin < 20:
+        time.sleep(0.01)
+    assert time.monotonic() - begin < 20
+
+
+def test_an_error_that_is_not_about_the_program_stays_what_it_is(fake_java: Place) -> None:
+    fake_java("echo no matter >&2; sleep 60")
+    with pytest.raises(LookupError, match="mine"), running_java([], 40):
+        raise LookupError("mine")

@@ -76,6 +76,8 @@ def test_the_room_for_translations_is_a_quarter_more_than_the_pairs_take(tmp_pat
     """Five tokens with their end, and 36 with theirs: (36 - 1 - 10) / 5 = 5, and a quarter more."""
     pairs = pairs_of(tmp_path, ["a b c a"] * 4, ["c " * 35] * 4)
     assert longest_ratio(pairs, max_length=99) == 6.25
+    thirds = pairs_of(tmp_path / "thirds", ["a b c a b c"] * 4, ["c " * 35] * 4)
+    assert longest_ratio(thirds, max_length=99) == 4.46, "in hundredths"
     assert LONGEST_MORE == 10
     assert longest_ratio(pairs, max_length=34) == LONGEST_RATIO, "no pair is trained on"
 

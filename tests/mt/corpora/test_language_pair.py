@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmdrop.errors import ConfigError
-from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways, choose_pair, parse_pair
+from lstmdrop_tasks.mt.corpora.language_pair import (
+    UNNAMED,
+    LanguagePair,
+    both_ways,
+    choose_pair,
+    parse_pair,
+    save_pair,
+    saved_pair,
+)
 
 
 def test_a_pair_is_written_as_it_is_read() -> None:
@@ -53,3 +63,11 @@ CODES = st.from_regex(r"[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_][A-Z]{2})?", fullmatc
 def test_whatever_its_codes_a_pair_is_read_as_it_is_written(source: str, target: str) -> None:
     if source != target:
         assert parse_pair(str(LanguagePair(source, target))) == (source, target)
+
+
+def test_what_a_model_translates_is_noted_where_the_languages_have_names(tmp_path: Path) -> None:
+    assert saved_pair(tmp_path) is None
+    save_pair(tmp_path, LanguagePair("en", "pt-BR"))
+    assert saved_pair(tmp_path) == "en-pt-BR"
+    save_pair(tmp_path, UNNAMED)
+    assert saved_pair(tmp_path) is None
