@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.asr.corpora.alignment import Alignment, Interval, frame_labels, read_alignment, read_textgrid
-from lstmdrop_tasks.asr.corpora.utterances import Utterance
+from lstmdrop_tasks.asr.corpora.alignment import (
+    SILENCE,
+    Alignment,
+    Interval,
+    frame_labels,
+    read_alignment,
+    read_textgrid,
+)
+from lstmdrop_tasks.asr.corpora.utterance import Utterance
 
 TEXTGRID = """File type = "ooTextFile"
 Object class = "TextGrid"
@@ -179,3 +189,51 @@ def test_times_of_a_ctm_are_times(tmp_path: Path, line: str) -> None:
     path.write_text(f"a 1 0 0.5 AA\n{line}\n")
     with pytest.raises(DataError, match=r"a.ctm:2: "):
         read_alignment(Utterance("a", Path("a.wav"), alignment=path))
+
+
+LENGTHS = st.lists(st.tuples(st.integers(1, 9), st.sampled_from(["AA1", 'say ""x""', "", "B 2.5 C", "é"])), min_size=1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(LENGTHS, st.booleans())
+def test_a_textgrid_that_is_written_is_read_again(
+    tmp_path_factory: pytest.TempPathFactory, phones: list[tuple[int, str]], is_long: bool
+) -> None:
+    ends = list(accumulate(length / 100 for length, _ in phones))
+    rows = list(zip([0.0, *ends[:-1]], ends, (label for _, label in phones), strict=True))
+    names = ("\t\txmin = ", "\t\txmax = ", "\t\ttext = ") if is_long else ("", "", "")
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "0", str(ends[-1]), "<exists>", "1"]
+    lines += ['"IntervalTier"', '"phones"', "0", str(ends[-1]), str(len(rows))]
+    for start, end, label in rows:
+        lines += [f"{names[0]}{start}", f"{names[1]}{end}", f'{names[2]}"{label}"']
+    path = tmp_path_factory.mktemp("grids") / "a.TextGrid"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = read_textgrid(path)
+    labels = [{"AA1": "AA"}.get(label, label.replace('""', '"')) for _, _, label in rows]
+    assert found.intervals == [(*times, label) for (*times, _), label in zip(rows, labels, strict=True)]
+    assert found.end == ends[-1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9)), min_size=1, max_size=5), st.integers(1, 40))
+def test_each_frame_is_labelled_as_a_plain_search_would(gaps: list[tuple[int, int]], num_frames: int) -> None:
+    intervals, place = [], 0.0
+    for number, (gap, length) in enumerate(gaps):
+        intervals.append(Interval((place + gap) / 100, (place + gap + length) / 100, f"p{number}"))
+        place += gap + length
+    expected = []
+    for frame in range(num_frames):
+        middle = (frame + 0.5) * 0.01
+        expected.append(next((one.label for one in intervals if one.start <= middle < one.end), SILENCE))
+    seconds = max(num_frames, place) / 100
+    assert frame_labels(Alignment(intervals, None), num_frames, seconds, 0.01) == expected
+
+
+@pytest.mark.parametrize(("seconds", "fits"), [(0.94, False), (0.96, True), (1.04, True), (1.06, False)])
+def test_an_alignment_may_differ_from_its_sound_by_a_twentieth_of_a_second(seconds: float, fits: bool) -> None:
+    whole = Alignment([Interval(0.0, 1.0, "A")], 1.0)
+    if fits:
+        assert frame_labels(whole, 104, seconds, 0.01) == ["A"] * 104, "the last phone goes on to the end"
+    else:
+        with pytest.raises(DataError, match=r"the alignment is 1\.00 s long"):
+            frame_labels(whole, 104, seconds, 0.01)

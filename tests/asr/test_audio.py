@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,3 +256,68 @@ def test_a_stretch_beyond_the_sound_and_a_channel_that_is_not_there_are_said(tmp
         read_audio(path, 16000, channel=2)
     with pytest.raises(DataError, match=r"from 0.5 s to 1.5 s, and the sound ends at 1.00 s"):
         read_audio(path, 16000, start=0.5, end=1.5)
+
+
+def spans(config: AugmentationConfig, num_frames: int, num_bins: int, axis: int) -> set[tuple[int, int]]:
+    """Where a single mask begins and ends, by many seeds; (0, 0) where it has no width."""
+    features = np.arange(1, num_frames * num_bins + 1, dtype=np.float32).reshape(num_frames, num_bins)
+    found = set()
+    for seed in range(400):
+        masked = blank_out(features, config, np.random.default_rng(seed))
+        places = np.flatnonzero((masked == 0).all(axis=1 - axis)).tolist()
+        expected = features.copy()
+        expected[(slice(None),) * axis + (places,)] = 0
+        assert np.array_equal(masked, expected), "what is not masked is as it was"
+        assert places == list(range(places[0], places[-1] + 1)) if places else True
+        found.add((places[0], places[-1] + 1) if places else (0, 0))
+    return found
+
+
+def all_spans(size: int, longest: int) -> set[tuple[int, int]]:
+    return {(0, 0)} | {(start, start + width) for width in range(1, longest + 1) for start in range(size - width + 1)}
+
+
+@pytest.mark.parametrize(("longest", "reached"), [(2, 2), (3, 3), (40, 3)])
+def test_a_span_of_time_is_anywhere_and_a_quarter_of_the_utterance_at_most(longest: int, reached: int) -> None:
+    config = AugmentationConfig(time_masks=1, time_mask_frames=longest)
+    assert spans(config, 12, 2, axis=0) == all_spans(12, reached)
+    assert spans(config, 15, 2, axis=0) == all_spans(15, reached)
+
+
+@pytest.mark.parametrize(("longest", "reached"), [(2, 2), (5, 5), (40, 5)])
+def test_a_band_is_anywhere_and_all_of_the_features_at_most(longest: int, reached: int) -> None:
+    config = AugmentationConfig(frequency_masks=1, frequency_mask_bins=longest)
+    assert spans(config, 3, 5, axis=1) == all_spans(5, reached)
+
+
+def test_an_utterance_too_short_for_a_mask_and_a_setting_without_masks_change_nothing() -> None:
+    features = np.ones((3, 2), np.float32)
+    for config in (AugmentationConfig(time_masks=5), AugmentationConfig()):
+        assert np.array_equal(blank_out(features, config, np.random.default_rng(0)), features)
+
+
+def test_statistics_are_of_all_frames_whatever_the_parts() -> None:
+    rows = np.array([[1.0, 5.0], [3.0, 5.0], [8.0, 5.0]], np.float32)
+    found = Normalisation.of(rows[:1], rows[1:])
+    assert found.mean.tolist() == [4.0, 5.0]
+    assert found.deviation[0] == pytest.approx((26 / 3) ** 0.5)
+    assert found.deviation[1] == pytest.approx(1e-5)
+    assert found(rows)[:, 1].tolist() == [0.0, 0.0, 0.0]
+    assert np.array_equal(Normalisation.identity(2)(rows), rows)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"mean": [1, 2], "deviation": [1]}', '{"mean": [[1]], "deviation": [[1]]}', "5", "{"]
+)
+def test_statistics_that_do_not_fit_each_other_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "statistics.json").write_text(text)
+    with pytest.raises(DataError, match=r"statistics\.json: the feature statistics cannot be read"):
+        Normalisation.load(tmp_path / "statistics.json")
+
+
+def test_the_greatest_draws_blank_out_the_end_in_full_width() -> None:
+    greatest: Any = SimpleNamespace(integers=lambda low, high: high - 1)
+    config = AugmentationConfig(time_masks=1, time_mask_frames=2, frequency_masks=1, frequency_mask_bins=3)
+    masked = blank_out(np.ones((12, 5), np.float32), config, greatest)
+    assert (masked == 0).all(axis=1).tolist() == [False] * 10 + [True] * 2
+    assert (masked == 0).all(axis=0).tolist() == [False] * 2 + [True] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -9,9 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmdrop.config import Split
 from lstmdrop.errors import DataError
+from lstmdrop.task import Split
+from lstmdrop_tasks.caption.corpora.caption_files import read_captions
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.coco import read_karpathy
 from lstmdrop_tasks.caption.corpora.find import find_corpus
@@ -422,3 +427,26 @@ def test_cocos_captions_are_texts(coco: Path, caption: str) -> None:
     path.write_text(json.dumps(annotations), encoding="utf-8")
     with pytest.raises(DataError, match=f"captions_train2014.json: .*: a caption is {caption}, where a text"):
         find_corpus(str(coco))
+
+
+WRITTEN = st.text("ab cé,.'\"#", min_size=1, max_size=9).filter(lambda text: any(map(str.isalpha, text)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(["a.jpg", "b.jpg", "c d.jpg"]), WRITTEN), min_size=1, max_size=6))
+def test_the_three_forms_of_captions_say_the_same(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("forms")
+    table, bars, tokens = (folder / name for name in ("captions.txt", "results.csv", "Flickr8k.token.txt"))
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("image", "caption"), *rows])
+    lines = [f"{image}| {number}| {caption}\n" for number, (image, caption) in enumerate(rows)]
+    bars.write_text("".join(["image_name| comment_number| comment\n", *lines]), encoding="utf-8")
+    lines = [f"{image}#{number}\t{caption}\n" for number, (image, caption) in enumerate(rows)]
+    tokens.write_text("".join(lines), encoding="utf-8")
+    expected: dict[str, list[str]] = {}
+    for image, caption in rows:
+        expected.setdefault(image, []).append(" ".join(caption.split()))
+    for path in (table, bars, tokens):
+        assert read_captions(path).by_image == expected

@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from lstmdrop.cli.render import print_tables
@@ -234,3 +237,23 @@ def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = {code for found in re.findall(r"\x1b\[([0-9;]*)m", file.getvalue()) for code in found.split(";")}
     assert codes <= {"0", "1", "2", "3"}  # reset, bold, dim, italic
     assert "1" in codes
+
+
+TEXTS = st.text("ab |/é漢", max_size=24)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.tuples(TEXTS, st.floats(0, 1e6) | st.none()), min_size=1, max_size=3), TEXTS, st.integers(30, 60))
+def test_whatever_it_says_no_line_is_wider_than_the_screen_and_nothing_is_lost(
+    rows: list[tuple[str, float | None]], remark: str, width: int
+) -> None:
+    content = Table("T", (Column("name", is_text=True), Column("value")), tuple(rows), (Note(f"n{remark}", "c|d/e"),))
+    file = io.StringIO()
+    print_tables([content], Console(file=file, width=width))
+    text = file.getvalue()
+    assert max(cell_len(line) for line in text.split("\n")) <= width
+    squeezed = "".join(text.split())
+    assert "".join(f"n{remark}".split()) in squeezed
+    assert "c|d/e" in squeezed
+    for _, value in rows:
+        assert value is None or f"{value:.2f}" in squeezed

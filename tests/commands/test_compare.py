@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmdrop.commands.compare import compare, comparison_table
+from lstmdrop.commands.compare import ComparedScore, Comparison, compare
+from lstmdrop.commands.comparison_table import comparison_table
+from lstmdrop.commands.rescore import rescore
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.bleu import translation_scores
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop.metrics.perplexity import perplexity
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.rescore import rescore
-from lstmdrop.report.runs import read_summary
+from lstmdrop.metrics.significance import Bootstrap
+from lstmdrop.report.run_files import read_summary
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 
@@ -223,3 +225,69 @@ def test_runs_of_different_vocabularies_are_refused(
             compare(*runs, num_shuffles=100, num_resamples=100)
     else:
         assert compare(*runs, num_shuffles=100, num_resamples=100).scores
+
+
+def compared(first: float, second: float, p_values: tuple[float, float], *, higher: bool = False) -> ComparedScore:
+    scores = (Score("x", value, higher, f"tok:{number}") for number, value in enumerate((first, second)))
+    return ComparedScore(*scores, Bootstrap(-1.5, -0.5, p_values[0]), p_values[1])
+
+
+@pytest.mark.parametrize(
+    ("score", "better"),
+    [
+        (compared(3, 2, (0.01, 0.01)), "B"), (compared(2, 3, (0.01, 0.01)), "A"),
+        (compared(3, 2, (0.01, 0.01), higher=True), "A"), (compared(2, 3, (0.01, 0.01), higher=True), "B"),
+        (compared(3, 2, (0.05, 0.01)), "neither"), (compared(3, 2, (0.01, 0.05)), "neither"),
+        (compared(3, 2, (0.049, 0.049)), "B"),
+    ],
+)  # fmt: skip
+def test_better_is_who_is_so_by_both_tests(score: ComparedScore, better: str, tmp_path: Path) -> None:
+    table = comparison_table(Comparison(tmp_path, tmp_path, (score,), ("y: gone",), 1000, 20000, 7))
+    first, second = score.first.value, score.second.value
+    numbers = (first, second, second - first, -1.5, -0.5, score.bootstrap.p_value, score.p_randomisation)
+    assert table.rows == (("x", *numbers, better, "tok:0", "tok:1"),)
+    remarks = [(note.text, note.code) for note in table.notes]
+    direction = "higher" if score.first.higher_is_better else "lower"
+    assert (f"x ({direction} is better), A:", "tok:0") in remarks
+    assert (f"x ({direction} is better), B:", "tok:1") in remarks
+    assert remarks[-1] == ("left out: y: gone", "")
+    assert any("1,000 resamples" in text and "20,000 shuffles; seed 7." in text for text, _ in remarks)
+
+
+def test_a_signature_that_is_the_same_is_said_once(tmp_path: Path) -> None:
+    score = Score("x", 1.0, True, "tok:13a")
+    same = ComparedScore(score, score, Bootstrap(0.0, 0.0, 1.0), 1.0)
+    table = comparison_table(Comparison(tmp_path, tmp_path / "..", (same,), (), 1, 1, 1))
+    assert [note.code for note in table.notes].count("tok:13a") == 1
+    assert "A and B are the same run." not in [note.text for note in table.notes]
+
+
+def test_numbers_are_the_same_again_under_the_same_seed_alone(tmp_path: Path) -> None:
+    runs = language_run(tmp_path / "a", 0.0), language_run(tmp_path / "b", 0.01)
+    log_probs = np.random.default_rng(1).normal(-4, 1, 600).astype(np.float32)
+    write_run(tmp_path / "c", [Score("perplexity", perplexity(log_probs), False, BOTH)], {"task": "lm"})
+    np.savez_compressed(tmp_path / "c" / "log_probs.npz", log_probs=log_probs)
+    first, again, other = (
+        compare(runs[0], tmp_path / "c", num_resamples=200, num_shuffles=200, seed=seed).scores[0] for seed in (1, 1, 2)
+    )
+    assert (first.bootstrap, first.p_randomisation) == (again.bootstrap, again.p_randomisation)
+    assert first.bootstrap != other.bootstrap
+
+
+def test_a_metric_that_is_named_and_cannot_be_compared_is_an_error_though_others_can(
+    tmp_path: Path, toy_pairs: Path
+) -> None:
+    lines = ["maison"] * len((toy_pairs / "test.fr").read_text(encoding="utf-8").splitlines())
+    runs = [translation_run(tmp_path / name, toy_pairs, lines, tokenize=name) for name in ("13a", "char")]
+    with pytest.raises(DataError, match="bleu over tok 13a and char"):
+        compare(*runs, metrics=["bleu", "chrf"], num_shuffles=100, num_resamples=100)
+
+
+def test_a_part_that_earlier_versions_did_not_write_is_no_difference(tmp_path: Path, toy_pairs: Path) -> None:
+    lines = ["maison"] * len((toy_pairs / "test.fr").read_text(encoding="utf-8").splitlines())
+    runs = [translation_run(tmp_path / name, toy_pairs, lines) for name in ("a", "b")]
+    result = json.loads((runs[1] / "result.json").read_text(encoding="utf-8"))
+    for row in result["scores"]:
+        row["signature"] = row["signature"].replace("tok:13a|", "").replace("case:mixed|", "")
+    (runs[1] / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    assert len(compare(*runs, num_shuffles=100, num_resamples=100).scores) == 2

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lstmdrop.commands.data import describe_text, find_dataset, list_datasets, prepare_dataset, verify_dataset
+from lstmdrop.commands.data import (
+    DAY,
+    describe_text,
+    find_dataset,
+    list_cache,
+    list_datasets,
+    prepare_dataset,
+    prune_cache,
+    verify_dataset,
+)
+from lstmdrop.discovery import installed_tasks
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.plugin import installed_tasks
 
@@ -127,3 +138,50 @@ def test_without_a_cache_there_is_nothing_to_list(
     monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "none"))
     assert lstmdrop("data", "cache", "--prune").output == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_is_listed_by_size_with_the_age_of_what_is_newest(cache: Path) -> None:
+    tokens = cache / "tokens" / ("0123456789abcdef" * 2)
+    (tokens / "more").mkdir()
+    (tokens / "more" / "offsets.bin").write_bytes(bytes(900))
+    now = time.time()
+    for path in (tokens / "more" / "offsets.bin", tokens / "more", tokens / "tokens.bin", tokens):
+        os.utime(path, (now - 9 * DAY, now - 9 * DAY))
+    os.utime(tokens / "tokens.bin", (now - 3 * DAY, now - 3 * DAY))
+    largest, *others = list_cache()
+    folder = (tokens / "more").lstat().st_size
+    assert (largest.kind, largest.num_bytes, largest.path) == ("tokens", 1000 + folder, tokens)
+    assert largest.days == pytest.approx(3.0, abs=0.01)
+    assert [entry.num_bytes for entry in others] == sorted((entry.num_bytes for entry in others), reverse=True)
+    assert [entry.path for entry in list_cache(2.9)] == [tokens]
+    assert list_cache(3.1) == []
+
+
+def test_what_a_link_in_the_cache_points_to_is_left_alone(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("mine")
+    link = cache / "features" / ("fedcba9876543210" * 2)
+    link.symlink_to(tmp_path / "precious")
+    assert link in [entry.path for entry in prune_cache()]
+    assert not link.is_symlink()
+    assert (tmp_path / "precious" / "file").read_text() == "mine"
+    assert [entry.kind for entry in list_cache() if not entry.path.name.startswith(".")] == ["datasets"]
+
+
+def test_a_text_is_described_whole_and_in_the_order_of_the_splits(tmp_path: Path) -> None:
+    for name in ("test.en", "train.en", "valid.en"):
+        (tmp_path / name).write_text("a a b\n\nc d e f\n" if name == "train.en" else "a\n")
+    lines = list(describe_text(tmp_path))
+    assert [Path(line.partition(": ")[0]).name for line in lines] == ["train.en", "valid.en", "test.en"]
+    assert lines[0].endswith("3 lines, 7 words, 6 different, longest line 4 words")
+    assert next(describe_text(tmp_path / "train.en")) == lines[0]
+
+
+def test_files_are_missing_or_differ_or_are_the_published_ones(tmp_path: Path) -> None:
+    (tmp_path / "ptb").mkdir()
+    (tmp_path / "ptb" / "ptb.train.txt").write_text("not it")
+    assert verify_dataset("ptb", tmp_path) == [
+        ("ptb.train.txt", "differs"),
+        ("ptb.valid.txt", "missing"),
+        ("ptb.test.txt", "missing"),
+    ]

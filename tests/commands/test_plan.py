@@ -48,3 +48,27 @@ def test_twice_the_steps_keep_more_for_the_backward_pass(tmp_path: Path) -> None
         return float(rows["  activations"].split()[0])
 
     assert activations(5) < activations(20)
+
+
+def test_the_memory_is_the_sum_of_its_parts_and_adamw_keeps_two_copies_more(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    settings = ("model.hidden_size=256", "training.optimizer=adamw", "training.rate=0.001")
+    plain, adamw = planned(folder, settings[0], "training.optimizer=sgd"), planned(folder, *settings)
+
+    def mebibytes(rows: dict[str, str], name: str) -> float:
+        return float(rows[name].split()[0].replace(",", ""))
+
+    num_parameters = int(adamw["parameters"].replace(",", ""))
+    assert mebibytes(adamw, "  weights") == pytest.approx(4 * num_parameters / 2**20, abs=0.05)
+    assert mebibytes(plain, "  optimizer") == 0
+    for rows, copies in ((plain, 0), (adamw, 2)):
+        weights = 4 * num_parameters / 2**20
+        assert mebibytes(rows, "  gradients") == mebibytes(rows, "  weights")
+        assert mebibytes(rows, "  optimizer") == pytest.approx(copies * weights, abs=0.05)
+        total = (2 + copies) * weights + mebibytes(rows, "  activations")
+        assert mebibytes(rows, "memory") == pytest.approx(total, abs=0.11)
+
+
+def test_parts_of_an_accumulated_batch_are_one_step(tmp_path: Path) -> None:
+    rows = planned(folder_of(tmp_path), "training.accumulate=2")
+    assert rows["steps"] == "10 an epoch, 30 in 3 epochs"

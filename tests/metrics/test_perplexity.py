@@ -132,3 +132,25 @@ def test_a_tie_beats_nothing(higher_is_better: bool, better: float, worse: float
     assert good.is_better_than(bad)
     assert not bad.is_better_than(good)
     assert not good.is_better_than(good)
+
+
+def test_without_an_unknown_or_without_a_known_token_there_is_no_second_score() -> None:
+    log_probs = np.log([0.5, 0.25])
+    for num_unknown, is_known in ((0, [True, False]), (2, [False, False])):
+        predicted = Predicted(3, "f" * 64, num_unknown, "d" * 64)
+        found = stream_perplexities(log_probs, predicted, np.array(is_known))
+        assert [score.name for score in found] == ["perplexity"]
+
+
+def test_a_stream_is_of_one_model_where_nobody_says_of_how_many() -> None:
+    (score,) = stream_perplexities(np.log([0.5]), Predicted(3, "f" * 64, 0, "d" * 64), np.array([True]))
+    assert "|models:1|" in score.signature
+
+
+def test_words_count_in_the_perplexity_by_word_alone() -> None:
+    log_probs = np.log([0.5, 0.125, 0.25])  # 2 ** -6
+    by_token, by_word = token_and_word_perplexity(log_probs, "bpe", 300, "f" * 64, 2, {})
+    assert (by_token.value, by_word.value) == (pytest.approx(4.0), pytest.approx(8.0))
+    assert (by_token.name, by_word.name) == ("perplexity", "word_perplexity")
+    assert not by_token.higher_is_better
+    assert not by_word.higher_is_better

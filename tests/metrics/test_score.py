@@ -29,3 +29,15 @@ def scores(bleu: float, chrf: float, perplexity: float) -> list[Score]:
 def test_the_next_score_decides_where_the_first_is_equal(ours: list[Score], theirs: list[Score], better: bool) -> None:
     assert are_better(ours, theirs) is better
     assert not (better and are_better(theirs, ours))
+
+
+def test_a_task_with_more_scores_is_compared_by_those_that_both_have() -> None:
+    assert are_better(scores(2, 0, 9), scores(1, 9, 1)[:1])
+    assert not are_better(scores(1, 0, 9)[:1], scores(1, 9, 1))
+    assert not are_better([], scores(1, 9, 1))
+
+
+def test_counts_are_the_whole_numbers_that_a_signature_names_as_such() -> None:
+    score = Score("wer", 1.0, False, "lines|words:12|lines:3|unknown:0|tok:13a|frames:many|data:a:b|images:-1")
+    assert score.counts == {"words": 12, "lines": 3, "unknown": 0}
+    assert Score("wer", 1.0, False, "").counts == {}

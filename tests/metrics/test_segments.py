@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from lstmdrop.metrics.segments import (
     perplexity_segments,
     word_error_segments,
 )
+from lstmdrop.metrics.significance import Segments
 
 HYPOTHESES = ["the cat sat on the mat", "a dog", "", "it is raining today in the north"]
 REFERENCES = ["the cat sat on a mat", "the dog barks", "yes", "it rains today in the north"]
@@ -98,3 +100,33 @@ def test_sentences_are_segments_where_their_lengths_are_known() -> None:
     assert segments.statistics.tolist() == [[-1, 1], [-5, 2]]
     with pytest.raises(ValueError, match="3 log-probabilities for 4 tokens"):
         perplexity_segments(np.array([-1.0, -2.0, -3.0]), [2, 2])
+
+
+def test_a_block_is_fifty_tokens() -> None:
+    """Numbers that were compared once are compared in the same way later."""
+    segments = perplexity_segments(np.full(120, -1.0))
+    assert segments.statistics.tolist() == [[-50, 50], [-50, 50], [-20, 20]]
+
+
+def test_no_tokens_are_no_segments() -> None:
+    with pytest.raises(ValueError, match="0 log-probabilities for 0 tokens"):
+        perplexity_segments(np.zeros(0))
+
+
+def test_lines_with_unequal_numbers_of_references_are_refused() -> None:
+    with pytest.raises(ValueError, match="the same number of references"):
+        bleu_segments(["a", "b"], [["a"], ["b", "c"]])
+
+
+@pytest.mark.parametrize("make", [bleu_segments, chrf_segments])
+def test_the_signature_says_whether_case_counts(make: Callable[..., Segments]) -> None:
+    hypotheses, references = ["A SMALL RED HOUSE"], [["a small red house"]]
+    assert make(hypotheses, references, "nrefs:1|case:lc|tok:13a").value == pytest.approx(100)
+    for signature in ("nrefs:1|case:mixed|tok:13a", "", "note:case:lc"):
+        assert make(hypotheses, references, signature).value < 50
+
+
+@pytest.mark.parametrize("make", [word_error_segments, character_error_segments, frame_accuracy_segments])
+def test_a_hypothesis_without_a_reference_is_refused(make: Callable[..., Segments]) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        make(["a", "b"], [["a"]])

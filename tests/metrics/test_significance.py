@@ -9,7 +9,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
 
 from lstmdrop.metrics.segments import bleu_segments, chrf_segments, perplexity_segments, word_error_segments
-from lstmdrop.metrics.significance import paired_bootstrap, paired_randomisation
+from lstmdrop.metrics.significance import Segments, paired_bootstrap, paired_randomisation
 
 WORDS = ["the", "a", "cat", "dog", "sees", "hears", "house", "river", "moon", "red", "small", "old", "and", "in", "on"]
 
@@ -128,3 +128,53 @@ def test_few_segments_that_lean_one_way_decide_nothing(num_segments: int) -> Non
     assert found.p_value == 2.0 ** (1 - num_segments)
     assert found.low < 0
     assert found.high == 0
+
+
+def few_segments(num_segments: int = 12) -> tuple[Segments, Segments]:
+    """Edits of two systems over five words each; the second is better in most places."""
+    choose = random.Random(8)
+    edits = [(choose.randint(0, 4), choose.randint(0, 2)) for _ in range(num_segments)]
+    first, second = (np.array([[own[side], 5] for own in edits], np.float64) for side in (0, 1))
+    return Segments(first, lambda sums: sums[0] / sums[1]), Segments(second, lambda sums: sums[0] / sums[1])
+
+
+@pytest.mark.parametrize("num_samples", [39, 79, 200, 1000])
+def test_the_bootstrap_is_the_plain_count_over_test_sets_drawn_anew(num_samples: int) -> None:
+    first, second = few_segments()
+    found = paired_bootstrap(first, second, num_samples, seed=3)
+    differences = []
+    for drawn in np.random.default_rng(3).choice(12, size=(num_samples, 12)):
+        worse, better = (sum(segments.statistics[row, 0] for row in drawn) / 60 for segments in (first, second))
+        differences.append(better - worse)
+    ordered = sorted(differences)
+    rarer = min(sum(value <= 1e-12 for value in ordered), sum(value >= -1e-12 for value in ordered))
+    expected = min(1.0, max(2 * (rarer + 1) / (num_samples + 1), 2**-11))
+    assert found.p_value == pytest.approx(expected)
+    assert 0 < expected < 1
+    allowed = [number for number in range(num_samples) if 2 * (number + 1) / (num_samples + 1) < 0.05]
+    left_out = max(allowed, default=0)
+    if expected < 0.05:
+        assert (found.low, found.high) == pytest.approx((ordered[left_out], ordered[-1 - left_out]))
+    else:
+        assert found.low == pytest.approx(ordered[left_out])
+        assert found.high == pytest.approx(max(0.0, ordered[-1 - left_out]))
+
+
+@pytest.mark.parametrize("num_samples", [1, 500, 501, 1200])
+def test_the_randomisation_is_the_plain_count_over_outputs_that_are_swapped(num_samples: int) -> None:
+    first, second = few_segments()
+    observed = abs(first.value - second.value)
+    num_as_far = 0
+    for kept in np.random.default_rng(7).integers(2, size=(num_samples, 12), dtype=bool):
+        pairs = list(zip(first.statistics[:, 0], second.statistics[:, 0], kept, strict=True))
+        ours = sum(one if is_kept else other for one, other, is_kept in pairs)
+        theirs = sum(other if is_kept else one for one, other, is_kept in pairs)
+        num_as_far += abs(ours - theirs) / 60 >= observed - 1e-12
+    expected = (num_as_far + 1) / (num_samples + 1)
+    assert paired_randomisation(first, second, num_samples, seed=7) == pytest.approx(expected)
+
+
+def test_nothing_cannot_be_paired_with_nothing() -> None:
+    empty = Segments(np.zeros((0, 2)), lambda sums: 0.0)
+    with pytest.raises(ValueError, match="0 segments cannot be paired with 0"):
+        paired_bootstrap(empty, empty)

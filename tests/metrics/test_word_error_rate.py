@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lstmdrop.metrics.word_error_rate import Errors, normalise_transcript, transcript_scores, word_errors
+from lstmdrop.metrics.segments import edit_distance
+from lstmdrop.metrics.word_error_rate import (
+    NO_ERRORS,
+    Errors,
+    character_errors,
+    normalise_transcript,
+    transcript_scores,
+    word_errors,
+)
+
+WORDS = st.lists(st.sampled_from(["a", "b", "ab", "é"]), max_size=6).map(" ".join)
 
 
 def value(name: str, references: list[str], hypotheses: list[str]) -> float:
@@ -95,3 +107,51 @@ def test_lines_must_pair_up_and_say_something() -> None:
         transcript_scores(["a", "b"], ["a"], {})
     with pytest.raises(ValueError, match="at least one word"):
         transcript_scores(["", "."], ["a", ""], {})
+
+
+@settings(deadline=None)
+@given(WORDS, WORDS)
+def test_errors_are_the_fewest_edits_and_account_for_every_unit(reference: str, hypothesis: str) -> None:
+    for errors_of, units_of in ((word_errors, str.split), (character_errors, list)):
+        errors, said, heard = errors_of(reference, hypothesis), units_of(reference), units_of(hypothesis)
+        assert errors.total == edit_distance(said, heard)
+        assert errors.length == len(said)
+        assert errors.length - errors.deletions + errors.insertions == len(heard)
+
+
+def test_what_is_heard_in_silence_is_inserted() -> None:
+    assert word_errors(" ", "x yy z") == Errors(0, 3, 0, 0)
+    assert character_errors("", "x yy") == Errors(0, 4, 0, 0)
+    assert word_errors("", "") == character_errors("", "") == NO_ERRORS
+
+
+def test_errors_add_up_kind_by_kind() -> None:
+    total = sum([Errors(1, 2, 4, 8), Errors(16, 32, 64, 128)], NO_ERRORS)
+    assert total == Errors(17, 34, 68, 136)
+    assert total.total == 17 + 34 + 68
+
+
+UNSEEN = [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180F, 0x3164, 0xFFA0, 0xFE00, 0xFE0F, 0xE0100, 0xE01EF]
+
+
+@pytest.mark.parametrize("code_point", UNSEEN)
+def test_fillers_and_variation_selectors_show_nothing_and_cut_no_word(code_point: int) -> None:
+    assert normalise_transcript(f"a{chr(code_point)}b é") == "ab é"
+
+
+@pytest.mark.parametrize("code_point", [0x350, 0x17B6, 0x180A, 0xFE10])
+def test_the_neighbours_of_the_unseen_are_marks_or_punctuation_as_before(code_point: int) -> None:
+    kept = {0x350: "a\u0350b", 0x17B6: "a\u17b6b"}.get(code_point, "a b")
+    assert normalise_transcript(f"a{chr(code_point)}b é") == f"{kept} é"
+
+
+@pytest.mark.parametrize("text", ["'là", "là'", "'là'", "·là", "là·"])
+def test_an_apostrophe_or_a_dot_at_an_end_is_no_part_of_the_word(text: str) -> None:
+    assert normalise_transcript(text) == "là"
+
+
+@settings(deadline=None)
+@given(st.text(max_size=8) | st.text("aé'’·\u200c\u200dक्ب \ufe0fAİ_-", max_size=8))
+def test_what_is_normalised_stays_as_it_is_and_has_single_blanks(text: str) -> None:
+    once = normalise_transcript(text)
+    assert normalise_transcript(once) == once == " ".join(once.split())

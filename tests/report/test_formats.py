@@ -4,8 +4,11 @@ import csv
 import io
 import json
 import math
+import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmdrop.report.table import Cell, Column, Note, Table, cell_text, to_csv, to_json, to_markdown
 
@@ -88,3 +91,28 @@ def test_json_has_no_infinity() -> None:
     table = Table("Diverged", COLUMNS[1:3], ((math.inf, -math.inf), (math.nan, 1.5)))
     rows = json.loads(to_json([table]), parse_constant=pytest.fail)[0]["rows"]
     assert rows == [{"test": "inf", "diff": "-inf"}, {"test": "nan", "diff": 1.5}]
+
+
+CELLS = st.none() | st.integers() | st.floats(allow_nan=False) | st.text("ab |\\\n,\"'<é", max_size=8)
+ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=4)
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_whatever_the_cells_a_row_of_markdown_is_one_line_of_as_many_cells(rows: list[tuple[Cell, ...]]) -> None:
+    columns = (Column("a", is_text=True), Column("b", is_text=True))
+    *_, last = to_markdown([Table("t", columns, ((None, None), *rows))]).split("\n\n")
+    lines = last.rstrip("\n").split("\n")
+    assert len(lines) == 3 + len(rows)
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {3}
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_whatever_the_cells_json_and_csv_give_them_back(rows: list[tuple[Cell, ...]]) -> None:
+    table = Table("t", (Column("a"), Column("b")), tuple(rows))
+    read = list(csv.reader(io.StringIO(to_csv([table]), newline="")))
+    assert read[1:] == [["t", *("" if cell is None else str(cell) for cell in row)] for row in rows]
+    (found,) = json.loads(to_json([table]))
+    expected = [[str(cell) if isinstance(cell, float) and math.isinf(cell) else cell for cell in row] for row in rows]
+    assert [list(row.values()) for row in found["rows"]] == expected

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import re
 
-from lstmdrop.report.table import Column, Note, Table, to_latex
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstmdrop.report.latex import HIGHEST_RANK, to_latex
+from lstmdrop.report.table import Column, Note, Table
 
 TABLE = Table(
     "What dropout changed, 100% & more",
@@ -68,3 +72,33 @@ def test_each_row_has_as_many_cells_as_the_tabular_has_columns() -> None:
     assert len(specs) == 2
     rows = re.findall(r"^    (.*) \\\\$", text, flags=re.MULTILINE)
     assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(specs[0])}
+
+
+SPECIAL = re.compile(
+    r"\\textbackslash\{\}|\\textasciitilde\{\}|\\textasciicircum\{\}|\\textless\{\}|\\textgreater\{\}|\\textbar\{\}"
+    r"|\$\\pm\$|\\[{}&%$#_]"
+)
+
+
+@settings(deadline=None)
+@given(st.text("ab {}\\&%$#_~^<>|±é", max_size=12))
+def test_whatever_a_text_says_nothing_in_it_is_a_command(text: str) -> None:
+    row = (
+        to_latex([Table("t", (Column("a", is_text=True),), ((f"x{text}x",),))])
+        .split("\\midrule\n")[1]
+        .split(" \\\\\n")[0]
+    )
+    assert not re.search(r"[\\{}&%$#_~^<>|±]", SPECIAL.sub("", row))
+    assert len(SPECIAL.findall(row)) == sum(character in "{}\\&%$#_~^<>|±" for character in text)
+
+
+def test_a_code_may_break_after_its_separators_and_only_there() -> None:
+    text = to_latex([Table("t", (Column("a"),), (), (Note("", "a|b/c d"),))])
+    assert r"\texttt{a\textbar{}\allowbreak{}b/\allowbreak{}c d}" in text
+
+
+def test_a_column_above_the_highest_rank_is_left_to_programs() -> None:
+    columns = (Column("shown", rank=HIGHEST_RANK), Column("hidden", rank=HIGHEST_RANK + 1))
+    text = to_latex([Table("t", columns, ((1, 2),)), Table("none", columns, ())])
+    assert "hidden" not in text
+    assert text.count("shown") == 2, "a table without rows shows its columns"

@@ -7,6 +7,8 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmdrop.errors import DataError, MissingPartError, UsageError
 from lstmdrop.report.curves import Curves
@@ -127,3 +129,23 @@ def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch: pytest.Mon
 )
 def test_ticks_are_round_and_within_the_axis(low: float, high: float, ticks: list[float]) -> None:
     assert perplexity_ticks(low, high) == pytest.approx(ticks)
+
+
+@settings(deadline=None)
+@given(st.floats(0.01, 1e6), st.floats(1.000001, 1e4))
+def test_any_axis_has_at_least_four_ticks_in_order(low: float, ratio: float) -> None:
+    ticks = perplexity_ticks(low, low * ratio)
+    assert len(ticks) >= 4
+    assert ticks == sorted(set(ticks))
+    assert low * (1 - 1e-9) <= ticks[0] <= ticks[-1] <= low * ratio * (1 + 1e-9)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), max_size=20).map(sorted))
+def test_labels_keep_their_order_and_distance_wherever_the_curves_end(heights: list[float]) -> None:
+    spread = spread_labels(heights)
+    assert len(spread) == len(heights)
+    assert all(low + 0.045 <= high + 1e-9 for low, high in pairwise(spread))
+    assert max(spread, default=0) <= 1
+    if all(low + 0.045 <= high for low, high in pairwise(heights)):
+        assert spread == pytest.approx(heights)

@@ -1,9 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmdrop.errors import ConfigError
-from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways, choose_pair, parse_pair
+from lstmdrop_tasks.mt.corpora.language_pair import (
+    UNNAMED,
+    LanguagePair,
+    both_ways,
+    choose_pair,
+    parse_pair,
+    save_pair,
+    saved_pair,
+)
 
 
 def test_a_pair_is_written_as_it_is_read() -> None:
@@ -41,3 +53,21 @@ def test_a_pair_is_chosen_among_those_there_are() -> None:
     assert choose_pair("set", "de-en", known) == LanguagePair("de", "en")
     with pytest.raises(ConfigError, match="set has no pair 'fr-de'; it has: en-fr, fr-en, en-de, de-en"):
         choose_pair("set", "fr-de", known)
+
+
+CODES = st.from_regex(r"[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_][A-Z]{2})?", fullmatch=True)
+
+
+@settings(deadline=None)
+@given(CODES, CODES)
+def test_whatever_its_codes_a_pair_is_read_as_it_is_written(source: str, target: str) -> None:
+    if source != target:
+        assert parse_pair(str(LanguagePair(source, target))) == (source, target)
+
+
+def test_what_a_model_translates_is_noted_where_the_languages_have_names(tmp_path: Path) -> None:
+    assert saved_pair(tmp_path) is None
+    save_pair(tmp_path, LanguagePair("en", "pt-BR"))
+    assert saved_pair(tmp_path) == "en-pt-BR"
+    save_pair(tmp_path, UNNAMED)
+    assert saved_pair(tmp_path) is None
