@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 
 from lstmdrop.errors import DataError
 from lstmdrop.report.curves import read_curves
-from lstmdrop.report.page.example import read_examples
-from lstmdrop.report.run_files import read_summaries
-from lstmdrop_tasks.asr.audio.mp3 import with_length
-from lstmdrop_tasks.asr.audio.normalisation import Normalisation
+from lstmdrop.report.page.examples import read_examples
+from lstmdrop.report.runs import read_summaries
+from lstmdrop_tasks.asr.audio.features import Normalisation
+from lstmdrop_tasks.asr.audio.reading import with_length
 from lstmdrop_tasks.asr.corpora.alignment import read_textgrid
-from lstmdrop_tasks.asr.corpora.jsonl import read_manifest
-from lstmdrop_tasks.caption.corpora.caption_files import read_captions
-from lstmdrop_tasks.caption.corpora.karpathy import captions_of, read_karpathy
+from lstmdrop_tasks.asr.corpora.own import read_manifest
+from lstmdrop_tasks.caption.corpora.coco import captions_of, read_karpathy
+from lstmdrop_tasks.caption.corpora.flickr import read_captions
 from lstmdrop_tasks.caption.corpora.own import own
-from lstmdrop_tasks.caption.features_about import FeaturesAbout
+from lstmdrop_tasks.caption.data import FeaturesAbout
 from lstmdrop_tasks.mt.corpora.oddities import is_parallel, oddities
-from lstmdrop_tasks.mt.corpora.side import plain_side
+from lstmdrop_tasks.mt.corpora.parallel import plain_side
 from lstmdrop_tasks.mt.corpora.table import TableLayout, table_pairs
-from lstmdrop_tasks.mt.targets import Targets
+from lstmdrop_tasks.mt.translate import Targets
 
 Read = Callable[[Path], object]
 

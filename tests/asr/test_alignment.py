@@ -18,7 +18,7 @@ from lstmdrop_tasks.asr.corpora.alignment import (
     read_alignment,
     read_textgrid,
 )
-from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.corpora.utterances import Utterance
 
 TEXTGRID = """File type = "ooTextFile"
 Object class = "TextGrid"

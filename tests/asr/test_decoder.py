@@ -13,18 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from lstmdrop.data.tokenizers.characters import CharacterTokenizer
+from lstmdrop.data.tokenizers.words import CharacterTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.decoding.ctc import CTCHypothesis, collapse
-from lstmdrop_tasks.asr.batch import PADDING, SpeechBatch, pad_utterances
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
-from lstmdrop_tasks.asr.corpora.utterance import Utterance
+from lstmdrop_tasks.asr.corpora.utterances import Utterance
 from lstmdrop_tasks.asr.decoder import Decoder, Said
-from lstmdrop_tasks.asr.following import BeamFollower, GreedyFollower, follower
-from lstmdrop_tasks.asr.objectives.ctc_loss import ctc_loss
-from lstmdrop_tasks.asr.objectives.frames import FrameObjective, load_phones, save_phones
-from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
-from lstmdrop_tasks.asr.phone_segments import PhoneSegments
+from lstmdrop_tasks.asr.objectives.frames import FrameObjective, PhoneSegments, load_phones, save_phones
+from lstmdrop_tasks.asr.objectives.objective import PADDING, SpeechBatch, pad_utterances
+from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, ctc_loss, mean_of_models
+from lstmdrop_tasks.asr.streaming import BeamFollower, GreedyFollower, follower
 
 TOKENIZER = CharacterTokenizer(Vocabulary((EOS, UNK, " ", "a", "b", "c")))
 NUM_TOKENS = 6

@@ -9,12 +9,16 @@ import pytest
 
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.reading import TOLERANCE
-from lstmdrop_tasks.asr.corpora.own_splits import require_different_ids, with_held_out
-from lstmdrop_tasks.asr.corpora.splitting import hold_out
-from lstmdrop_tasks.asr.corpora.utterance import SpeechCorpus, Utterance
-from lstmdrop_tasks.asr.error_report import NUM_FREQUENT, NUM_WORST, error_report
-from lstmdrop_tasks.asr.left_out import listed
-from lstmdrop_tasks.asr.selection import NUM_NAMED, misplaced, usable
+from lstmdrop_tasks.asr.corpora.utterances import (
+    SpeechCorpus,
+    Utterance,
+    hold_out,
+    require_different_ids,
+    with_held_out,
+)
+from lstmdrop_tasks.asr.recordings import NUM_NAMED, misplaced, usable
+from lstmdrop_tasks.asr.scoring import NUM_FREQUENT, NUM_WORST, error_report
+from lstmdrop_tasks.asr.speech import listed
 
 Times = tuple[float | None, float | None]
 

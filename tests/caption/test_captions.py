@@ -17,8 +17,8 @@ from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.sampling import SamplingOptions
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
-from lstmdrop_tasks.caption.captions import Captions, caption_batch, captions_sha256
 from lstmdrop_tasks.caption.corpora.captioned import CaptionedImage
+from lstmdrop_tasks.caption.data import Captions, caption_batch, captions_sha256
 from lstmdrop_tasks.caption.self_critical import END, SelfCritical, rewards_of
 
 Build = Callable[..., Any]

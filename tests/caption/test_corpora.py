@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 
 from lstmdrop.config import Split
 from lstmdrop.errors import DataError
-from lstmdrop.task import Split
-from lstmdrop_tasks.caption.corpora.caption_files import read_captions
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.coco import read_karpathy
 from lstmdrop_tasks.caption.corpora.find import find_corpus
+from lstmdrop_tasks.caption.corpora.flickr import read_captions
 
 SPLITS: Mapping[Split, tuple[str, ...]] = {"train": ("a", "b", "c"), "valid": ("d", "e"), "test": ("f", "g")}
 NAMES = tuple(name for names in SPLITS.values() for name in names)

@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from lstmdrop.cli.training_view import QUIET_SECONDS, TrainingView
-from lstmdrop.commands.settings import resolve_config
+from lstmdrop.cli.views import QUIET_SECONDS, TrainingView
 from lstmdrop.commands.train import Finished, Started
-from lstmdrop.discovery import load_plugin
 from lstmdrop.metrics.score import Score
-from lstmdrop.training.events import Evaluated, Logged, Stepped, Validating
+from lstmdrop.plugin import load_plugin
+from lstmdrop.settings import resolve_config
+from lstmdrop.training.progress import Evaluated, Logged, Stepped, Validating
 
 
 def started(step: int = 0, rule: str = "zaremba") -> Started:

@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmdrop.commands.compare import ComparedScore, Comparison, compare
-from lstmdrop.commands.comparison_table import comparison_table
-from lstmdrop.commands.rescore import rescore
+from lstmdrop.commands.compare import ComparedScore, Comparison, compare, comparison_table
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.bleu import translation_scores
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop.metrics.perplexity import perplexity
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.significance import Bootstrap
-from lstmdrop.report.run_files import read_summary
+from lstmdrop.report.rescore import rescore
+from lstmdrop.report.runs import read_summary
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 

@@ -21,7 +21,6 @@ from lstmdrop.commands.data import (
     prune_cache,
     verify_dataset,
 )
-from lstmdrop.discovery import installed_tasks
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.plugin import installed_tasks
 

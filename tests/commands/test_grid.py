@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmdrop.commands.reproduction.collect import collect
-from lstmdrop.commands.reproduction.grid import Cell, Experiment, Grid, Rule, cells, choose
-from lstmdrop.commands.reproduction.plan import Planned, experiment_sha256, plan
-from lstmdrop.commands.reproduction.plan_table import plan_table, time_left
-from lstmdrop.commands.settings import resolve_config
 from lstmdrop.config import TaskConfig
-from lstmdrop.discovery import load_plugin
+from lstmdrop.plugin import load_plugin
+from lstmdrop.reproduction.grid import GridCell, Experiment, Grid, Rule, cells, choose
+from lstmdrop.reproduction.plan import Planned, experiment_sha256, plan, plan_table, time_left
+from lstmdrop.reproduction.runner import collect
 from lstmdrop.run import Run
+from lstmdrop.settings import resolve_config
 
 TOY = Experiment(name="toy", task="lm", data="demo", size="tiny", seeds=2, minutes=3)
 PLAIN, DROPPED = TOY.rules
@@ -56,7 +55,7 @@ def test_all_rules_of_a_seed_come_before_the_next_seed() -> None:
 
 def test_a_rules_own_settings_come_after_its_experiments() -> None:
     experiment = TOY.model_copy(update={"set": ("seed=1",)})
-    assert Cell(experiment, Rule(rule="naive", set=("seed=2",)), 1).overrides == ("seed=1", "seed=2")
+    assert GridCell(experiment, Rule(rule="naive", set=("seed=2",)), 1).overrides == ("seed=1", "seed=2")
 
 
 def test_an_experiment_that_is_named_is_taken_whatever_it_costs() -> None:
@@ -128,7 +127,7 @@ def test_what_gives_the_same_weights_is_the_same_run(override: str, is_same: boo
 
 
 def planned(seconds: float | None, state: Any = "missing", rule: Rule = PLAIN) -> Planned:
-    return Planned(Cell(TOY, rule, 1), state, Path("x"), seconds, "no such data" if state == "impossible" else "")
+    return Planned(GridCell(TOY, rule, 1), state, Path("x"), seconds, "no such data" if state == "impossible" else "")
 
 
 @settings(deadline=None)

@@ -10,11 +10,11 @@ import pytest
 
 from lstmdrop.cli.options import refuse_without_effect
 from lstmdrop.commands.evaluate import require_bound
-from lstmdrop.commands.result import score_rows
-from lstmdrop.commands.settings import as_paths, naming_moved_data, require_taken, resolve_config
-from lstmdrop.discovery import load_plugin
 from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
 from lstmdrop.metrics.score import Score
+from lstmdrop.plugin import load_plugin
+from lstmdrop.result import score_rows
+from lstmdrop.settings import as_paths, naming_moved_data, require_taken, resolve_config
 
 LM = load_plugin("lm")
 

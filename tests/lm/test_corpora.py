@@ -12,7 +12,6 @@ from lstmdrop.config import SPLITS
 from lstmdrop.data.download import verify
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop.task import SPLITS
 from lstmdrop_tasks.lm.corpora import (
     DATASETS,
     LOOKED_AT,

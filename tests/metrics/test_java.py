@@ -15,13 +15,12 @@ from lstmdrop.metrics.java import (
     evaluation_folder,
     find_java,
     java_problem,
+    java_tokens,
     require_java,
     run_java,
     running_java,
 )
-from lstmdrop.metrics.java_ptb import java_tokens
-from lstmdrop.metrics.meteor import meteor_score
-from lstmdrop.metrics.spice import spice_score
+from lstmdrop.metrics.java_scores import meteor_score, spice_score
 
 Place = Callable[[str], Path]
 

@@ -15,9 +15,16 @@ from lstmdrop.errors import DataError
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop_tasks.mt.config import MTDataConfig
 from lstmdrop_tasks.mt.corpora.parallel import ParallelText
-from lstmdrop_tasks.mt.pairs import Pairs, Sentences, pad_pairs, padded_columns
-from lstmdrop_tasks.mt.targets import FILE, LONGEST_MORE, LONGEST_RATIO, Targets, longest_ratio
-from lstmdrop_tasks.mt.tokenizers import Tokenizers, load_tokenizers, train_tokenizers
+from lstmdrop_tasks.mt.pairs import (
+    Pairs,
+    Sentences,
+    Tokenizers,
+    load_tokenizers,
+    pad_pairs,
+    padded_columns,
+    train_tokenizers,
+)
+from lstmdrop_tasks.mt.translate import FILE, LONGEST_MORE, LONGEST_RATIO, Targets, longest_ratio
 
 CPU = torch.device("cpu")
 TOKENIZER = WordTokenizer(Vocabulary((EOS, UNK, "a", "b", "c")))

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lstmdrop.report.attention_plot import attention_figure
+from lstmdrop.report.plots import attention_figure
 
 pytest.importorskip("matplotlib")
 

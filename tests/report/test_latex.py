@@ -5,8 +5,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmdrop.report.latex import HIGHEST_RANK, to_latex
-from lstmdrop.report.table import Column, Note, Table
+from lstmdrop.report.table import HIGHEST_RANK, Column, Note, Table, to_latex
 
 TABLE = Table(
     "What dropout changed, 100% & more",

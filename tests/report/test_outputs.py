@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstmdrop.errors import DataError
-from lstmdrop.report.outputs import read_log_probs, read_predictions
+from lstmdrop.report.rescore import read_log_probs, read_predictions
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.formats import to_markdown
-from lstmdrop.report.run_list import run_list
-from lstmdrop.report.short_table import short_table
-from lstmdrop.report.summary import Gap, RunSummary, SplitScore
-from lstmdrop.report.table import Cell, Table
+from lstmdrop.report.runs import Gap, RunSummary, SplitScore
+from lstmdrop.report.table import Cell, Table, to_markdown
+from lstmdrop.report.tables import run_list, short_table
 
 
 def run(rule: str, seed: int, valid: float | None, test: float | None, **changes: object) -> RunSummary:

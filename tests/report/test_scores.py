@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lstmdrop.metrics.score import Score
+from lstmdrop.report.runs import RunSummary, SplitScore
 from lstmdrop.report.scores import (
     better_direction,
     differing_settings,
@@ -15,7 +16,6 @@ from lstmdrop.report.scores import (
     signatures,
     telling_settings,
 )
-from lstmdrop.report.summary import RunSummary, SplitScore
 
 
 def run(name: str, signature: str = "", split: str = "test", **settings: object) -> RunSummary:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.seeds import Difference, Pooled, difference, pool, pool_gap, pool_score
-from lstmdrop.report.summary import Gap, RunSummary, SplitScore
+from lstmdrop.report.runs import Gap, RunSummary, SplitScore
+from lstmdrop.report.scores import Difference, Pooled, difference, pool, pool_gap, pool_score
 
 T_975_OF_1, T_975_OF_2 = 12.706204736, 4.302652730
 VALUES = st.lists(st.integers(-1000, 1000).map(float), min_size=2, max_size=5).map(lambda found: Pooled(tuple(found)))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.mt.corpora.oddities import is_parallel, oddities
-from lstmdrop_tasks.mt.corpora.side import Side
+from lstmdrop_tasks.mt.corpora.parallel import Side
 from lstmdrop_tasks.mt.corpora.table import TableLayout, table_pairs, table_rows
 
 CELL = st.text("ab ,\"'é;", min_size=1, max_size=6).filter(str.strip)

@@ -12,9 +12,15 @@ import pytest
 from lstmdrop.metrics.score import Score
 from lstmdrop.report.curves import Curves
 from lstmdrop.report.page.data import as_script, page_data
-from lstmdrop.report.page.example import Attention, Example, from_predictions, read_examples
-from lstmdrop.report.page.examples import LARGEST_IMAGE, examples_html
-from lstmdrop.report.summary import RunSummary, SplitScore
+from lstmdrop.report.page.examples import (
+    LARGEST_IMAGE,
+    Attention,
+    Example,
+    examples_html,
+    from_predictions,
+    read_examples,
+)
+from lstmdrop.report.runs import RunSummary, SplitScore
 
 
 def run(rule: str, seed: int, value: float, split: str = "test", **changes: object) -> RunSummary:
