@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 import torch
 from pydantic import ValidationError, model_validator
 
-from lstmdrop.config import Section, TaskConfig, TrainingConfig
-from lstmdrop.errors import ConfigError
-from lstmdrop.plugin import load_plugin
-from lstmdrop.presets import differences, nest, parse_override, read_preset, resolve, setting_names
-from lstmdrop.settings import resolve_config
+from lstmdrop.commands.settings import resolve_config
+from lstmdrop.config import (
+    DRAWING,
+    IN_JSON,
+    SEARCHING,
+    WITH_BEAM,
+    DataConfig,
+    OnlyWhere,
+    RegularizerConfig,
+    Section,
+    TaskConfig,
+    TrainingConfig,
+    decoding_with,
+    differences,
+    neutral_settings,
+    require_effect,
+    resolve,
+    setting_names,
+    whole_characters,
+    without_effect,
+)
+from lstmdrop.discovery import load_plugin
+from lstmdrop.errors import ConfigError, UsageError
+from lstmdrop.layers import nest, parse_override, read_preset
 from lstmdrop_tasks.lm.config import LMConfig
 
 
@@ -251,3 +272,171 @@ def test_what_a_preset_or_a_file_sets_and_what_is_the_default_stays_without_a_wo
     preset = tmp_path / "config.json"
     preset.write_text(swept.model_dump_json())
     assert resolve_config(plugin, preset=preset) == swept
+
+
+@pytest.mark.parametrize("text", ["a\0b", chr(0xD800), "x" + chr(0xDC80), chr(0xDFFF), "\0"])
+def test_text_of_half_a_character_or_a_zero_byte_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not UTF-8, or has a zero byte"):
+        whole_characters(text)
+
+
+@pytest.mark.parametrize("text", ["", "naïve", "\ud7ff\ue000", "\U0010ffff", "\x01"])
+def test_whole_characters_stay_as_they_are(text: str) -> None:
+    assert whole_characters(text) == text
+
+
+LIMITS = {
+    "epochs": (1, 0), "rate": (1e-9, 0), "decay_after": (0, -1), "decay": (1, 0.99), "weight_decay": (0, -1e-9),
+    "clip": (1e-9, 0), "accumulate": (1, 0), "patience": (1, 0), "average_from": (1, 0), "log_every": (1, 0),
+    "save_minutes": (0, -0.1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_training_setting_at_its_limit_is_taken_and_one_beyond_it_is_refused(name: str) -> None:
+    least, too_little = LIMITS[name]
+    assert getattr(resolve(TrainingConfig, [{name: least}]), name) == least
+    with pytest.raises(ConfigError, match=f"^{name} = {too_little}: "):
+        resolve(TrainingConfig, [{name: too_little}])
+
+
+@pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
+def test_dropout_is_a_probability_below_one(name: str) -> None:
+    for rate in (0.0, 0.999):
+        assert getattr(resolve(RegularizerConfig, [{name: rate}]), name) == rate
+    for rate in (-0.001, 1.0):
+        with pytest.raises(ConfigError, match=f"^{name} = {rate}: "):
+            resolve(RegularizerConfig, [{name: rate}])
+
+
+def test_settings_that_change_no_result_are_gathered_through_all_sections() -> None:
+    class Inner(Section):
+        neutral = frozenset({"speed"})
+        speed: int = 1
+        depth: int = 1
+
+    class Outer(Example):
+        neutral = frozenset({"workers"})
+        workers: int = 1
+        inner: Inner = Inner()
+
+    assert neutral_settings(Outer()) == {"workers", "inner.speed", "training.log_every", "training.save_minutes"}
+    assert neutral_settings(Inner(), "a.") == {"a.speed"}
+    old, new = Outer(), resolve(Outer, [{"workers": 2, "inner": {"speed": 3, "depth": 4}, "seed": 5}])
+    assert differences(old, new, neutral_settings(old)) == ["inner.depth: 1 -> 4", "seed: 1 -> 5"]
+
+
+class Decoding(Section):
+    beam_size: int = 4
+    batch_size: int = 8
+    length_penalty: Annotated[float, WITH_BEAM] = 1.0
+
+
+class Decoded(Example):
+    decoding: Decoding = Decoding()
+
+
+class Options(Section):
+    beam_size: int | None = None
+    batch_size: int | None = None
+    length_penalty: float | None = None
+    num_best: Annotated[int, IN_JSON] = 1
+    sample: bool = False
+    seed: Annotated[int, DRAWING] = 1
+    score: Annotated[float, SEARCHING] = 0.0
+
+
+def test_options_lie_over_the_decoding_of_the_run_but_for_the_size_of_batches() -> None:
+    config = resolve(Decoded, [{"decoding": {"beam_size": 6, "length_penalty": 0.5}}])
+    assert decoding_with(config, Options()) == config.decoding
+    chosen = decoding_with(config, Options(beam_size=3, batch_size=99))
+    assert (chosen.beam_size, chosen.batch_size, chosen.length_penalty) == (3, 8, 0.5)
+    assert decoding_with(config, Options(length_penalty=0.0)).length_penalty == 0.0  # zero is a value like others
+    assert config.decoding.beam_size == 6
+
+
+def test_an_option_that_the_search_does_not_use_is_refused_with_where_it_would() -> None:
+    said = r"^--length-penalty has an effect only with a beam_size of 2 or more$"
+    for config, options in (
+        (Decoded(), Options(beam_size=1, length_penalty=0.5)),
+        (resolve(Decoded, [{"decoding": {"beam_size": 1}}]), Options(length_penalty=0.5)),
+    ):
+        with pytest.raises(UsageError, match=said):
+            decoding_with(config, options)
+    narrow = resolve(Decoded, [{"decoding": {"beam_size": 1, "length_penalty": 0.5}}])
+    assert decoding_with(narrow, Options()).length_penalty == 0.5  # the run's own stays without a word
+    assert decoding_with(narrow, Options(beam_size=2, length_penalty=0.3)).length_penalty == 0.3
+
+
+def test_a_beam_that_nobody_chose_grows_to_what_is_asked_for_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert decoding_with(Decoded(), Options(num_best=4)).beam_size == 4
+        assert caplog.records == []
+        assert decoding_with(Decoded(), Options(num_best=5)).beam_size == 5
+    (record,) = caplog.records
+    assert "the beam is 5 for --num-best, the run's 4" in record.getMessage()
+    assert decoding_with(Decoded(), Options(num_best=3, beam_size=3)).beam_size == 3
+    with pytest.raises(UsageError, match=r"^--num-best 4 is more than --beam-size 3 holds: make it 4$"):
+        decoding_with(Decoded(), Options(num_best=4, beam_size=3))
+
+
+@pytest.mark.parametrize(
+    ("given", "in_json", "said"),
+    [
+        ({"seed": 2}, True, r"^--seed has an effect only with --sample$"),
+        ({"seed": 2, "sample": True}, True, None),
+        ({"score": 1.0, "sample": True}, True, r"^--score has an effect only without --sample$"),
+        ({"num_best": 2}, True, None),
+        ({"num_best": 2}, False, r"^--num-best has an effect only with --json$"),
+        ({"num_best": 2, "sample": True}, False, None),
+        ({}, False, None),
+    ],
+)
+def test_an_option_beside_which_it_has_no_effect_is_refused(
+    given: dict[str, Any], in_json: bool, said: str | None
+) -> None:
+    if said is None:
+        require_effect(Options(**given), in_json=in_json)
+        return
+    with pytest.raises(UsageError, match=said):
+        require_effect(Options(**given), in_json=in_json)
+
+
+def test_what_takes_an_effect_away_on_purpose_silences_the_warning() -> None:
+    none = resolve(Example, [{"regularizer": {"rule": "none", "dropout": 0.3}}])
+    (found,) = without_effect(none, ["regularizer.dropout", "seed"])
+    assert found[0] == "regularizer.dropout"
+    assert found[1].where == "with another regularizer.rule than none"
+    assert list(without_effect(none, ["regularizer.dropout", "regularizer.rule"])) == []
+    assert list(without_effect(Example(), ["regularizer.dropout"])) == []
+
+
+@pytest.mark.parametrize(("epochs", "first", "acts"), [(3, 3, True), (3, 4, False), (3, None, True)])
+def test_an_average_has_to_begin_before_training_ends(epochs: int, first: int | None, acts: bool) -> None:
+    config = resolve(Example, [{"training": {"epochs": epochs, "average_from": first}}])
+    assert (list(without_effect(config, ["training.average_from"])) == []) == acts
+
+
+@pytest.mark.parametrize("rule", ["none", "zaremba", "naive", "variational", "recurrent", "zoneout", "weight-drop"])
+def test_a_rate_on_the_path_through_time_acts_where_the_rule_touches_it(rule: str) -> None:
+    config = resolve(Example, [{"regularizer": {"rule": rule}}])
+    idle = [key for key, _ in without_effect(config, ["regularizer.recurrent_dropout", "regularizer.dropout"])]
+    path, rate = "regularizer.recurrent_dropout", "regularizer.dropout"
+    assert idle == {"none": [path, rate], "zaremba": [path]}.get(rule, [])
+
+
+def test_a_mark_says_nothing_where_its_condition_holds() -> None:
+    class Small(Section):
+        wide: bool = False
+        size: Annotated[int, OnlyWhere(lambda options: options.wide, "with --wide")] = 1
+
+    assert [key for key, _ in without_effect(Small(), ["size"])] == ["size"]
+    assert list(without_effect(Small(wide=True), ["size", "wide"])) == []
+
+
+def test_the_order_of_settings_plays_no_part_in_their_identity() -> None:
+    one = resolve(Example, [{"seed": 2, "data": {"name": "ptb"}}])
+    other = resolve(Example, [{"data": {"name": "ptb"}, "seed": 2}])
+    assert one.sha256() == other.sha256()
+    assert len(one.sha256()) == 64
+    assert one.sha256() != Example(data=DataConfig(name="ptb")).sha256()

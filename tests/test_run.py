@@ -199,3 +199,182 @@ def test_assets_that_are_not_those_of_the_weights_are_damage(tmp_path: Path, loa
     run.save_best(checkpoint)  # does not make right what was swapped meanwhile
     with pytest.raises(DataError, match=r"vocabulary\.json is damaged"):
         load(Run.open(run.directory))
+
+
+TRAINABLE = {**CONFIG, "training": {}}
+
+
+def never_trained(folder: Path) -> Run:
+    """All that a run can have made by the time that training begins, and what an interrupted write leaves."""
+    run = Run.create(folder, TRAINABLE)
+    (run.assets / "vocabulary.json").write_text("{}", encoding="utf-8")
+    (run.directory / "tensorboard").mkdir()
+    (run.directory / "log.jsonl").touch()
+    (run.directory / ".config.json.0a1b2c3d").touch()
+    (run.directory / ".assets.0a1b2c3d").mkdir()
+    return run
+
+
+def test_what_was_made_before_training_is_discarded_whole_and_nothing_else(tmp_path: Path) -> None:
+    run = never_trained(tmp_path / "run")
+    assert run.never_trained()
+    Run.create(run.directory, {**TRAINABLE, "seed": 2})
+    assert sorted(path.name for path in run.directory.iterdir()) == ["assets", "config.json"]
+    assert list(run.assets.iterdir()) == []
+    assert run.config()["seed"] == 2
+    (run.directory / "notes.txt").touch()
+    run.discard()
+    assert [path.name for path in run.directory.iterdir()] == ["notes.txt"]
+    run.discard()  # of what is not there nothing goes
+
+
+@pytest.mark.parametrize("file", ["notes.txt", "last.safetensors", "result.json", "assets2/a", "examples.jsonl"])
+def test_a_run_that_has_anything_more_has_trained(tmp_path: Path, file: str) -> None:
+    run = never_trained(tmp_path / "run")
+    (run.directory / file).parent.mkdir(exist_ok=True)
+    (run.directory / file).touch()
+    assert run.never_trained() == (file == "assets2/a")  # what begins like the assets is a half-made folder of them
+    if not run.never_trained():
+        with pytest.raises(UsageError, match="holds a run already: --resume goes on with it"):
+            Run.create(run.directory, TRAINABLE)
+        assert (run.directory / file).exists()
+
+
+def test_a_log_with_a_line_is_of_a_run_that_trained(tmp_path: Path) -> None:
+    run = never_trained(tmp_path / "run")
+    run.record({"step": 1})
+    assert not run.never_trained()
+
+
+@pytest.mark.parametrize("missing", ["task", "data", "regularizer", "training"])
+def test_a_configuration_that_is_none_of_ours_is_left_alone(tmp_path: Path, missing: str) -> None:
+    run = never_trained(tmp_path / "run")
+    run.write_config({name: value for name, value in TRAINABLE.items() if name != missing})
+    assert not run.never_trained()
+    (run.directory / "config.json").write_text("{", encoding="utf-8")
+    assert not run.never_trained()
+    run.write_config({name: TRAINABLE[name] for name in ("task", "data", "regularizer", "training")})
+    assert run.never_trained()
+
+
+def test_where_there_is_no_configuration_there_is_no_run(tmp_path: Path) -> None:
+    run = Run(tmp_path / "nothing")
+    assert not run.exists()
+    assert not run.never_trained()
+    assert not run.has_checkpoint()
+    (tmp_path / "nothing" / "config.json").mkdir(parents=True)
+    assert not run.exists()
+
+
+def test_a_name_that_is_no_utf8_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the name is not UTF-8"):
+        Run.create(tmp_path / os.fsdecode(b"caf\xe9"), CONFIG)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_made_for_a_claim_goes_with_it_unless_it_is_used(tmp_path: Path) -> None:
+    unused = Run(tmp_path / "deep" / "unused")
+    with unused.claimed():
+        assert unused.directory.is_dir()
+    assert not unused.directory.exists()
+    used = Run(tmp_path / "used")
+    with used.claimed():
+        used.write_config(CONFIG)
+    assert used.config() == CONFIG
+    mine = Run(tmp_path / "mine")
+    mine.directory.mkdir()
+    with mine.claimed():
+        pass
+    assert mine.directory.is_dir()  # it was there before
+
+
+def test_a_claim_on_a_file_is_refused_and_the_file_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match="not an empty folder"), Run(tmp_path / "file").claimed():
+        pass
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_claim_that_fails_lets_the_failure_through_and_ends(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    with pytest.raises(ZeroDivisionError), run.claimed():
+        raise ZeroDivisionError
+    assert not run.directory.exists()
+
+
+def test_either_of_two_checkpoints_is_one_to_go_on_from(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", CONFIG)
+    assert not run.has_checkpoint()
+    run.save_last(checkpoint(1))
+    assert run.has_checkpoint()
+    (run.directory / "last.safetensors").rename(run.directory / "previous.safetensors")
+    assert run.has_checkpoint()
+    found, _ = run.load_last()
+    assert found is not None
+    assert found.values["step"] == 1
+
+
+def test_starting_over_forgets_half_made_assets_and_the_log(tmp_path: Path) -> None:
+    run = never_trained(tmp_path / "run")
+    run.record({"step": 1})
+    for _ in range(2):  # of nothing as well
+        run.start_over()
+        assert list(run.assets.iterdir()) == []
+        assert not (run.directory / "log.jsonl").exists()
+    assert run.config() == TRAINABLE
+
+
+def test_assets_are_needed_and_one_is_enough(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", CONFIG)
+    with pytest.raises(DataError, match="assets is empty: the run was stopped before it began, or is damaged"):
+        run.require_assets()
+    (run.assets / "vocabulary.json").touch()
+    run.require_assets()
+
+
+def test_examples_are_one_object_a_line_in_their_own_letters(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", CONFIG)
+    examples = [{"text": "naïve\nand 日本"}, {"text": "", "score": 0.5}]
+    run.keep_examples(examples)
+    lines = (run.directory / "examples.jsonl").read_text(encoding="utf-8").split("\n")
+    assert [json.loads(line) for line in lines[:-1]] == examples
+    assert lines[-1] == ""
+    assert "naïve" in lines[0]
+    run.keep_examples([])
+    assert (run.directory / "examples.jsonl").read_bytes() == b""
+
+
+def test_a_name_that_is_no_utf8_is_written_into_a_result_all_the_same(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", CONFIG)
+    run.keep_examples([{"audio": os.fsdecode(b"caf\xe9.wav")}])
+    (line,) = (run.directory / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line) == {"audio": os.fsdecode(b"caf\xe9.wav")}
+
+
+def test_the_state_before_the_last_is_kept_where_files_cannot_have_two_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError
+
+    run = Run.create(tmp_path / "run", CONFIG)
+    (run.directory / "previous.safetensors.tmp").write_bytes(b"left by a crash")
+    for refusing in (False, True):
+        if refusing:
+            monkeypatch.setattr(os, "link", refuse)
+        for step in (1, 2, 3):
+            run.save_last(checkpoint(step))
+        damage(run, "last")
+        found, _ = run.load_last()
+        assert found is not None
+        assert found.values["step"] == 2
+        assert sorted(path.name for path in run.directory.glob("*.tmp")) == []
+
+
+def test_no_log_line_is_lost_that_is_whole_and_wanted(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", CONFIG)
+    for line in ('{"step": 1}', "[1, 2]", "5", '"text"', "", '{"step": 2}', "{"):
+        with (run.directory / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+    run.rewind_log(lambda entry: "step" in entry)
+    assert (run.directory / "log.jsonl").read_text() == '{"step": 1}\n{"step": 2}\n'

@@ -79,3 +79,30 @@ def test_an_epoch_over_five_million_sequences_is_planned_in_seconds() -> None:
 @pytest.mark.parametrize(("lengths", "expected"), [([], []), ([500], [[0]]), ([500, 500], [[0], [1]])])
 def test_a_sequence_that_is_too_long_is_a_batch_of_its_own(lengths: list[int], expected: list[list[int]]) -> None:
     assert sorted(batches(lengths=np.array(lengths, np.int64))) == expected
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 80), st.integers(0, 9))
+def test_whatever_the_lengths_every_batch_is_full_and_of_like_lengths(
+    lengths: list[int], max_tokens: int, seed: int
+) -> None:
+    found = batches(seed, max_tokens, np.array(lengths, np.int64))
+    assert sorted(number for batch in found for number in batch) == list(range(len(lengths)))
+    in_order = sorted(found, key=lambda batch: (lengths[batch[0]], lengths[batch[-1]]))
+    for batch in in_order:
+        longest = max(lengths[number] for number in batch)
+        assert len(batch) == 1 or len(batch) * longest <= max_tokens
+    for batch, following in pairwise(in_order):
+        assert max(lengths[number] for number in batch) <= min(lengths[number] for number in following)
+        next_longer = min(lengths[number] for number in following)
+        assert (len(batch) + 1) * next_longer > max_tokens  # there was no room for the next
+
+
+def test_batches_come_in_no_order_of_length() -> None:
+    longest = [int(LENGTHS[batch].max()) for batch in batches()]
+    assert longest != sorted(longest)
+    assert longest != sorted(longest, reverse=True)
+
+
+def test_sequences_without_a_token_take_no_room_but_are_counted() -> None:
+    found = batches(1, 4, np.zeros(10, np.int64))
+    assert sorted(len(batch) for batch in found) == [2, 4, 4]

@@ -85,6 +85,11 @@ def test_without_a_home_the_cache_has_to_be_named_by_those_who_need_it(
     (tmp_path / "ptb").mkdir()
     assert locate("ptb", tmp_path) == tmp_path / "ptb"
     assert "there is no home folder" in info()["cache"]
+    assert datasets_dir(tmp_path) == tmp_path
+    with pytest.raises(DataError, match="there is no home folder"):
+        datasets_dir()  # there is no place at all
+    monkeypatch.setenv("LSTMDROP_DATA", "~nobody-of-this-name/data")
+    assert datasets_dir() == Path("~nobody-of-this-name/data")  # named, if oddly, and taken for what it says
 
 
 def test_what_needs_no_cache_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

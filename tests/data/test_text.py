@@ -112,3 +112,45 @@ def test_what_is_no_text_is_named_with_its_line(tmp_path: Path, content: bytes) 
     for read in (read_lines, read_blocks):
         with pytest.raises(DataError, match=f"text:{line}: there is a zero byte"):
             list(read(path))
+
+
+def test_a_mark_that_is_not_at_the_start_is_text(tmp_path: Path) -> None:
+    path = write(tmp_path, "\ufeffa\n\ufeffb\n".encode())
+    assert list(read_lines(path)) == ["a", "\ufeffb"]
+    assert "".join(read_blocks(path)) == "a\n\ufeffb\n"
+
+
+def test_what_can_nowhere_be_cut_comes_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", 3)
+    path = write(tmp_path, b"one line of a text that ends in no space\n")
+    assert list(read_blocks(path, lambda text: 0)) == ["one line of a text that ends in no space\n"]
+    assert list(read_blocks(path, lambda text: text.rfind(" ") + 1))[-1] == "space\n"
+
+
+@pytest.mark.parametrize("block_bytes", [1, 3, 4, 7, 100])
+@given(lines=st.lists(st.text("ab\r", max_size=4), max_size=5))
+def test_the_line_of_what_is_not_utf8_is_right_wherever_blocks_end(
+    tmp_path_factory: pytest.TempPathFactory, block_bytes: int, lines: list[str]
+) -> None:
+    content = "".join(f"{line}\n" for line in lines).encode() + b"x\xe9y\nmore\n"
+    path = write(tmp_path_factory.mktemp("bad"), content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_module, "BLOCK_BYTES", block_bytes)
+        for read in (read_lines, read_blocks):
+            with pytest.raises(DataError, match=rf"text\.txt:{len(lines) + 1}: byte 0xe9 is not UTF-8"):
+                list(read(path))
+        path.write_bytes(content.replace(b"\xe9", b"\0"))
+        for read in (read_lines, read_blocks):
+            with pytest.raises(DataError, match=rf"text\.txt:{len(lines) + 1}: there is a zero byte"):
+                list(read(path))
+
+
+def test_the_hash_of_several_files_is_of_each_of_them_in_order(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"1")
+    other.write_bytes(b"2")
+    pair = content_sha256(one, other)
+    assert pair == hashlib.sha256(f"{content_sha256(one)}\n{content_sha256(other)}".encode()).hexdigest()
+    assert len({pair, content_sha256(other, one), content_sha256(one, one), content_sha256(one)}) == 4
+    other.write_bytes(b"3")
+    assert content_sha256(one, other) != pair

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmdrop.decoding.ctc import align, collapse, greedy, num_steps_needed
 from lstmdrop.decoding.ctc_search import CTCBeamSettings, PrefixBeamSearch, prefix_beam_search
@@ -246,3 +248,93 @@ def test_settings_that_cannot_be_are_refused() -> None:
         CTCBeamSettings(beam_size=2, num_best=3)
     with pytest.raises(ValueError, match="lm_weight is -1; it is 0 or more"):
         CTCBeamSettings(lm_weight=-1.0)
+
+
+@given(st.lists(st.integers(0, 3), max_size=12), st.integers(0, 3))
+def test_a_path_collapses_to_its_runs_without_blanks(path: list[int], blank: int) -> None:
+    said: list[int] = []
+    before = None
+    for token in path:
+        if token not in (before, blank):
+            said.append(token)
+        before = token
+    assert collapse(path, blank) == tuple(said)
+
+
+@given(st.lists(st.integers(1, 3), max_size=8))
+def test_the_fewest_steps_that_can_say_tokens_do_say_them(tokens: list[int]) -> None:
+    shortest: list[int] = []
+    for token in tokens:
+        shortest += [BLANK, token] if shortest[-1:] == [token] else [token]
+    assert num_steps_needed(tokens) == len(shortest)
+    assert collapse(shortest, BLANK) == tuple(tokens)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 5), st.lists(st.integers(0, 2), max_size=4), st.integers(0, 10_000), st.sampled_from([0.2, 3.0]))
+def test_no_path_that_says_the_tokens_is_likelier_than_the_aligned_one(
+    num_steps: int, tokens: list[int], seed: int, sharpness: float
+) -> None:
+    """Whatever the number of the blank."""
+    blank = seed % 3
+    tokens = [token for token in tokens if token != blank]
+    log_probs = random_log_probs(num_steps, 3, seed, sharpness)
+    paths = [path for path in product(range(3), repeat=num_steps) if collapse(path, blank) == tuple(tokens)]
+    assert bool(paths) == (num_steps_needed(tokens) <= num_steps)
+    if not paths:
+        with pytest.raises(ValueError, match=f"{num_steps} steps cannot say {len(tokens)} tokens"):
+            align(log_probs, tokens, blank)
+        return
+    found = [blank] * num_steps
+    for token, span in zip(tokens, align(log_probs, tokens, blank), strict=True):
+        assert len(span) > 0
+        for step in span:
+            assert found[step] == blank
+            found[step] = token
+    assert collapse(found, blank) == tuple(tokens)
+    best = max(sum(log_probs[step, token] for step, token in enumerate(path)) for path in paths)
+    assert sum(log_probs[step, token] for step, token in enumerate(found)) == pytest.approx(best)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 5), st.integers(0, 10_000), st.integers(0, 2))
+def test_all_prefixes_are_found_with_their_probability_whatever_the_number_of_the_blank(
+    num_steps: int, seed: int, blank: int
+) -> None:
+    log_probs = random_log_probs(num_steps, 3, seed)
+    totals: dict[tuple[int, ...], float] = defaultdict(float)
+    for path in product(range(3), repeat=num_steps):
+        totals[collapse(path, blank)] += math.exp(sum(log_probs[step, token] for step, token in enumerate(path)))
+    found = prefix_beam_search(log_probs, blank, WHOLE)
+    assert {hypothesis.tokens: math.exp(hypothesis.log_prob) for hypothesis in found} == pytest.approx(dict(totals))
+    assert [hypothesis.score for hypothesis in found] == sorted((one.score for one in found), reverse=True)
+    assert all(hypothesis.score == hypothesis.log_prob for hypothesis in found)
+
+
+def test_equally_good_outputs_come_in_the_order_of_their_tokens() -> None:
+    flat = np.log(np.full((1, 4), 0.25))
+    assert [one.tokens for one in prefix_beam_search(flat, BLANK, WHOLE)] == [(), (1,), (2,), (3,)]
+
+
+def test_a_token_exactly_as_unlikely_as_is_allowed_is_tried() -> None:
+    log_probs = np.array([[-1.0, -2.0, -3.0, -3.5]])
+    for prune, tried in ((0.0, [()]), (1.0, [(), (1,)]), (1.5, [(), (1,)]), (2.0, [(), (1,), (2,)])):
+        found = prefix_beam_search(log_probs, BLANK, CTCBeamSettings(8, 8, prune=prune))
+        assert [one.tokens for one in found] == tried
+
+
+def test_a_search_starts_where_the_language_model_is_told_to() -> None:
+    log_probs, lm = random_log_probs(4, 4, 5), Bigrams(4, 6)
+    settings = CTCBeamSettings(beam_size=200, num_best=200, lm_weight=0.9)
+    found = {one.tokens: one.score for one in prefix_beam_search(log_probs, BLANK, settings, lm, start=2)}
+    for tokens, log_prob in every_sequence(log_probs).items():
+        states = [2, *tokens]
+        said = sum(lm.score(old, new) for old, new in zip(states, tokens, strict=False)) + lm.finish(states[-1])
+        assert found[tokens] == pytest.approx(log_prob + 0.9 * said)
+
+
+@pytest.mark.parametrize(("beam_size", "num_best"), [(0, 1), (-1, 1), (3, 0), (3, 4)])
+def test_beams_that_hold_no_result_are_refused(beam_size: int, num_best: int) -> None:
+    with pytest.raises(ValueError, match=rf"num_best is {num_best}; it lies between 1 and beam_size \({beam_size}\)"):
+        CTCBeamSettings(beam_size, num_best)
+    assert CTCBeamSettings(1, 1, lm_weight=0.0).num_best == 1
