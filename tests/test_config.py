@@ -12,7 +12,6 @@ import pytest
 import torch
 from pydantic import ValidationError, model_validator
 
-from lstmdrop.commands.settings import resolve_config
 from lstmdrop.config import (
     DRAWING,
     IN_JSON,
@@ -24,18 +23,23 @@ from lstmdrop.config import (
     Section,
     TaskConfig,
     TrainingConfig,
+    whole_characters,
+)
+from lstmdrop.errors import ConfigError, UsageError
+from lstmdrop.plugin import load_plugin
+from lstmdrop.presets import (
     decoding_with,
     differences,
+    nest,
     neutral_settings,
+    parse_override,
+    read_preset,
     require_effect,
     resolve,
     setting_names,
-    whole_characters,
     without_effect,
 )
-from lstmdrop.discovery import load_plugin
-from lstmdrop.errors import ConfigError, UsageError
-from lstmdrop.layers import nest, parse_override, read_preset
+from lstmdrop.settings import resolve_config
 from lstmdrop_tasks.lm.config import LMConfig
 
 

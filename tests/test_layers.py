@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmdrop.errors import ConfigError
-from lstmdrop.layers import flatten, merge, nest, parse_override, read_preset
+from lstmdrop.presets import flatten, merge, nest, parse_override, read_preset
 
 names = st.text("abc_", min_size=1, max_size=3)
 values = st.one_of(st.integers(-9, 9), st.none(), st.booleans(), st.text("xyz ", max_size=4), st.lists(st.integers()))

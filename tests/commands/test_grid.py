@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.plugin import load_plugin
-from lstmdrop.reproduction.grid import GridCell, Experiment, Grid, Rule, cells, choose
+from lstmdrop.reproduction.grid import Experiment, Grid, GridCell, Rule, cells, choose
 from lstmdrop.reproduction.plan import Planned, experiment_sha256, plan, plan_table, time_left
 from lstmdrop.reproduction.runner import collect
 from lstmdrop.run import Run

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmdrop.data.checksum import file_status, verify
-from lstmdrop.data.preparation import prepare
+from lstmdrop.data.download import file_status, prepare, verify
 from lstmdrop.data.registry import Dataset, DatasetFile, contents, whole_split
 from lstmdrop.data.text import BLOCK_BYTES
 from lstmdrop.errors import DataError, UsageError

@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmdrop.data.tokenizer import load_tokenizer, train_tokenizer
-from lstmdrop.data.tokenizers.characters import CharacterTokenizer
-from lstmdrop.data.tokenizers.folder import write_description
-from lstmdrop.data.tokenizers.words import WordTokenizer
+from lstmdrop.data.tokenizers.words import CharacterTokenizer, WordTokenizer, write_description
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary, count_vocabulary, required_words
 from lstmdrop.errors import DataError
 

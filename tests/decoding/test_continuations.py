@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmdrop.decoding.continuations import Continuations, largest, likeliest_continuations
+from lstmdrop.decoding.beam import Continuations, largest, likeliest_continuations
 
 NEVER = -math.inf
 log_probs = st.sampled_from([-0.5, -1.0, -1.5, -2.0, NEVER, math.nan])

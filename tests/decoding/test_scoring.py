@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from lstmdrop.decoding.scoring import BeamSettings, coverage_penalty, initial_coverage, normalised
+from lstmdrop.decoding.hypotheses import BeamSettings, coverage_penalty, initial_coverage, normalised
 
 TINY = torch.finfo(torch.float32).tiny
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lstmdrop.decoding.step_model import Ensemble, StepModel
+from lstmdrop.decoding.hypotheses import Ensemble, StepModel
 
 
 class Fixed:

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lstmdrop.errors import UsageError
-from lstmdrop.graphs.decoding import decoding_graphs
-from lstmdrop.graphs.graph import Graph, Port
-from lstmdrop.graphs.steps import require_whole_passes, runs_by_steps
+from lstmdrop.graphs.graph import Graph, Port, decoding_graphs, require_whole_passes, runs_by_steps
 from lstmdrop.nn.bidirectional import BidirectionalLSTM
 from lstmdrop.nn.decoder import AttentionDecoder, PlainDecoder
 from lstmdrop.nn.lstm import RegularizedLSTM

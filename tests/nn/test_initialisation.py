@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstmdrop.nn.initialisation import draw_by_width, draw_uniform
+from lstmdrop.nn.linear import draw_by_width, draw_uniform
 
 
 class Network(nn.Module):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lstmdrop.nn.masks import draw_mask, drop_each_step, drop_locked
+from lstmdrop.nn.shapes import draw_mask, drop_each_step, drop_locked
 
 RATES = [0.1, 0.5, 0.9]
 STEPS, BATCH, SIZE = 40, 15, 20

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from lstmdrop.nn.linear import SharedFactor
 from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, cell, fused, fused_stack, scan
-from lstmdrop.nn.shared_factor import SharedFactor
 
 TIME, BATCH, FEATURES, SIZE = 5, 3, 4, 2
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmdrop.nn.spans import WHOLE, read_backwards, spans
+from lstmdrop.nn.shapes import WHOLE, read_backwards, spans
 
 falling_lengths = st.lists(st.integers(1, 9), min_size=1, max_size=8).map(lambda some: sorted(some, reverse=True))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstmdrop.training.averaging import WeightAverage
+from lstmdrop.training.optimizer import WeightAverage
 
 
 def network() -> nn.Linear:

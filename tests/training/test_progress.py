@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lstmdrop.config import TrainingConfig
 from lstmdrop.metrics.score import Score
+from lstmdrop.training.checkpoint import load_random_state, random_state
+from lstmdrop.training.optimizer import rate_at
 from lstmdrop.training.progress import Progress
-from lstmdrop.training.random_state import load_random_state, random_state
-from lstmdrop.training.schedule import rate_at
 
 CPU = torch.device("cpu")
 GOOD, BETTER = (Score("perplexity", 9.0, False, "a"),), (Score("perplexity", 8.0, False, "a"),)

@@ -15,10 +15,9 @@ from lstmdrop.config import TaskConfig, TrainingConfig
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.task import Loss
-from lstmdrop.training.events import Evaluated, Event, Logged, Stepped, Validating
-from lstmdrop.training.plain_step import plain_step
+from lstmdrop.training.bench import plain_step, training_step
+from lstmdrop.training.progress import Evaluated, Event, Logged, Stepped, Validating
 from lstmdrop.training.trainer import NonFiniteError, Trainer
-from lstmdrop.training.training_step import training_step
 
 
 class Batch(NamedTuple):
