@@ -36,6 +36,7 @@ def test_every_folder_of_the_namespace_is_a_task_also_from_another_distribution(
     assert installed_tasks() == sorted([*before, "chess"])  # and it was not imported
 
 
+@pytest.mark.slow
 def test_listing_tasks_imports_none_of_them() -> None:
     code = (
         "import sys; from lstmdrop.discovery import installed_tasks; assert 'lm' in installed_tasks();"
@@ -45,6 +46,7 @@ def test_listing_tasks_imports_none_of_them() -> None:
     assert output.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_loading_a_task_imports_no_torch() -> None:
     code = "import sys; from lstmdrop.discovery import load_plugin; load_plugin('lm'); print('torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -54,6 +54,7 @@ def test_entries_of_the_n_best_list_score_the_same_by_teacher_forcing(build_mt: 
         assert -float(loss.detach()) == pytest.approx(hypothesis.log_prob, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_translation_always_comes_back(build_mt: Build) -> None:
     outputs = list(predict([build_mt()], ["", "word " * 2000, "cat"], MTPrediction(beam_size=2)))
     assert len(outputs) == 3

@@ -107,6 +107,7 @@ def test_a_kernel_that_cannot_run_here_is_left_out() -> None:
         assert kernels_on("cpu") == ("native",)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(HIDDEN), reason="is such a machine")
 def test_the_laws_hold_on_a_processor_without_avx512() -> None:
     """oneDNN can be told to hide instructions, so that such a machine is wherever these tests run."""

@@ -14,6 +14,8 @@ import pytest
 from lstmdrop.commands.page import page
 from lstmdrop.commands.report import report
 
+pytestmark = pytest.mark.slow
+
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
