@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from mutants.document import page
 from mutants.lines import CACHE, record_lines
 from mutants.tree import BrokenSuiteError, Tree
-from mutants.trials import Trial, choose, tried
+from mutants.trials import Trial, choose, require_sound, tried
 
 ENOUGH = 0.9
 """The share of the broken lines that must be noticed."""
@@ -26,27 +26,31 @@ TOO_FEW_NOTICED, SUITE_FAILS = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page; 0 when enough was noticed, 1 when not, 2 when the tests fail before anything is broken."""
+    """Write the page; 0 when enough was noticed, 1 when not, 2 when a test fails where nothing is broken."""
     options = _options().parse_args(arguments)
-    root = options.root.resolve()
-    with TemporaryDirectory() as folder:
-        tree = Tree.copied(root, Path(folder).resolve())
-        try:
-            lines = record_lines(tree, options.source, root / CACHE)
-        except BrokenSuiteError as error:
-            print(f"the short suite does not pass as it is:\n{error}", file=sys.stderr)
-            return SUITE_FAILS
-        mutants = choose(tree.root, options.source, options.number, options.seed)
-        start = time.monotonic()
-        trials = []
-        for trial in tried(tree, lines, mutants):
-            trials.append(trial)
-            print(f"{len(trials)}/{len(mutants)} {time.monotonic() - start:.0f} s {_said(trial)}", flush=True)
+    try:
+        trials = _trials(options)
+    except BrokenSuiteError as error:
+        print(f"with nothing broken, the short suite does not pass:\n{error}", file=sys.stderr)
+        return SUITE_FAILS
     command = f"python tools/mutation.py --number {options.number} --seed {options.seed} --output {options.output}"
     options.output.write_text(page(trials, command), encoding="utf-8")
     noticed = sum(trial.noticed_by is not None for trial in trials)
     print(f"{noticed} of {len(trials)} were noticed")
     return 0 if noticed >= ENOUGH * len(trials) else TOO_FEW_NOTICED
+
+
+def _trials(options: argparse.Namespace) -> list[Trial]:
+    root, trials = options.root.resolve(), []
+    with TemporaryDirectory() as folder:
+        tree = Tree.copied(root, Path(folder).resolve())
+        lines = record_lines(tree, options.source, root / CACHE)
+        start = time.monotonic()
+        for trial in tried(tree, lines, choose(tree.root, options.source, options.number, options.seed)):
+            trials.append(trial)
+            print(f"{len(trials)}/{options.number} {time.monotonic() - start:.0f} s {_said(trial)}", flush=True)
+        require_sound(tree, lines, trials)
+    return trials
 
 
 def _options() -> argparse.ArgumentParser:

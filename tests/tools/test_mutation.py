@@ -188,3 +188,11 @@ def test_the_same_seed_breaks_the_same_lines(monkeypatch: pytest.MonkeyPatch, tm
 def test_tests_that_fail_as_they_are_are_said_to(check: Check, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(HELD, tests="def test_it():\n    assert 0\n") == (2, [])
     assert "test_it" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_test_that_fails_now_and_then_notices_nothing(check: Check, capsys: pytest.CaptureFixture[str]) -> None:
+    once = "from pathlib import Path\nfrom shop.sums import halved\n\ndef test_it():\n    halved(4)\n"
+    once += "    file = Path('been_here')\n    assert not file.exists()\n    file.touch()\n"
+    assert check(LOOSE, number=1, tests=once) == (2, [])
+    assert "test_it" in capsys.readouterr().err

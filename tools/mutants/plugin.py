@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from coverage import Coverage
 
-LARGEST_MEMORY = 16 * 2**30
-"""Bytes of address space: a broken loop shall not take the machine with it."""
+LARGEST_MEMORY = 8 * 2**30
+"""Bytes of data: a broken loop shall not take the machine with it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if record := config.getoption("--record-lines"):
         config.pluginmanager.register(Recorder(Path(record), str(config.getoption("--source"))))
     if verdict := config.getoption("--verdict"):
-        resource.setrlimit(resource.RLIMIT_AS, (LARGEST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        resource.setrlimit(resource.RLIMIT_DATA, (LARGEST_MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
         asked = json.loads(Path(config.getoption("--tests")).read_text(encoding="utf-8"))
         config.pluginmanager.register(Selection(Path(verdict), asked["run"], asked["leave_out"]))
 

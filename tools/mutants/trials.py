@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mutants.changes import Change, find_changes
 from mutants.lines import Lines
-from mutants.tree import Tree
+from mutants.tree import BrokenSuiteError, Tree
 
 PATIENCE = 10
 """How many times the seconds that the tests take on the whole line they may take on the broken one."""
@@ -65,6 +65,18 @@ def tried(tree: Tree, lines: Lines, mutants: Iterable[Mutant]) -> Iterator[Trial
         names = lines.tests_of(mutant.file, mutant.change)
         was_run = bool(names) or mutant.change.at_import
         yield Trial(mutant, _first_to_notice(tree, lines, mutant, names) if was_run else None, was_run)
+
+
+def require_sound(tree: Tree, lines: Lines, trials: Iterable[Trial]) -> None:
+    """Ask the tests that noticed something once more, with nothing broken.
+
+    Raises:
+        BrokenSuiteError: one of them fails there too, so that it noticed nothing.
+    """
+    names = sorted({trial.noticed_by for trial in trials if trial.noticed_by} & lines.costs.keys())
+    found = tree.first_to_notice(names, [], PATIENCE * lines.seconds(names)) if names else None
+    if found is not None:
+        raise BrokenSuiteError(found)
 
 
 def _first_to_notice(tree: Tree, lines: Lines, mutant: Mutant, names: list[str]) -> str | None:
