@@ -108,6 +108,7 @@ def test_alignments_are_those_of_the_sentence_when_it_is_read_backwards(build_mt
         assert row == [*mirrored[-2::-1], mirrored[-1]]  # <eos> stays at the end
 
 
+@pytest.mark.slow
 def test_a_line_too_long_for_attention_is_translated_without_and_costs_no_other_its_own(build_mt: Build) -> None:
     task = build_mt()
     short, long = predict([task], ["cat", "cat " * LONGEST_WITH_ATTENTION], MTPrediction(beam_size=2))
