@@ -36,6 +36,9 @@ def test_halves_are_made():
 def test_the_sizes():
     assert SIZES == (1, 2)
 
+def test_the_settings_hold(request):
+    assert request.config.getini("testpaths") == ["tests"]
+
 @pytest.mark.slow
 def test_halves_are_right():
     assert halved(7) == 3

@@ -58,7 +58,7 @@ class Tree:
         Raises:
             BrokenSuiteError: it does not pass.
         """
-        command = [*_pytest(), "--record-lines", str(record), "--source", str(self.root / source)]
+        command = [*_pytest(), f"--record-lines={record}", f"--source={self.root / source}"]
         process = subprocess.run(command, cwd=self.root, env=self._environment(), capture_output=True, encoding="utf-8")
         if process.returncode:
             raise BrokenSuiteError(f"{process.stdout[-3000:]}\n{process.stderr[-3000:]}")
@@ -70,7 +70,7 @@ class Tree:
         verdict.unlink(missing_ok=True)
         files = sorted({name.partition("::")[0] for name in run})
         limits = ["-x", f"--timeout={SECONDS_OF_A_TEST}"]
-        command = [*_pytest(), *limits, "--verdict", str(verdict), "--tests", str(tests), *files]
+        command = [*_pytest(), *limits, f"--verdict={verdict}", f"--tests={tests}", *files]
         code = self._code(command, SECONDS_TO_START + seconds)
         if verdict.exists():
             return verdict.read_text(encoding="utf-8")
@@ -114,5 +114,6 @@ class Tree:
 
 
 def _pytest() -> list[str]:
+    """The command; options are added as one word each, for a path in a word of its own would name tests."""
     quiet = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-p", "mutants.plugin"]
     return [sys.executable, "-m", "pytest", *SHORT_SUITE, *quiet]
