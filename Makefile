@@ -4,7 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check lint format wheel-test results gpu-ptb clean
+# A process for each core; eight at most, for each holds PyTorch. WORKERS=0 is one after the other.
+WORKERS ?= auto
+
+.PHONY: demo test test-short mutation check lint format wheel-test results gpu-ptb clean
 
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer none --out runs/demo/none --resume
@@ -15,8 +18,14 @@ demo: $(READY)             ## train on the built-in text without dropout and wit
 gpu-ptb: $(READY)          ## the paper's Penn Treebank rows on one GPU; stopped, it goes on when called again
 	$(BIN)/python tools/gpu_ptb.py --out $(or $(OUT),runs/gpu-ptb) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SET),--set $(SET))
 
-test: $(READY)             ## all tests
-	$(BIN)/python -m pytest
+test: $(READY)             ## all tests, on all cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
+
+test-short: $(READY)       ## the tests that are quick, for while one writes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
+
+mutation: $(READY)         ## break lines of the core at random: does the short suite notice?
+	$(BIN)/python tools/mutation.py --number 40 --seed 1 --output docs/mutation.md
 
 check: lint test           ## formatting, lint, types, layers, tests
 
@@ -40,7 +49,7 @@ results: $(READY)          ## tables, page and the README's table from the runs 
 	$(BIN)/lstmdrop report docs/results --into README.md
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) dist build .mutation .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 install_import_hook(
@@ -29,6 +30,8 @@ install_import_hook(
     "beartype.beartype",
 )
 torch.set_num_threads(1)  # toy tensors: more threads only wait for each other
+settings.register_profile("busy", deadline=None)  # a machine that also does something else fails no test
+settings.load_profile("busy")
 
 TOY = (
     "data.min_count=1", "model.num_layers=2", "model.hidden_size=8", "model.init_bound=0.3",

@@ -66,6 +66,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("symbolic_sizes")
 def test_exported_graphs_compute_what_the_network_does(
     plugin: TaskPlugin, build: Callable[[], Any], tmp_path: Path

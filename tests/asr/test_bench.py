@@ -29,6 +29,7 @@ def test_the_plain_loop_has_the_same_weights_and_loss(objective: str, both: str)
     assert float(ours / loss.count) == pytest.approx(float(theirs), rel=1e-4)  # all utterances are equally long
 
 
+@pytest.mark.slow
 def test_bench_gives_rates_of_both() -> None:
     config = resolve_config(load_plugin("asr"), "tiny", overrides=list(SETTINGS))
     speed = bench(config, torch.device("cpu"), 0.01)

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("symbolic_sizes")
 Build = Callable[..., Any]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("bidirectional", ["true", "false"])
 def test_any_number_of_frames_is_stacked_as_in_training(
@@ -29,6 +30,7 @@ def test_any_number_of_frames_is_stacked_as_in_training(
     assert write_onnx(graph, tmp_path / "model.onnx") < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [["objective=ctc"], ["objective=frames"], ["objective=frames", "model.stack=3", "model.stride=3"]]
 )

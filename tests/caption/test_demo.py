@@ -149,6 +149,7 @@ def test_words_are_few_and_held_out_ones_known() -> None:
     assert max(lengths) <= 14
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same() -> None:
     script = (
         "from hashlib import sha256\n"

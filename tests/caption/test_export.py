@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("symbolic_sizes")
 Build = Callable[..., Any]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["show-tell", "attend"])
 def test_an_image_is_taken_in_and_written_about_as_by_the_network(
     build_caption: Build, tmp_path: Path, architecture: str

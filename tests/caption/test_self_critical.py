@@ -73,6 +73,7 @@ def test_the_end_of_a_caption_is_part_of_its_reward() -> None:
     assert whole > broken
 
 
+@pytest.mark.slow
 def test_the_second_stage_starts_where_the_first_ended_and_raises_the_reward(
     toys: dict[str, tuple[str, list[str]]], tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ def stop_in_the_second_epoch(event: object) -> None:
         raise StoppedError
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_as_if_nothing_had_happened_though_its_first_stage_is_gone(
     toys: dict[str, tuple[str, list[str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_caption_that_is_cut_has_no_end() -> None:
     assert cut.columns(np.array([1, 0])).T.tolist() == [[8, 0, PADDING], [5, 6, 7]]
 
 
+@pytest.mark.slow
 def test_training_learns_to_say_what_is_there(build_caption: Build) -> None:
     task = build_caption("training.rate=0.02", "regularizer.rule=none", "model.hidden_size=24")
     before = {score.name: score.value for score in task.evaluate("train")}
@@ -199,6 +200,7 @@ def test_a_damaged_test_image_counts_with_an_empty_caption(
     assert "damaged images: 1" in task.summary()["left out"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_java() is None, reason="no Java here, which METEOR needs")
 def test_meteor_stands_behind_the_other_scores_where_it_is_asked_for(build_caption: Build) -> None:
     scores = {score.name: score.value for score in build_caption("scoring.meteor=true").evaluate("valid")}

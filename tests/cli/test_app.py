@@ -314,6 +314,7 @@ def test_help_of_a_prediction_shows_the_tasks_own_options(lstmdrop: Command) -> 
         assert option in outcome.output
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom lstmdrop.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit: pass\n"
@@ -324,6 +325,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert "train" in ended.stdout
 
 
+@pytest.mark.slow
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:
     taken = []
     for _ in range(3):

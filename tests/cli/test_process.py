@@ -14,6 +14,8 @@ import pytest
 
 from lstmdrop.training.interruption import SIGNALS, interrupt
 
+pytestmark = pytest.mark.slow
+
 INTERRUPTED_BY_AN_IMPORT = """
 import os, sys
 module, number, *arguments = sys.argv[1:]

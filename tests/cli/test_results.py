@@ -65,6 +65,7 @@ def test_the_plan_names_what_is_done(lstmdrop: Command, monkeypatch: pytest.Monk
     assert "2 of 2 runs are done" in outcome.output
 
 
+@pytest.mark.slow
 def test_an_experiment_that_fails_is_named_at_the_end(lstmdrop: Command, tmp_path: Path) -> None:
     grid = tmp_path / "grid.toml"
     grid.write_text(

@@ -182,6 +182,7 @@ def test_the_committed_results_give_their_numbers_again() -> None:
         assert len(rescore(run, metric).statistics) > 1
 
 
+@pytest.mark.slow
 def test_the_committed_predictions_give_their_numbers_again(shared_data: Path) -> None:
     from lstmdrop.report.rescore import scorable
 

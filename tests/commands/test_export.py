@@ -30,6 +30,7 @@ def run(toy_corpus: Path, toy_settings: list[str], tmp_path_factory: pytest.Temp
     return train("lm", size="tiny", data=str(toy_corpus), overrides=toy_settings, out=out).directory
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_with_all_that_its_use_needs(run: Path, lstmdrop: Command) -> None:
     import onnxruntime
 
@@ -68,6 +69,7 @@ def test_what_is_for_training_alone_stays_behind(run: Path, tmp_path: Path, monk
     assert (tmp_path / "out" / "config.json").read_bytes() == (run / "config.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_empty_folder_is_filled_and_one_that_was_filled_meanwhile_is_left_alone(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

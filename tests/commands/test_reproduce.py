@@ -132,6 +132,7 @@ def test_what_does_not_change_the_weights_does_not_change_the_identity(toy_setti
     assert identity("none") != identity("none", "seed=2")
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_run_and_a_failure_stops_nothing(
     tmp_path: Path, toy_corpus: Path, toy_settings: list[str]
 ) -> None:
@@ -160,6 +161,7 @@ def test_only_what_is_missing_is_run_and_a_failure_stops_nothing(
     assert (planned_at(grid, tmp_path)[1].seconds or 0) < 60  # measured, not the guess of two minutes
 
 
+@pytest.mark.slow
 def test_a_run_that_two_experiments_share_is_kept_once(grid: Path, tmp_path: Path) -> None:
     text = grid.read_text(encoding="utf-8")
     grid.write_text(text + text.replace('"toy"', '"again"'), encoding="utf-8")
@@ -198,6 +200,7 @@ def test_a_broken_run_goes_on_where_it_lies(grid: Path, tmp_path: Path) -> None:
     assert (zaremba.state, zaremba.directory) == ("missing", tmp_path / "out/toy/zaremba-s1")
 
 
+@pytest.mark.slow
 def test_when_it_is_stopped_the_runs_write_their_checkpoints_and_end(
     tmp_path: Path, toy_corpus: Path, toy_settings: list[str]
 ) -> None:

@@ -122,6 +122,7 @@ def contents(run: Path) -> dict[Path, tuple[int, bytes]]:
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_a_run_ends_as_if_it_had_not_been(
     expected: Path, run: Path, train_toy: Train, start: Start
 ) -> None:
@@ -162,6 +163,7 @@ def test_the_first_step_is_saved_with_the_kernel_that_it_measured(
     assert values["kernels"]
 
 
+@pytest.mark.slow
 def test_interrupted_by_either_signal_a_run_says_so_saves_and_goes_on(
     expected: Path, run: Path, train_toy: Train, start: Start
 ) -> None:
@@ -206,6 +208,7 @@ def test_two_signals_at_any_moment_never_save_half_a_step(
     assert_ended_alike(run, expected)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     expected: Path, run: Path, train_toy: Train, start: Start
 ) -> None:

@@ -180,6 +180,7 @@ def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_nothing_that_a_later_one_trusts(tmp_path: Path) -> None:
     text, cache = write(tmp_path / "text.txt", "a b\n"), tmp_path / "cache"
     with start(KILLED, text, cache) as process:
@@ -188,6 +189,7 @@ def test_a_killed_build_leaves_nothing_that_a_later_one_trusts(tmp_path: Path) -
     assert build_store(text, train_tokenizer("word", text), cache).num_tokens == 3
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_store(tmp_path: Path) -> None:
     text, cache = generated_text(tmp_path / "text.txt", MEGABYTE), tmp_path / "cache"
     with start(SHARED, text, cache) as one, start(SHARED, text, cache) as two:
@@ -241,6 +243,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
 def test_reading_here_and_there_takes_no_more_memory(tmp_path: Path) -> None:
     text = generated_text(tmp_path / "text.txt", 20 * MEGABYTE)
@@ -260,6 +263,7 @@ def test_a_damaged_store_is_named(tmp_path: Path, damage: str) -> None:
         build_store(text, tokenizer, tmp_path / "cache")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["word", "character", "bpe", "unigram"])
 def test_ten_megabytes_a_second(tmp_path: Path, kind: TokenizerKind) -> None:
     sample = generated_text(tmp_path / "sample.txt", MEGABYTE // 2)
@@ -273,6 +277,7 @@ def test_ten_megabytes_a_second(tmp_path: Path, kind: TokenizerKind) -> None:
     assert max(rates) >= 10, rates
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize(("kind", "separator"), [("word", " "), ("character", "\n"), ("bpe", " ")])
 def test_memory_does_not_grow_with_the_text(tmp_path: Path, kind: TokenizerKind, separator: str) -> None:

@@ -28,6 +28,7 @@ def test_characters_are_counted_as_one_by_one(tmp_path_factory: pytest.TempPathF
         assert _count(text) == (expected, len(list(_sentences(text))))
 
 
+@pytest.mark.slow
 def test_a_large_text_gives_the_same_model_in_every_process(tmp_path: Path) -> None:
     text = tmp_path / "large.txt"
     words = [f"{onset}{vowel}{coda}" for onset in "bdfgklmnprst" for vowel in "aeiou" for coda in "bdfgklmnprst"]

@@ -147,6 +147,7 @@ def test_the_n_best_are_those_of_an_independent_decoder(seed: int) -> None:
     assert [one.log_prob for one in found] == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_log_probs_are_those_of_the_ctc_loss(seed: int) -> None:
     log_probs = random_log_probs(12, 5, seed, sharpness=3.0)
@@ -170,6 +171,7 @@ def test_greedy_is_the_best_path() -> None:
     assert found.log_prob == pytest.approx(sum(log_probs[n, token] for n, token in enumerate(best)))
 
 
+@pytest.mark.slow
 def test_a_larger_beam_is_never_worse() -> None:
     log_probs = random_log_probs(15, 8, 3)
     scores = [

@@ -66,6 +66,7 @@ def test_held_out_words_are_mostly_known(demo: dict[str, list[str]]) -> None:
         assert sum(word not in known for word in words) / len(words) < 0.08
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same(tmp_path: Path) -> None:
     write_demo(tmp_path / "here")
     script = "import sys; from pathlib import Path; from lstmdrop_tasks.lm.demo import write_demo as write\n"

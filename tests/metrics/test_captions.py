@@ -180,6 +180,7 @@ def test_stanfords_models_are_asked_for_and_never_downloaded() -> None:
     assert sorted(library.iterdir()) == before
 
 
+@pytest.mark.slow
 @java
 def test_meteor_is_pycocoevalcaps() -> None:
     """Its own class gives 0.22096764411220843 (each run reads 60 MB of paraphrases: one is enough)."""

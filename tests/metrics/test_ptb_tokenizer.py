@@ -76,6 +76,7 @@ def test_tokens_by_stanfords_tokeniser() -> None:
     assert tokenised.tokenizer == "java-3.4.1"
 
 
+@pytest.mark.slow
 @java
 def test_both_agree_on_every_caption_of_flickr8k(shared_data: Path) -> None:
     with (shared_data / "flickr8k" / "captions.txt").open(encoding="utf-8", newline="") as file:

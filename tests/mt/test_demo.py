@@ -94,6 +94,7 @@ def test_of_some_pairs_the_translation_is_known(demo: Splits, pair: str) -> None
     assert translations.get(english) == french
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same(demo: Splits) -> None:
     script = "from lstmdrop_tasks.mt.corpora.demo.sentences import demo_sentences\nprint(ascii(demo_sentences()))"
     environment = {"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "7"}

@@ -42,6 +42,7 @@ def test_encoder_and_steps_give_the_log_probs_of_teacher_forcing(
     assert log_probs == pytest.approx(task.log_probs("test")[: lengths[0]].tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_greedy_search_over_the_files_translates_as_the_model_does(build_mt: Build, tmp_path: Path) -> None:
     import onnxruntime
 

@@ -54,6 +54,7 @@ def test_entries_of_the_n_best_list_score_the_same_by_teacher_forcing(build_mt: 
         assert -float(loss.detach()) == pytest.approx(hypothesis.log_prob, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_translation_always_comes_back(build_mt: Build) -> None:
     outputs = list(predict([build_mt()], ["", "word " * 2000, "cat"], MTPrediction(beam_size=2)))
     assert len(outputs) == 3
@@ -107,6 +108,7 @@ def test_alignments_are_those_of_the_sentence_when_it_is_read_backwards(build_mt
         assert row == [*mirrored[-2::-1], mirrored[-1]]  # <eos> stays at the end
 
 
+@pytest.mark.slow
 def test_a_line_too_long_for_attention_is_translated_without_and_costs_no_other_its_own(build_mt: Build) -> None:
     task = build_mt()
     short, long = predict([task], ["cat", "cat " * LONGEST_WITH_ATTENTION], MTPrediction(beam_size=2))

@@ -110,6 +110,7 @@ def test_a_directory_without_runs_is_named(tmp_path: Path) -> None:
     assert problems == (f"{tmp_path}: no run in it", f"{tmp_path / 'absent'}: no such directory")
 
 
+@pytest.mark.slow
 def test_the_report_needs_neither_torch_nor_rich_nor_matplotlib() -> None:
     modules = "lstmdrop.commands.report, lstmdrop.report.table, lstmdrop.report.plots"
     heavy = "{'torch', 'rich', 'matplotlib', 'plotext', 'numpy'}"

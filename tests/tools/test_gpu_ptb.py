@@ -44,6 +44,7 @@ def call(toy_corpus: Path, toy_settings: list[str]) -> Call:
     return run
 
 
+@pytest.mark.slow
 def test_stopped_again_and_again_it_ends_as_if_it_had_not_been(call: Call, tmp_path: Path) -> None:
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     assert call(whole) == 0
@@ -81,6 +82,7 @@ def test_without_a_gpu_it_says_so_and_starts_nothing(tmp_path: Path, capsys: pyt
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(call: Call, tmp_path: Path) -> None:
     assert call(tmp_path / "out") == 0
     before = {path: path.stat().st_mtime_ns for name in RUNS for path in (tmp_path / "out" / name).rglob("*")}

@@ -111,6 +111,7 @@ def test_damaged_and_other_archives_are_refused(data_dir: Path, tmp_path: Path) 
         find_corpus("tatoeba", None, tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_the_real_one_is_dealt_out_by_english_sentence(shared_tatoeba: Path, pairs_of: PairsOf) -> None:
     corpus = find_corpus("tatoeba", "en-fr", shared_tatoeba)
     splits = splits_of(corpus, pairs_of)

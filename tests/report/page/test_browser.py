@@ -13,6 +13,8 @@ import pytest
 
 from lstmdrop.commands.report import page, report
 
+pytestmark = pytest.mark.slow
+
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
