@@ -52,7 +52,7 @@ def test_listing_tasks_imports_none_of_them() -> None:
 
 @pytest.mark.slow
 def test_loading_a_task_imports_no_torch() -> None:
-    code = "import sys; from lstmdrop.discovery import load_plugin; load_plugin('lm'); print('torch' in sys.modules)"
+    code = "import sys; from lstmdrop.plugin import load_plugin; load_plugin('lm'); print('torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"
 
