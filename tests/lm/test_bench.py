@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,18 +26,28 @@ def test_both_loops_train_and_are_timed(monkeypatch: pytest.MonkeyPatch) -> None
     assert speed.tokens_per_second > 0
     assert speed.plain_tokens_per_second > 0
     (plain,) = seen
-    assert plain.state is not None  # it has stepped
+    assert plain.states[0] is not None  # it has stepped
 
 
-def test_the_plain_loop_has_the_same_weights_and_loss(tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"regularizer": LMRegularizerConfig(rule="none")})
+@pytest.mark.parametrize(
+    ("network", "place"),
+    [
+        ({}, r"0.\2\1"),
+        ({"embedding_size": 3}, r"0.\2\1"),
+        ({"tied": True}, r"0.\2\1"),
+        ({"tied": True, "embedding_size": 3}, r"\1.\g<2>0"),  # a layer each, since the top one is narrower
+    ],
+)
+def test_the_plain_loop_has_the_same_weights_and_loss(tmp_path: Path, network: dict[str, Any], place: str) -> None:
+    model = CONFIG.model.model_copy(update=network)
+    config = CONFIG.model_copy(update={"regularizer": LMRegularizerConfig(rule="none"), "model": model})
     task = _task_on_random_words(config, tmp_path, torch.device("cpu"))
     plain = PlainLanguageModel(task)
     own, others = dict(task.model.named_parameters()), dict(plain.named_parameters())
     assert sum(p.numel() for p in own.values()) == sum(p.numel() for p in others.values())
     with torch.no_grad():
         for name, parameter in own.items():
-            others[re.sub(r"layers\.(\d)\.(\w+)0", r"\2\1", name)].copy_(parameter)
+            others[re.sub(r"layers\.(\d)\.(\w+)0", place, name)].copy_(parameter)
         objective = task.objective()
         for window in list(task.batches("train"))[:2]:  # the second one starts from the state of the first
             assert float(objective(window).total) == pytest.approx(float(plain(window)) * CONFIG.training.batch_size)

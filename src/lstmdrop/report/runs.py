@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +68,8 @@ class RunSummary:
     """The generalisation gap at the epoch that was kept."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """The configuration by dotted key (``training.epochs``)."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Those of its task: a run from before there was a setting was trained as its default says."""
 
     def score(self, split: str, name: str) -> Score | None:
         """The score of that name on that split, None if the run has none."""
@@ -135,7 +138,7 @@ def read_summary(directory: Path) -> RunSummary:
     result = _parse(directory / "result.json", _RESULT)
     path = directory / "config.json"
     config: dict[str, Any] = _parse(path, _OBJECT) if path.exists() else {}
-    settings = _with_defaults(result["task"], flatten(config) or result.get("settings", {}))
+    settings = flatten(config) or result.get("settings", {})
     is_dropped = result["regularizer"] != "none"
     return RunSummary(
         directory=directory,
@@ -154,6 +157,7 @@ def read_summary(directory: Path) -> RunSummary:
         epochs=result.get("epochs"),
         provenance=_provenance(result),
         settings=settings,
+        defaults=_defaults(result["task"]) if settings else {},
     )
 
 
@@ -196,11 +200,11 @@ def _provenance(result: Mapping[str, object]) -> dict[str, str]:
     return {name: str(result[name]) for name in _PROVENANCE if result.get(name) is not None}
 
 
-def _with_defaults(task: str, settings: Mapping[str, object]) -> Mapping[str, object]:
-    """A run from before there was a setting was trained as its default says: else it would stand beside all others."""
-    if not settings or task not in installed_tasks():
-        return settings
-    return {**flatten(load_plugin(task).config(task=task).model_dump(mode="json")), **settings}
+@cache
+def _defaults(task: str) -> Mapping[str, object]:
+    if task not in installed_tasks():
+        return {}
+    return flatten(load_plugin(task).config(task=task).model_dump(mode="json"))
 
 
 def _number(value: object) -> float | None:

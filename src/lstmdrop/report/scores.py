@@ -50,7 +50,7 @@ def _way(score: Score) -> str:
 
 
 def differing_settings(runs: Iterable[RunSummary]) -> list[str]:
-    """The settings in which runs differ besides rule and seed; one that a run does not know has no say."""
+    """The settings in which runs differ besides rule and seed; of one that a run does not know, its task's default."""
     values: dict[str, list[object]] = defaultdict(list)
     for run in runs:
         for key in _known(run):
@@ -86,7 +86,7 @@ def _known(run: RunSummary) -> dict[str, object]:
     """Settings by dotted key, with what the signature tells beside them."""
     signature = run.scores[0].score.signature if run.scores else ""
     parts = {key: value for key, _, value in (part.partition(":") for part in signature.split("|"))}
-    return {**run.settings, **{key: parts[key] for key in _TELLING if key in parts}}
+    return {**run.defaults, **run.settings, **{key: parts[key] for key in _TELLING if key in parts}}
 
 
 CONFIDENCE = 0.95

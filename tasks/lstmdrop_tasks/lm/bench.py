@@ -30,19 +30,19 @@ class PlainLanguageModel(nn.Module):
         sizes = [width, *[size] * (config.model.num_layers - 1), top]
         self.embedding = nn.Embedding(vocabulary_size, width)
         if top == size:
-            self.layers = nn.ModuleList([nn.LSTM(width, size, config.model.num_layers, dropout=rate)])
+            self.lstm = nn.ModuleList([nn.LSTM(width, size, config.model.num_layers, dropout=rate)])
         else:
-            self.layers = nn.ModuleList(nn.LSTM(below, above) for below, above in pairwise(sizes))
+            self.lstm = nn.ModuleList(nn.LSTM(below, above) for below, above in pairwise(sizes))
         self.softmax = nn.Linear(top, vocabulary_size)
         if config.model.tied:
             self.softmax.weight = self.embedding.weight
         self.dropout = nn.Dropout(rate)
-        self.states: list[tuple[Tensor, Tensor] | None] = [None] * len(self.layers)
+        self.states: list[tuple[Tensor, Tensor] | None] = [None] * len(self.lstm)
 
     def forward(self, window: Window) -> Tensor:
         """The loss summed over time, the mean over the batch."""
         outputs = self.dropout(self.embedding(window.inputs))
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self.lstm):
             outputs, (hidden, cell) = layer(outputs, self.states[number])
             self.states[number] = (hidden.detach(), cell.detach())
             outputs = self.dropout(outputs)
