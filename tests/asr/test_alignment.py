@@ -114,6 +114,18 @@ def test_what_is_damaged_is_named(textgrid: Path, tmp_path: Path) -> None:
         read_alignment(Utterance("z", Path("z.wav"), alignment=tmp_path / "b.ctm"))
 
 
+@pytest.mark.parametrize(
+    ("number", "other"), [("0.1\n1\n0\n0.1", "0.1\n1e400\n0\n0.1"), ("0.1\n1\n0\n0.1", "0.1\n1\n0.1\n0.05")]
+)
+def test_numbers_that_no_textgrid_has_are_a_damaged_file(tmp_path: Path, number: str, other: str) -> None:
+    """Infinitely many intervals; one alone that ends before it begins."""
+    path = tmp_path / "a.TextGrid"
+    assert number in SHORT
+    path.write_text(SHORT.replace(number, other, 1))
+    with pytest.raises(DataError, match="a damaged one"):
+        read_textgrid(path)
+
+
 SHORT = """File type = "ooTextFile"
 Object class = "TextGrid"
 

@@ -69,6 +69,15 @@ def test_ljspeech_is_scored_whole(tmp_path: Path, write_tone: Write) -> None:
     assert len(find_corpus(str(tmp_path), scored=["test"]).splits["test"]) == 12
 
 
+@pytest.mark.parametrize("num_clips", [1, 2])
+def test_too_few_clips_to_hold_some_out_are_refused(tmp_path: Path, write_tone: Write, num_clips: int) -> None:
+    (tmp_path / "metadata.csv").write_text("".join(f"LJ{n}|one|one\n" for n in range(num_clips)))
+    for number in range(num_clips):
+        write_tone(f"wavs/LJ{number}.wav", 0.05)
+    with pytest.raises(DataError, match=f"{num_clips} clips are too few to hold some out"):
+        find_corpus(str(tmp_path))
+
+
 def test_kaldi_segments_and_ctm(tmp_path: Path) -> None:
     write_kaldi(tmp_path / "train", "a", 4)
     (tmp_path / "train" / "segments").write_text("".join(f"a{n}-0 a{n}-1 1.5 {n + 2}\n" for n in range(4)))

@@ -79,6 +79,13 @@ def test_a_stream_gives_what_the_whole_gives(
     assert np.abs(found - offline(task, path)).max() < 1e-5 * max(1.0, np.abs(found).max())
 
 
+def test_a_chunk_that_completes_no_step_says_nothing_yet(build_spoken: Build, spoken: Path) -> None:
+    settings = ("model.bidirectional=false", "model.stack=3", "model.stride=3")
+    task = build_spoken("objective=frames", *settings)
+    stream, samples = Stream(task), read_audio(spoken / "test-00-00.flac", RATE)
+    assert len(stream.accept(samples[: RATE // 100])) == 0
+
+
 def test_a_stream_says_what_it_can_as_it_can(build_spoken: Build, spoken: Path) -> None:
     task = build_spoken("model.bidirectional=false", "model.stack=3", "model.stride=3")
     samples = read_audio(spoken / "test-00-00.flac", RATE)

@@ -259,4 +259,10 @@ def test_the_plan_adds_up_the_time_of_what_is_open(grid: Path, tmp_path: Path) -
     table = plan_table(planned, jobs=2)
     assert table.rows == (("toy", "", 6, 0, 0, 6, "12 min"),)
     assert table.notes[0].text == "time left: 6 min with 2 at a time"
-    assert [in_words(seconds) for seconds in (0, 59, 600, 7500)] == ["0 s", "59 s", "10 min", "2 h 05 min"]
+    assert [in_words(seconds) for seconds in (0, 59, 59.6, 600, 7500)] == [
+        "0 s",
+        "59 s",
+        "1 min",
+        "10 min",
+        "2 h 05 min",
+    ]

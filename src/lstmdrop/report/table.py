@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -114,7 +115,11 @@ def _escape(cell: str) -> str:
 
 
 def _remark(note: Note) -> str:
-    return f"{note.text} `{note.code}`" if note.code else note.text
+    if not note.code:
+        return note.text
+    fence = "`" * (1 + max(map(len, re.findall("`+", note.code)), default=0))
+    pad = " " if "`" in note.code else ""
+    return f"{note.text} {fence}{pad}{note.code}{pad}{fence}"
 
 
 def _plain(table: Table) -> dict[str, object]:

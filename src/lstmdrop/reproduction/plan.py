@@ -173,7 +173,7 @@ def time_left(planned: Sequence[Planned], jobs: int = 1) -> str:
 
 def in_words(seconds: float) -> str:
     """``2 h 05 min``, ``45 min``, ``30 s``."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

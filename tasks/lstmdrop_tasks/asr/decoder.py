@@ -91,7 +91,7 @@ class Decoder:
         }  # fmt: skip
 
     def words(self, log_probs: LogProbs, tokens: Sequence[int], seconds_a_step: float) -> list[dict[str, Any]]:
-        """Each word with its start and end in seconds and its confidence: the mean probability of its tokens' steps."""
+        """Each word with its start and end in seconds and its confidence, the geometric mean over its tokens' steps."""
         spans = zip(tokens, align(log_probs, tokens, self.tokenizer.eos), strict=True)
         said = [Said(one, at.start, at.stop, log_probs[at.start : at.stop, one].tolist()) for one, at in spans]
         return [word.timed(seconds_a_step) for word in self.spoken(said)]

@@ -26,6 +26,11 @@ def test_an_empty_side_is_dropped_and_counted() -> None:
     assert cleaned(pairs, CleaningRules()) == ([("a", "b"), ("c", "d")], Counts(empty=4, too_long=0))
 
 
+def test_a_block_of_which_no_line_could_be_read_is_passed_over() -> None:
+    block = PairBlock(["a"], ["b"])
+    assert list(clean([PairBlock([], []), block], CleaningRules(), Counts())) == [block]
+
+
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_side_may_have_the_limit_of_words_and_no_more(flip: bool) -> None:
     pairs = [(words(5), words(1)), (words(6), words(1)), (" " + words(5) + "  ", words(5))]

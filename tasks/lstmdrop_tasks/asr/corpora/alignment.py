@@ -68,7 +68,7 @@ def read_textgrid(path: Path, tier: str = "phones") -> Alignment:
     """
     try:
         tiers = _tiers(iter(TOKEN.findall(_text(path))))
-    except (StopIteration, ValueError) as error:
+    except (StopIteration, ValueError, OverflowError) as error:
         raise DataError(f"{path}: not a TextGrid, or a damaged one ({str(error) or 'it ends too early'})") from None
     if tier not in tiers:
         raise DataError(f"{path}: no tier {tier!r} in this TextGrid; it has {', '.join(tiers) or 'none'}")
@@ -100,7 +100,8 @@ def _tiers(tokens: Iterator[tuple[str, str]]) -> dict[str, list[Interval]]:
         kind, name, _, _, size = text(), text(), number(), number(), int(number())
         if kind == "IntervalTier":
             found = [Interval(number(), number(), _plain(text())) for _ in range(size)]
-            if any(after.start < before.start or before.end < before.start for before, after in pairwise(found)):
+            in_order = all(before.start <= after.start for before, after in pairwise(found))
+            if not in_order or any(interval.end < interval.start for interval in found):
                 raise ValueError(f"the intervals of {name!r} are not in order")
             tiers[name] = found
         else:

@@ -127,6 +127,8 @@ def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
         return SpeechCorpus(folder.name, {whole_split(folder, scored): tuple(found)})
     rest, test = hold_out(found)
     train, valid = hold_out(rest, share=len(test) / max(1, len(rest)))
+    if not train:
+        raise DataError(f"{folder}: {len(found)} clips are too few to hold some out for valid and test")
     return SpeechCorpus(folder.name, {"train": train, "valid": valid, "test": test})
 
 

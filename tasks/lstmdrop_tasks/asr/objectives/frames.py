@@ -89,7 +89,7 @@ def _summed_loss(by_frame: Tensor, targets: Tensor) -> tuple[Tensor, int]:
 
 
 def _split(outputs: Tensor, stride: int) -> Tensor:
-    return outputs.view(*outputs.shape[:-1], stride, -1)
+    return outputs.view(*outputs.shape[:-1], stride, outputs.shape[-1] // stride)  # -1 would need a step
 
 
 class FrameScorer:

@@ -71,6 +71,8 @@ def clean(blocks: Iterable[PairBlock], rules: CleaningRules, counts: Counts) -> 
     Duplicates stay: see `lstmdrop_tasks.mt.corpora.parallel`. Takes constant memory.
     """
     for block in blocks:
+        if not block.sources:  # no line of it could be read
+            continue
         keep = _fit(block, rules, counts)
         if keep.all():
             yield block
