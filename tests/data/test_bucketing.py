@@ -87,7 +87,7 @@ def test_whatever_the_lengths_every_batch_is_full_and_of_like_lengths(
 ) -> None:
     found = batches(seed, max_tokens, np.array(lengths, np.int64))
     assert sorted(number for batch in found for number in batch) == list(range(len(lengths)))
-    in_order = sorted(found, key=lambda batch: (lengths[batch[0]], lengths[batch[-1]]))
+    in_order = sorted(found, key=lambda batch: (lengths[batch[0]], lengths[batch[-1]], -len(batch)))
     for batch in in_order:
         longest = max(lengths[number] for number in batch)
         assert len(batch) == 1 or len(batch) * longest <= max_tokens

@@ -170,3 +170,38 @@ def test_the_coldest_temperature_takes_the_likeliest(temperature: float) -> None
     options = SamplingOptions(temperature=temperature)
     drawn = sample(fixed(logits), torch.zeros(1, 4, dtype=torch.long), 3, options, range(4))
     assert (drawn == logits.argmax(-1)).all()
+
+
+@pytest.mark.parametrize("largest", [1e-30, 1.0, 1e10, 1e30, -1e10])
+def test_no_temperature_overflows_however_large_the_logits(largest: float) -> None:
+    logits = torch.tensor([[0.0, largest, largest]])
+    for temperature in (0.0, 1e-30, 1e-3):
+        found = adjusted_logits(logits, SamplingOptions(temperature=temperature)).softmax(-1)
+        assert found.isfinite().all()
+        assert float(found.sum()) == pytest.approx(1)
+        assert float(found[0, 1]) == float(found[0, 2])
+        if temperature == 0 and abs(largest) >= 1:
+            assert found.tolist() == ([[0.0, 0.5, 0.5]] if largest > 0 else [[1.0, 0.0, 0.0]])
+
+
+@pytest.mark.parametrize(("mass", "kept"), [(0.25, 1), (0.26, 2), (0.5, 2), (0.75, 3), (0.76, 4), (1.0, 4), (1e-9, 1)])
+def test_the_mass_is_reached_and_not_passed(mass: float, kept: int) -> None:
+    found = adjusted_logits(torch.zeros(2, 4), SamplingOptions(top_p=mass))
+    assert (found > -torch.inf).sum(1).tolist() == [kept, kept]
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_as_many_as_are_asked_for_or_all_there_are(number: int) -> None:
+    logits = torch.tensor([[0.0, 4.0, 1.0, 3.0], [9.0, 8.0, 7.0, 6.0]])
+    found = adjusted_logits(logits, SamplingOptions(top_k=number))
+    assert (found > -torch.inf).sum(1).tolist() == [min(number, 4)] * 2
+    possible = found > -torch.inf
+    assert float(logits[possible].sum()) == float(logits.topk(min(number, 4)).values.sum())
+
+
+def test_seeds_of_different_numbers_differ_and_their_order_counts() -> None:
+    seeds = [seed_of(*parts) for parts in ((1,), (2,), (1, 0), (1, 1), (1, 2), (2, 1), (1, 2, 3))]
+    assert len(set(seeds)) >= 6  # (1,) and (1, 0) may be one
+    assert len({seed_of(1, number) for number in range(1000)}) == 1000
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert seed_of(1, 2) == seed_of(1, 2)

@@ -83,3 +83,42 @@ def test_attention_is_the_rows_own_over_real_positions() -> None:
         assert hypothesis.attention is not None
         steps = len(hypothesis.tokens) + hypothesis.finished
         assert torch.equal(hypothesis.attention, torch.full((steps, 2), float(number)))
+
+
+class Blind(Bigrams):
+    """Looks at nothing."""
+
+    def step(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, None, Tensor]:  # type: ignore[override]
+        return self.log_probs[tokens], None, state
+
+
+def test_a_model_that_looks_at_nothing_draws_the_same_without_attention() -> None:
+    seeds = list(range(20))
+    for seen, blind in zip(drawn(Bigrams(), seeds), drawn(Blind(), seeds), strict=True):
+        assert blind.attention is None
+        assert (blind.tokens, blind.log_prob, blind.finished) == (seen.tokens, seen.log_prob, seen.finished)
+        assert blind.score == blind.log_prob
+
+
+def test_each_row_has_a_longest_length_of_its_own() -> None:
+    longest = torch.tensor([0, 1, 2, 3] * 50)
+    found = sample_sequences(
+        Bigrams(), torch.arange(len(longest)), bos=BOS, eos=EOS, max_lengths=longest,
+        options=SamplingOptions(banned=[EOS]), seeds=list(range(len(longest))),
+    )  # fmt: skip
+    assert [len(hypothesis.tokens) for hypothesis in found] == longest.tolist()
+    assert not any(hypothesis.finished for hypothesis in found)
+    for hypothesis, length in zip(found, longest.tolist(), strict=True):  # without lengths all positions are real
+        assert (hypothesis.attention is None) == (length == 0)
+        assert hypothesis.attention is None or hypothesis.attention.shape == (length, 3)
+
+
+def test_a_row_cut_at_its_longest_length_may_still_end_by_itself() -> None:
+    """The step after the last token is taken: <eos> in it finishes, and counts."""
+    model = Bigrams()
+    model.log_probs = torch.full((5, 5), -torch.inf)
+    model.log_probs[BOS, 2] = model.log_probs[2, EOS] = 0.0
+    (hypothesis,) = drawn(model, [3], longest=1)
+    assert (hypothesis.tokens, hypothesis.finished, hypothesis.log_prob) == ((2,), True, 0.0)
+    (cut,) = drawn(model, [3], longest=0)
+    assert (cut.tokens, cut.finished, cut.log_prob) == ((), False, 0.0)
