@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -38,6 +39,16 @@ def lines_of(request: pytest.FixtureRequest, lstmdrop: Command, trained: Trained
     return lambda *arguments: lstmdrop("predict", task, "--run", trained(task), *OF_LINES[task], *arguments)
 
 
+NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+
+
+def assert_alike(found: str, expected: str) -> None:
+    """But for the rounding of numbers: batches of another size add up in another order."""
+    assert NUMBER.sub("#", found) == NUMBER.sub("#", expected)
+    numbers, others = ([float(number) for number in NUMBER.findall(text)] for text in (found, expected))
+    assert numbers == pytest.approx(others, rel=1e-4, abs=2e-4)
+
+
 def test_lines_come_alike_from_files_standard_input_and_texts(
     lines_of: Callable[..., Any], pipe_in: Callable[[bytes], None], tmp_path: Path
 ) -> None:
@@ -52,7 +63,7 @@ def test_lines_come_alike_from_files_standard_input_and_texts(
         assert lines_of(*arguments, "--json").output == expected.output
     pipe_in(text.encode())
     both = lines_of(whole, "-", odd, "--json")
-    assert both.output == 3 * expected.output
+    assert_alike(both.output, 3 * expected.output)
     (tmp_path / "empty.txt").write_bytes(b"")
     assert lines_of(tmp_path / "empty.txt")[:2] == (0, "")
 
