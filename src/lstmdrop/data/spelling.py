@@ -82,6 +82,17 @@ def other_form(line: str, known: Collection[str]) -> str:
     return ""
 
 
+def first_oddity(lines: Iterable[tuple[str, str]], known: Collection[str] | None = None) -> list[str]:
+    """What to say of the first of these lines, each with its place, of which there is something to say.
+
+    That is of letters that the lines write in two ways; with ``known``, as in `other_form`, of others than those.
+    """
+    if known is None:
+        return Spellings().first_oddity(lines)
+    found = (f"{where}: {about}" for line, where in lines if (about := other_form(line, known)))
+    return list(islice(found, 1))
+
+
 def _is_known(letter: str, known: Collection[str]) -> bool:
     return letter in known or all(char.isascii() or char in known for char in letter)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_sha256
-from lstmdrop.data.spelling import LOOKED_AT, other_form
+from lstmdrop.data.spelling import LOOKED_AT, first_oddity
 from lstmdrop.data.text import read_blocks, read_lines
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError
@@ -101,9 +101,8 @@ def _tell_other_form(text: Path, tokenizer: Tokenizer) -> None:
     """Say so where letters are unknown for their code points alone; it looks at the beginning of the text."""
     known = tokenizer.vocabulary.letters
     lines = enumerate(islice(read_lines(text), LOOKED_AT if known else 0), 1)
-    found = ((number, about) for number, line in lines if (about := other_form(line, known)))
-    for number, about in islice(found, 1):
-        log.warning("%s:%d: %s", text, number, about)
+    for about in first_oddity(((line, f"{text}:{number}") for number, line in lines), known):
+        log.warning(about)
 
 
 def _write(text: Path, tokenizer: Tokenizer, folder: Path, sha256: str) -> None:
