@@ -124,8 +124,13 @@ def on_disk(path: Path) -> Path:
 
 def name_key(name: str) -> str:
     """What the names have in common that `on_disk` takes for the same."""
-    composed = Path(unicodedata.normalize("NFC", name))
-    return str(composed.with_suffix(composed.suffix.lower())) if composed.suffix else str(composed)
+    stem, dot, ending = composed(name).rpartition(".")
+    return f"{stem}{dot}{ending.lower() if dot else ending}"
+
+
+def composed(name: str) -> str:
+    """The name in NFC: each letter and its marks as few code points as there can be."""
+    return unicodedata.normalize("NFC", name)
 
 
 @lru_cache(maxsize=16)

@@ -166,8 +166,8 @@ def _literal_unknown(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
     where = next((where for line, where in lines if UNK in line.split()), None)
     if where is not None:
         yield (
-            f"{where}: a literal {UNK} in the target text: no translation holds one, and BLEU cuts it into three words; "
-            "take the text from before words were replaced"
+            f"{where}: a literal {UNK} in the target text: no translation holds one, and BLEU cuts it into three "
+            "words; take the text from before words were replaced"
         )
 
 
