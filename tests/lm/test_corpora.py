@@ -180,3 +180,15 @@ def test_a_text_of_blank_lines_alone_is_refused(build_lm: Callable[..., Any], tm
     (blank / task.corpus.layout.format("test")).write_text("\n" * 500, encoding="utf-8")
     with pytest.raises(DataError, match="only blank lines"):
         build_lm(data=blank).store("test")
+
+
+def test_texts_in_different_unicode_forms_are_said(tmp_path: Path) -> None:
+    train, valid = (tmp_path / f"{split}.txt" for split in ("train", "valid"))
+    train.write_text("the cat\nthe caf\u00e9\n", encoding="utf-8")
+    valid.write_text("the cat\nthe cat\na cafe\u0301\n", encoding="utf-8")
+    (told,) = [line for line in describe_text(tmp_path) if "code points" in line]
+    assert told.startswith(f"{valid}:3: 'e\u0301' (U+0065 U+0301) is '\u00e9' (U+00E9) in {train}:2: ")
+    assert list(text_oddities(train)) == list(text_oddities(valid)) == []
+    valid.write_text("caf\u00e9 cafe\u0301\n" * 3, encoding="utf-8")
+    (told,) = text_oddities(valid)
+    assert told.startswith(f"{valid}:1: ")

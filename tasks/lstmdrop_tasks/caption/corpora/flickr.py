@@ -95,7 +95,7 @@ class Images(NamedTuple):
 
     folder: Path
     places: Mapping[str, str]
-    """Below the folder, by themselves, by what `name_key` makes of them and, where no other has it, of the name alone."""
+    """Below the folder, by themselves, by their `name_key` and, where no other has it, by that of the name alone."""
 
     def place(self, name: str) -> str | None:
         """Of the image that lists and captions call so, perhaps with folders before it; None where there is none."""
