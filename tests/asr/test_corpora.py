@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from lstmdrop.commands.data import describe_text
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.extraction import content_of
 from lstmdrop_tasks.asr.corpora.find import find_corpus
 from lstmdrop_tasks.asr.corpora.own import read_data_folder, read_manifest
-from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance, hold_out
+from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance, hold_out, oddities
 from lstmdrop_tasks.asr.recordings import usable
 
 Write = Callable[..., Path]
@@ -353,3 +354,54 @@ def test_a_clip_that_common_voice_lists_twice_is_refused(tmp_path: Path) -> None
     (tmp_path / "test.tsv").write_text(rows)
     with pytest.raises(DataError, match=r"test.tsv:4: 'a' is in .*test.tsv:2 already"):
         find_corpus(str(tmp_path), scored=["test"])
+
+
+NFC, NFD = "\u00e9t\u00e9", "e\u0301te\u0301"
+
+
+@pytest.mark.parametrize(("listed", "there"), [(NFC, NFD), (NFD, NFC)])
+def test_sounds_are_found_under_the_other_spelling_of_their_names(
+    tmp_path: Path, write_tone: Write, listed: str, there: str
+) -> None:
+    sounds = [write_tone(f"sounds/{there}{n}.WAV", 0.05) for n in range(2)]
+    entries = [{"audio": f"sounds/{listed}{n}.wav", "text": "one", "id": f"u{n}"} for n in range(2)]
+    manifest = tmp_path / "one.jsonl"
+    manifest.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries), encoding="utf-8")
+    assert [utterance.source for utterance in read_manifest(manifest)] == sounds
+    kaldi = tmp_path / "kaldi"
+    kaldi.mkdir()
+    lines = "".join(f"u{n} sounds/{listed}{n}.wav\n" for n in range(2))
+    (kaldi / "wav.scp").write_text(lines, encoding="utf-8")
+    assert [utterance.source for utterance in read_data_folder(kaldi, tmp_path)] == sounds
+
+
+@pytest.mark.parametrize(("listed", "there"), [(NFC, NFD), (NFD, NFC)])
+def test_published_layouts_find_sounds_under_the_other_spelling(
+    tmp_path: Path, write_tone: Write, listed: str, there: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lj, voice, libri = (tmp_path / name for name in ("lj", "voice", "libri"))
+    clips = [write_tone(f"lj/wavs/{there}{n}.WAV", 0.05) for n in range(4)]
+    (lj / "metadata.csv").write_text("".join(f"{listed}{n}|one\n" for n in range(4)), encoding="utf-8")
+    assert [u.source for u in find_corpus(str(lj), scored=["test"]).splits["test"]] == clips
+    clip = write_tone(f"voice/clips/{there}.WAV", 0.05)
+    (voice / "test.tsv").write_text(f"client_id\tpath\tsentence\ns\t{listed}.wav\tone\n", encoding="utf-8")
+    (found,) = find_corpus(str(voice), scored=["test"]).splits["test"]
+    assert (found.source, found.id) == (clip, listed)
+    chapter = write_tone(f"libri/test-clean/1/2/{there}.FLAC", 0.05)
+    (chapter.parent / "1-2.trans.txt").write_text(f"{listed} ONE\n", encoding="utf-8")
+    (found,) = find_corpus(str(libri), scored=["test"]).splits["test"]
+    assert (found.source, found.id) == (chapter, listed)
+    assert caplog.records == []
+
+
+def test_transcripts_that_write_a_letter_in_two_ways_are_said(tmp_path: Path, write_tone: Write) -> None:
+    for split, word in (("train", NFC), ("valid", NFC), ("test", NFD)):
+        entries = [{"audio": f"{split}{n}.wav", "text": f"cet {word}"} for n in range(3)]
+        lines = "".join(f"{json.dumps(entry)}\n" for entry in entries)
+        (tmp_path / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    (told,) = list(describe_text(tmp_path))[3:]
+    assert told.startswith(f"{tmp_path / 'test.jsonl'}:1: ")
+    assert f"in {tmp_path / 'train.jsonl'}:1: " in told
+    assert "data.normalisation=spoken makes them one" in told
+    assert oddities(find_corpus(str(tmp_path)), frozenset({"\u00e9"}))
+    assert not oddities(find_corpus(str(tmp_path), scored=["valid"]), frozenset({"\u00e9"}))

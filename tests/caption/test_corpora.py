@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lstmdrop.commands.data import describe_text
 from lstmdrop.config import Split
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
+from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, oddities
 from lstmdrop_tasks.caption.corpora.coco import read_karpathy
 from lstmdrop_tasks.caption.corpora.find import find_corpus
 from lstmdrop_tasks.caption.corpora.flickr import read_captions
@@ -428,24 +429,79 @@ def test_cocos_captions_are_texts(coco: Path, caption: str) -> None:
         find_corpus(str(coco))
 
 
-WRITTEN = st.text("ab cé,.'\"#", min_size=1, max_size=9).filter(lambda text: any(map(str.isalpha, text)))
+NFC, NFD = "\u00e9t\u00e9", "e\u0301te\u0301"
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.sampled_from(["a.jpg", "b.jpg", "c d.jpg"]), WRITTEN), min_size=1, max_size=6))
-def test_the_three_forms_of_captions_say_the_same(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+def renamed(folder: Path, spelling: str, ending: str) -> dict[str, Path]:
+    """The images under other names: of each name as it is listed, its file."""
+    found = {}
+    for path in sorted(folder.glob("*.jpg")):
+        other = path.with_name(f"{spelling}{path.stem}{ending}")
+        found[path.stem] = path.rename(other)
+    return found
+
+
+@pytest.mark.parametrize(("listed", "there"), [(NFC, NFD), (NFD, NFC), ("", "")])
+@pytest.mark.parametrize("says_splits", ["lists", "karpathy"])
+def test_flickrs_images_are_found_under_the_other_spelling_of_their_names(
+    flickr: Path, listed: str, there: str, says_splits: str
 ) -> None:
-    folder = tmp_path_factory.mktemp("forms")
-    table, bars, tokens = (folder / name for name in ("captions.txt", "results.csv", "Flickr8k.token.txt"))
-    with table.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("image", "caption"), *rows])
-    lines = [f"{image}| {number}| {caption}\n" for number, (image, caption) in enumerate(rows)]
-    bars.write_text("".join(["image_name| comment_number| comment\n", *lines]), encoding="utf-8")
-    lines = [f"{image}#{number}\t{caption}\n" for number, (image, caption) in enumerate(rows)]
-    tokens.write_text("".join(lines), encoding="utf-8")
-    expected: dict[str, list[str]] = {}
-    for image, caption in rows:
-        expected.setdefault(image, []).append(" ".join(caption.split()))
-    for path in (table, bars, tokens):
-        assert read_captions(path).by_image == expected
+    files = renamed(flickr / "Images", there, ".JPG")
+    if says_splits == "lists":
+        for path in flickr.glob("Flickr_8k.*"):
+            path.write_text("".join(f"{listed}{line}\n" for line in path.read_text().splitlines()), encoding="utf-8")
+    else:
+        for path in flickr.glob("Flickr_8k.*"):
+            path.unlink()
+        known = {"train": "train", "valid": "val", "test": "test"}
+        entries = [karpathy_entry(f"{listed}{name}", known[split]) for split, names in SPLITS.items() for name in names]
+        write_karpathy(flickr / "dataset_flickr8k.json", entries)
+    rows = "".join(f"{there}{name}.Jpg,A {name} .\n" for name in NAMES)  # the table has a third spelling
+    write(flickr / "captions.txt", f"image,caption\n{rows}")
+    corpus = find_corpus(str(flickr))
+    assert corpus.dropped == ""
+    assert ids(corpus) == {split: tuple(f"{listed}{name}" for name in names) for split, names in SPLITS.items()}
+    found = {image.captions[0]: image.source for images in corpus.splits.values() for image in images}
+    assert found == {f"A {name} .": file for name, file in files.items()}
+
+
+def test_flickrs_lists_may_name_folders_and_images_lie_in_them(flickr: Path) -> None:
+    inner = flickr / "Images" / "part 1"
+    inner.mkdir()
+    for name in "abc":
+        (flickr / "Images" / f"{name}.jpg").rename(inner / f"{name}.jpg")
+    for path in flickr.glob("Flickr_8k.*"):
+        path.write_text("".join(f"Images/{line}\n" for line in path.read_text().splitlines()))
+    corpus = find_corpus(str(flickr))
+    assert [image.source for image in corpus.splits["train"]] == [inner / f"{name}.jpg" for name in "abc"]
+    assert [image.source for image in corpus.splits["test"]] == [flickr / "Images" / f"{name}.jpg" for name in "fg"]
+    assert (corpus.dropped, captions(corpus, "Images/a.jpg")) == ("", ("A a .", 'One, "a"'))
+    write(flickr / "Flickr_8k.testImages.txt", "f.jpg\nImages/f.jpg\n")
+    with pytest.raises(DataError, match=r"of the splits are one file, f\.jpg"):
+        find_corpus(str(flickr))
+
+
+@pytest.mark.parametrize(("listed", "there"), [(NFC, NFD), (NFD, NFC)])
+def test_images_of_ones_own_and_cocos_are_found_under_the_other_spelling(
+    tmp_path: Path, coco: Path, listed: str, there: str
+) -> None:
+    lines = [{"image": f"pictures/{listed}{n}.png", "captions": ["a dog"], "split": "test"} for n in range(2)]
+    path = write(tmp_path / "own.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
+    files = [write(tmp_path / "pictures" / f"{there}{n}.PNG") for n in range(2)]
+    assert [image.source for image in find_corpus(str(path), scored=["test"]).splits["test"]] == files
+    (image,) = coco.rglob("a.jpg")
+    other = image.rename(image.with_name("a.JPG"))
+    assert other in [image.source for image in find_corpus(str(coco)).splits["train"]]
+
+
+def test_captions_that_write_a_letter_in_two_ways_are_said(tmp_path: Path) -> None:
+    lines = [{"image": f"{n}.png", "captions": [f"un \u00c9t\u00e9 {n}"], "split": "train"} for n in range(3)]
+    lines += [{"image": f"{n}.png", "captions": [f"un {NFD}"], "split": split}
+              for split, numbers in (("valid", "34"), ("test", "56")) for n in numbers]  # fmt: skip
+    path = write(tmp_path / "own.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
+    _, told = describe_text(path)
+    assert told.startswith(f"{path}, 3.png: ")
+    assert f"in {path}, 0.png: one letter in different code points" in told
+    (told,) = oddities(find_corpus(str(path), scored=["test"]), frozenset({"\u00e9"}))
+    assert told.startswith(f"{path}, 5.png: ")
+    assert not oddities(find_corpus(str(path), scored=["train"]), frozenset({"\u00e9"}))

@@ -190,54 +190,13 @@ def test_a_text_of_blank_lines_alone_is_refused(build_lm: Callable[..., Any], tm
         build_lm(data=blank).store("test")
 
 
-@pytest.mark.parametrize(
-    ("num_lines", "sizes"), [(3, [1, 1, 1]), (39, [37, 1, 1]), (40, [36, 2, 2]), (59, [55, 2, 2]), (60, [54, 3, 3])]
-)
-def test_a_twentieth_of_the_lines_is_held_out_twice_and_one_line_at_least(
-    tmp_path: Path, num_lines: int, sizes: list[int]
-) -> None:
-    text = tmp_path / "novel.txt"
-    text.write_text("".join(f"line {number}\n" for number in range(num_lines)))
-    splits = [list(read_lines(path)) for path in texts(find_corpus(str(text)))]
-    assert [len(split) for split in splits] == sizes
-    assert [line for split in splits for line in split] == list(read_lines(text))
-
-
-def test_a_file_that_is_only_scored_is_that_split_as_it_is(tmp_path: Path) -> None:
-    text = tmp_path / "odd {name}.txt"
-    text.write_text("one line\n")
-    assert find_corpus(str(text), scored=["test"]).text("test") == text
-    assert find_corpus(str(text), scored=["valid"]).text("valid") == text
-
-
-def test_the_layout_of_ones_own_names_goes_before_the_published_ones(tmp_path: Path) -> None:
-    for name in ("train.txt", "ptb.train.txt", "wiki.train.tokens"):
-        (tmp_path / name).write_text(f"{name}\n")
-    assert find_corpus(str(tmp_path)).text("train").name == "train.txt"
-    (tmp_path / "train.txt").unlink()
-    assert find_corpus(str(tmp_path)).text("train").name == "ptb.train.txt"
-
-
-def test_the_texts_of_ones_own_are_a_file_or_those_of_a_folders_splits(tmp_path: Path) -> None:
-    for name in ("train.txt", "wiki.test.tokens", "notes.md", "other.txt"):
-        (tmp_path / name).write_text("a\n")
-    (tmp_path / "valid.txt").write_text("")
-    assert [path.name for path in own_texts(tmp_path)] == ["train.txt", "wiki.test.tokens"]
-    assert own_texts(tmp_path / "other.txt") == [tmp_path / "other.txt"]
-    assert own_texts(tmp_path / "notes.md") == own_texts(tmp_path / "nowhere.txt") == []
-
-
-@pytest.mark.parametrize(("line", "kinds"), [
-    ("a <eos>", ["<eos>"]), ("<eos> a", []), ("<eos>", ["<eos>"]), ("", []), ("a<eos>", []),
-    ("<s> <pad>", ["<pad>", "<s>"]),
-    ("a </s>b", []), ("a\rb <eos>", ["\r", "<eos>"]),
-])  # fmt: skip
-def test_a_line_is_odd_by_what_it_holds(line: str, kinds: list[str]) -> None:
-    assert sorted(kind for kind, _ in line_oddities(line)) == sorted(kinds)
-
-
-def test_only_the_beginning_of_a_text_is_looked_at(tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("a\n" * (LOOKED_AT - 1) + "a <eos>\n" + "<s> a\n")
-    (found,) = text_oddities(text)
-    assert found.startswith(f"{text}:{LOOKED_AT}: the line ends in a literal <eos>")
+def test_texts_in_different_unicode_forms_are_said(tmp_path: Path) -> None:
+    train, valid = (tmp_path / f"{split}.txt" for split in ("train", "valid"))
+    train.write_text("the cat\nthe caf\u00e9\n", encoding="utf-8")
+    valid.write_text("the cat\nthe cat\na cafe\u0301\n", encoding="utf-8")
+    (told,) = [line for line in describe_text(tmp_path) if "code points" in line]
+    assert told.startswith(f"{valid}:3: 'e\u0301' (U+0065 U+0301) is '\u00e9' (U+00E9) in {train}:2: ")
+    assert list(text_oddities(train)) == list(text_oddities(valid)) == []
+    valid.write_text("caf\u00e9 cafe\u0301\n" * 3, encoding="utf-8")
+    (told,) = text_oddities(valid)
+    assert told.startswith(f"{valid}:1: ")

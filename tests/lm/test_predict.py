@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from lstmdrop.errors import ConfigError, UsageError
-from lstmdrop.presets import resolve
+from lstmdrop.config import resolve
+from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop_tasks.lm.config import LMPrediction
 from lstmdrop_tasks.lm.predict import predict
 
@@ -180,3 +181,92 @@ def test_what_cannot_be_asked_for_is_one_line(given: dict[str, object]) -> None:
 def test_a_doubled_line_end_is_said_once(task: Any, caplog: pytest.LogCaptureFixture) -> None:
     scored([task], "a dog", "a dog <eos>", "the cat <eos>")
     assert [record.getMessage()[:8] for record in caplog.records] == ["line 2: "]
+
+
+def test_beside_the_sum_stand_the_mean_and_the_bits_of_a_byte(task: Any) -> None:
+    (output,) = scored([task], "the cat sees a xylophone")
+    assert (output["num_tokens"], output["num_unknown"]) == (6, 1)
+    assert output["mean"] == pytest.approx(output["log_prob"] / 6, rel=1e-12)
+    num_bytes = len(b"the cat sees a xylophone\n")
+    assert output["bits_per_byte"] == pytest.approx(-output["log_prob"] / (0.6931471805599453 * num_bytes), rel=1e-12)
+
+
+@pytest.mark.parametrize("tokens", ["word", "character", "bpe"])
+def test_a_byte_is_one_in_any_script_and_vocabulary(build_lm: Callable[..., Any], tokens: str) -> None:
+    (plain, windows, other) = scored([build_lm(f"data.tokens={tokens}")], "the cat", "the cat\r\n", "the кіт")
+    assert plain == windows
+    assert plain["bits_per_byte"] * 8 == pytest.approx(-plain["log_prob"] / 0.6931471805599453)
+    assert other["bits_per_byte"] * 11 == pytest.approx(-other["log_prob"] / 0.6931471805599453)
+    assert plain["num_unknown"] == 0
+    assert other["num_unknown"] >= 1
+
+
+def test_a_literal_unknown_word_is_none_that_the_vocabulary_lacks(task: Any) -> None:
+    literal, lacking = scored([task], "the <unk>", "the xylophone")
+    assert literal["log_prob"] == lacking["log_prob"]
+    assert (literal["num_unknown"], lacking["num_unknown"]) == (0, 1)
+
+
+def test_of_two_sentences_with_a_tab_between_the_likelier_has_the_greater_sum(
+    task: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    long, short = "the cat sees the moon", "the cat"
+    alone = [{key: value for key, value in one.items() if key != "text"} for one in scored([task], long, short)]
+    caplog.clear()
+    first, second, tie, single = scored([task], f"{short}\t{long}", f"{long}\t{short}\r\n", "a xxx\ta yyy", "a dog")
+    assert first["sentences"] == alone[::-1]
+    assert second["sentences"] == alone
+    assert (first["likelier"], second["likelier"], tie["likelier"]) == (1, 2, 0)
+    values = [alone[n][key] for key in ("log_prob", "mean") for n in (1, 0)]
+    assert first["text"] == "\t".join(["1", *(f"{value:.4f}" for value in values)])
+    assert "sentences" not in single
+    (message,) = [record.getMessage() for record in caplog.records if "pairs" in record.getMessage()]
+    assert message.startswith("of 3 pairs the first sentence is likelier in 1 (33.33%), by the mean of a token in 1")
+    assert message.endswith("; ties: 1; lines that are no pairs: 1")
+
+
+def test_lines_without_pairs_say_nothing_of_pairs(task: Any, caplog: pytest.LogCaptureFixture) -> None:
+    scored([task], "the cat", "")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("line", ["the cat\ta dog\tmusic", "\tthe cat", "the cat\t ", "a\t\tb"])
+def test_tabs_that_part_no_two_sentences_are_refused_with_the_line(task: Any, line: str) -> None:
+    with pytest.raises(DataError, match=r"^line 2: \d tab\(s\) in .*\n.*tr "):
+        scored([task], "the cat\ta dog", line)
+
+
+def test_a_tab_that_the_vocabulary_has_is_a_letter(
+    build_lm: Callable[..., Any], make_corpus: Callable[..., Any]
+) -> None:
+    code = make_corpus("code")
+    text = code / "train.txt"
+    text.write_text("".join(f"\t{line}\n" for line in text.read_text().splitlines()))
+    indented, pair = scored([build_lm("data.tokens=character", data=code)], "\ta dog", "a cat\ta dog")
+    assert indented["tokens"][0] == "\t"
+    assert indented["num_unknown"] == 0
+    assert len(pair["sentences"]) == 2
+
+
+def test_many_unknown_tokens_of_the_lines_are_a_warning(task: Any, caplog: pytest.LogCaptureFixture) -> None:
+    scored([task], "the vuvuzela", "a didgeridoo\ta theremin", "music of glockenspiels")
+    (message,) = [record.getMessage() for record in caplog.records if "unknown" in record.getMessage()]
+    assert message.startswith("38.5% of the tokens of the lines are unknown")
+
+
+def test_a_line_in_another_unicode_form_than_the_training_text_is_said_once(
+    build_lm: Callable[..., Any], make_corpus: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for form, other in (("NFC", "NFD"), ("NFD", "NFC")):
+        data = make_corpus(form)
+        text = data / "train.txt"
+        text.write_text(unicodedata.normalize(form, text.read_text().replace("cat", "café")), encoding="utf-8")
+        for tokens in ("word", "character", "bpe"):
+            task = build_lm(f"data.tokens={tokens}", data=data)
+            caplog.clear()
+            lines = [unicodedata.normalize(same, "the café") for same in (form, other, other)]
+            scored([task], "the cat", *lines)
+            told = [record.getMessage() for record in caplog.records if "code points" in record.getMessage()]
+            assert len(told) == 1
+            assert told[0].startswith("line 3: ")
+            assert f"uconv -x {form.lower()}, or python" in told[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -133,8 +134,10 @@ def test_unknown_words_are_never_written(build_mt: Build) -> None:
     task = build_mt()
     with torch.no_grad():
         task.model.decoder.softmax.bias[task.tokenizers.target.unk] = 50.0
-    (output,) = predict([task], ["one red house"], MTPrediction())
-    assert "<unk>" not in output["hypotheses"][0]["tokens"]
+    for options in (MTPrediction(), MTPrediction(beam_size=1), MTPrediction(sample=True)):
+        (output,) = predict([task], ["one red house"], options)
+        assert "<unk>" not in output["hypotheses"][0]["tokens"]
+        assert "unk" not in output["text"]
 
 
 def test_models_of_different_vocabularies_cannot_translate_as_one(build_mt: Build) -> None:
@@ -218,3 +221,18 @@ def test_attention_that_cannot_be_drawn_is_an_error(
 def test_a_picture_under_another_name_than_an_svgs_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"the picture is an SVG: name it out\.svg"):
         MTPrediction(attention=Path("out.png"))
+
+
+def test_a_line_in_another_unicode_form_than_the_training_text_is_said_once(
+    build_mt: Build, toy_pairs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "accents"
+    shutil.copytree(toy_pairs, data)
+    for path in data.glob("*.*"):
+        path.write_text(path.read_text().replace("house", "caf\u00e9"), encoding="utf-8")
+    lines = ["one red caf\u00e9", "one red cafe\u0301", "cafe\u0301"]
+    for options in (MTPrediction(), MTPrediction(batch_size=1)):
+        caplog.clear()
+        list(predict([build_mt(data=data)], lines, options))
+        (told,) = [record.getMessage() for record in caplog.records if "code points" in record.getMessage()]
+        assert told.startswith("line 2: 'e\u0301' (U+0065 U+0301) is '\u00e9' (U+00E9) in the training text")

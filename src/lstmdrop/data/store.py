@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -14,7 +16,8 @@ import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_sha256
-from lstmdrop.data.text import read_blocks
+from lstmdrop.data.spelling import LOOKED_AT, first_oddity
+from lstmdrop.data.text import read_blocks, read_lines
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError
 
@@ -27,6 +30,8 @@ NOTED_EVERY = 16
 """Blocks of about a MiB of text."""
 SCANNED_AT_ONCE = 1 << 22
 """Tokens: a few MiB."""
+
+log = logging.getLogger("lstmdrop.data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,18 @@ def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:
         with resumable_folder(folder) as unfinished:
             if unfinished is not None:
                 _write(text, tokenizer, unfinished, sha256)
-    return _open(folder)
+    store = _open(folder)
+    if store.num_unknown:
+        _tell_other_form(text, tokenizer)
+    return store
+
+
+def _tell_other_form(text: Path, tokenizer: Tokenizer) -> None:
+    """Say so where letters are unknown for their code points alone; it looks at the beginning of the text."""
+    known = tokenizer.vocabulary.letters
+    lines = enumerate(islice(read_lines(text), LOOKED_AT if known else 0), 1)
+    for about in first_oddity(((line, f"{text}:{number}") for number, line in lines), known):
+        log.warning(about)
 
 
 def _write(text: Path, tokenizer: Tokenizer, folder: Path, sha256: str) -> None:

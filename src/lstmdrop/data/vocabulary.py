@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.spelling import letters_of
 from lstmdrop.errors import DataError
 
 EOS = "<eos>"
@@ -42,6 +43,11 @@ class Vocabulary:
     def ids(self) -> Mapping[str, int]:
         """The id of each token."""
         return {token: number for number, token in enumerate(self.tokens)}
+
+    @cached_property
+    def letters(self) -> frozenset[str]:
+        """The letters beyond ASCII in the tokens, each with its marks."""
+        return frozenset(letters_of(self.tokens))
 
     @property
     def eos(self) -> int:

@@ -10,6 +10,7 @@ from lstmdrop_tasks.asr.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.asr.bench import bench
+    from lstmdrop_tasks.asr.corpora.find import own_oddities
     from lstmdrop_tasks.asr.export import graphs
     from lstmdrop_tasks.asr.predict import predict
     from lstmdrop_tasks.asr.references import references
@@ -32,6 +33,7 @@ PLUGIN = TaskPlugin(
     segments=segments,
     tune=tune,
     graphs=graphs,
+    oddities=own_oddities,
     assets_for_training=("transcripts.txt", "left_out.txt"),
     options=(TaskOption("--objective", "objective", "frames or ctc.", "NAME"),),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,11 +20,14 @@ from lstmdrop.task import Loss
 from lstmdrop_tasks.asr.audio.features import Normalisation
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus
+from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, oddities
 from lstmdrop_tasks.asr.model import AcousticModel
 from lstmdrop_tasks.asr.objectives.frames import FrameObjective, load_phones, save_phones
 from lstmdrop_tasks.asr.objectives.objective import Objective, SpeechBatch
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
 from lstmdrop_tasks.asr.speech import Numbers, Speech, listed, save_left_out
+
+log = logging.getLogger("lstmdrop.asr")
 
 STATISTICS, TRANSCRIPTS, TOKENS = "normalisation.json", "transcripts.txt", "tokens"
 
@@ -105,7 +109,15 @@ def build(
     config: ASRConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
 ) -> SpeechRecognition:
     """An acoustic model with fresh weights drawn from the seed."""
-    speech = Speech(config, lambda: find_corpus(config.data.name, data_dir, scored))
+
+    def corpus() -> SpeechCorpus:
+        found = find_corpus(config.data.name, data_dir, scored)
+        known = load_tokenizer(assets / TOKENS).vocabulary.letters if (assets / TOKENS).is_dir() else None
+        for line in oddities(found, known) if config.data.normalisation == "none" else ():
+            log.warning(line)
+        return found
+
+    speech = Speech(config, corpus)
     is_new = not any(assets.iterdir())
     if is_new:
         _make_assets(config, assets, speech)

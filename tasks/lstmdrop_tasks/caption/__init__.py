@@ -10,6 +10,7 @@ from lstmdrop_tasks.caption.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.caption.bench import bench
+    from lstmdrop_tasks.caption.corpora.find import own_oddities
     from lstmdrop_tasks.caption.export import graphs
     from lstmdrop_tasks.caption.predict import examples, predict
     from lstmdrop_tasks.caption.references import references, segments
@@ -30,6 +31,7 @@ PLUGIN = TaskPlugin(
     examples=examples,
     segments=segments,
     graphs=graphs,
+    oddities=own_oddities,
     scoring_settings=("decoding", "scoring", "images.batch_size"),
     assets_for_training=("first_stage.safetensors",),
     options=(TaskOption("--objective", "objective", "captions or self-critical.", "NAME"),),

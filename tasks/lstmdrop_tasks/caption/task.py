@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -26,12 +27,15 @@ from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import Loss
 from lstmdrop_tasks.caption.captioning import caption
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
+from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, oddities
 from lstmdrop_tasks.caption.corpora.find import find_corpus
 from lstmdrop_tasks.caption.data import CaptionBatch, CaptionData, FeaturesAbout
 from lstmdrop_tasks.caption.model import Attend, ShowTell, build_captioner
 from lstmdrop_tasks.caption.self_critical import SelfCritical, copy_first_stage, load_first_stage, rewards_of
 
 TOKENS = "tokens"
+
+log = logging.getLogger("lstmdrop.caption")
 
 
 class ImageCaptioning:
@@ -130,7 +134,15 @@ def build(
     config: CaptionConfig, assets: Path, device: torch.device, data_dir: Path | None, scored: Sequence[Split] = ()
 ) -> ImageCaptioning:
     """A captioner with fresh weights drawn from the seed, or with those of its first stage."""
-    data = CaptionData(config, lambda: find_corpus(config.data.name, data_dir, scored), device)
+
+    def corpus() -> CaptionCorpus:
+        found = find_corpus(config.data.name, data_dir, scored)
+        known = load_tokenizer(assets / TOKENS).vocabulary.letters if (assets / TOKENS).is_dir() else None
+        for line in oddities(found, known):
+            log.warning(line)
+        return found
+
+    data = CaptionData(config, corpus, device)
     if not any(assets.iterdir()):
         require_parts(meteor=config.scoring.meteor, spice=config.scoring.spice)  # or they are missed after an epoch
         if config.start_from is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lstmdrop.data.atomic import atomic_folder
 from lstmdrop.data.registry import cache_dir, contents, expanded, locate, whole_split
+from lstmdrop.data.spelling import LOOKED_AT, Spellings
 from lstmdrop.data.text import BLOCK_BYTES, content_sha256, read_lines, require_text
 from lstmdrop.data.vocabulary import EOS
 from lstmdrop.errors import DataError
@@ -76,8 +77,6 @@ def _write_lines(path: Path, lines: Iterator[str]) -> None:
 
 __all__ = ["DATASETS", "Corpus", "find_corpus"]
 
-LOOKED_AT = 10_000
-"""Lines."""
 MARKS = frozenset(["<s>", "</s>", "<pad>", "<bos>"])
 """What other toolkits write into a text."""
 LAYOUTS = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens")
@@ -113,24 +112,29 @@ def own_texts(path: Path) -> list[Path]:
 
 def own_oddities(path: Path) -> Iterator[str]:
     """A line about each thing in one's own texts that would be taken otherwise than was meant."""
+    spellings = Spellings()
     for text in own_texts(path):
-        yield from text_oddities(text)
+        yield from text_oddities(text, spellings)
 
 
-def text_oddities(text: Path) -> Iterator[str]:
+def text_oddities(text: Path, spellings: Spellings | None = None) -> Iterator[str]:
     """A line about each thing in a text that a language model would take otherwise than was meant.
 
-    It looks at the beginning of the text.
+    It looks at the beginning of the text. ``spellings`` are those of the texts that are used with it.
 
     Raises:
         DataError: the text is missing, empty or not UTF-8.
     """
     seen: set[str] = set()
+    spellings = spellings or Spellings()
     for number, line in enumerate(islice(read_lines(text), LOOKED_AT), 1):
         for kind, about in line_oddities(line):
             if kind not in seen:
                 seen.add(kind)
                 yield f"{text}:{number}: {about}"
+        if "form" not in seen and (about := spellings.oddity(line, f"{text}:{number}")):
+            seen.add("form")
+            yield about
 
 
 def line_oddities(line: str) -> Iterator[tuple[str, str]]:

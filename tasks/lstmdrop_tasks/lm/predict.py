@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,10 +13,8 @@ from lstmdrop.decoding.sampling import SamplingOptions, sample, seed_of
 from lstmdrop.errors import UsageError
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop_tasks.lm.config import LMPrediction
-from lstmdrop_tasks.lm.corpora import line_oddities
+from lstmdrop_tasks.lm.scoring import score
 from lstmdrop_tasks.lm.task import LanguageModelling
-
-log = logging.getLogger("lstmdrop.lm")
 
 SAMPLED_AT_ONCE = 64
 """Texts that are drawn side by side."""
@@ -28,14 +25,14 @@ States = Sequence[LSTMState | None]
 def predict(
     tasks: Sequence[LanguageModelling], inputs: Iterable[str], options: LMPrediction
 ) -> Iterator[Mapping[str, Any]]:
-    """Score each line of ``inputs`` (a blank one is a blank line, its end scored), or continue the prompt."""
+    """Score each line of ``inputs`` (see `lstmdrop_tasks.lm.scoring.score`), or continue the prompt."""
     if isinstance(inputs, Sequence) and inputs and not options.score:
         raise UsageError(f"{inputs[0]!r}: a text to continue is given with --prompt, lines to score with --score")
     for task in tasks:
         task.model.eval()
     if len({task.tokenizer.fingerprint for task in tasks}) > 1:
         raise UsageError("these runs have different vocabularies and cannot speak as one")
-    return _score(tasks, inputs) if options.score else _sample(tasks, options)
+    return score(tasks, inputs) if options.score else _sample(tasks, options)
 
 
 def examples(task: LanguageModelling) -> Iterator[Mapping[str, Any]]:
@@ -74,33 +71,6 @@ def _mixture_logits(tasks: Sequence[LanguageModelling], tokens: Tensor, states: 
     members = [task.model.next_logits(tokens, state) for task, state in zip(tasks, before, strict=True)]
     log_probs = torch.stack([logits.log_softmax(-1) for logits, _ in members])
     return log_probs.logsumexp(0), [state for _, state in members]
-
-
-def _score(tasks: Sequence[LanguageModelling], lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-    tokenizer = tasks[0].tokenizer
-    said: set[str] = set()
-    for number, line in enumerate(lines, 1):
-        for kind, about in line_oddities(line):
-            if kind not in said and "\n" not in line:
-                said.add(kind)
-                log.warning("line %d: %s", number, about)
-        ids = [tokenizer.eos, *_encoded(tokenizer, line.removesuffix("\n").removesuffix("\r")), tokenizer.eos]
-        members = torch.stack([_line_log_probs(task, ids) for task in tasks])
-        log_probs = (members.logsumexp(0) - torch.tensor(len(tasks)).log()).tolist()
-        words = [tokenizer.vocabulary.tokens[token] for token in ids[1:]]
-        pairs = "\t".join(f"{word} {value:.4f}" for word, value in zip(words, log_probs, strict=True))
-        yield {
-            "text": f"{sum(log_probs):.4f}\t{pairs}" if line.strip() else "",
-            "log_prob": sum(log_probs),
-            "tokens": words,
-            "token_log_probs": log_probs,
-        }
-
-
-def _line_log_probs(task: LanguageModelling, ids: list[int]) -> Tensor:
-    tokens = torch.tensor(ids, device=task.device)[:, None]
-    log_probs, _ = task.model.log_probs(tokens[:-1], tokens[1:])
-    return log_probs[:, 0].double().cpu()
 
 
 def _banned_ids(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[int]:

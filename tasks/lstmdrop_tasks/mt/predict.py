@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from lstmdrop.data.lines import as_they_come
+from lstmdrop.data.spelling import first_oddity
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
@@ -18,6 +20,8 @@ from lstmdrop.report.plots import attention_figure
 from lstmdrop_tasks.mt.config import MTConfig, MTDecodingConfig, MTPrediction
 from lstmdrop_tasks.mt.task import MachineTranslation
 from lstmdrop_tasks.mt.translate import draw_translations, longest_ratio_of, translate
+
+log = logging.getLogger("lstmdrop.mt")
 
 Models = Sequence[MachineTranslation]
 
@@ -53,7 +57,12 @@ def predict(tasks: Models, inputs: Iterable[str], options: MTPrediction) -> Iter
 
 def _translated(tasks: Models, lines: Iterable[str], options: MTPrediction) -> Iterator[Mapping[str, Any]]:
     first = 0
+    known, told = tasks[0].tokenizers.source.vocabulary.letters, False
     for batch in as_they_come(lines, options.batch_size):
+        numbered = ((line, f"line {number}") for number, line in enumerate(batch, first + 1))
+        for about in () if told else first_oddity(numbered, known):
+            log.warning(about)
+            told = True
         found = _drawn(tasks, batch, options, first) if options.sample else _searched(tasks, batch, options)
         for line, hypotheses in zip(batch, found, strict=True):
             source = _source_tokens(tasks[0], line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,30 @@ def test_training_and_a_dry_run_say_it_once(tmp_path: Path, lstmdrop: Callable[.
     assert (refused.code, refused.messages.count("--columns 2,4")) == (4, 1)
     assert lstmdrop(*given, "--columns", "2,4").code == 0
     assert lstmdrop(*given, "--columns", "2").code == 3
+
+
+def test_a_letter_in_two_unicode_forms_is_said_for_each_side(tmp_path: Path) -> None:
+    composed, apart = "le caf\u00e9 est l\u00e0", "un cafe\u0301"
+    rows = [*ROWS[:3], f"coffee\t{composed}", f"a coffee\t{apart}", f"more\t{apart}"]
+    table = written(tmp_path / "a.tsv", rows)
+    assert found(table).startswith(f"{table}:5: 'e\u0301' (U+0065 U+0301) is '\u00e9' (U+00E9) in {table}:4: ")
+    assert found(written(table, [*ROWS, f"{apart}\t{composed}"])) == "", "the sides are two languages"
+    assert found(written(table, [unicodedata.normalize("NFD", row) for row in rows])) == ""
+
+
+def test_splits_in_different_unicode_forms_are_said(tmp_path: Path) -> None:
+    for split, form in (("train", "NFC"), ("valid", "NFD")):
+        written(tmp_path / f"{split}.en", ENGLISH)
+        written(tmp_path / f"{split}.fr", [unicodedata.normalize(form, line) for line in FRENCH])  # type: ignore[arg-type]
+    (told,) = [line for line in describe_text(tmp_path) if "code points" in line]
+    assert told.startswith(f"{tmp_path / 'valid.fr'}:3: ")
+    assert f"in {tmp_path / 'train.fr'}:3: " in told
+
+
+def test_unknown_words_that_are_written_into_the_target_text_are_said(tmp_path: Path) -> None:
+    table = written(tmp_path / "a.tsv", [*ROWS, "a <unk>\tun chien", "a dog\tun <unk>", "a\t<unk>"])
+    assert found(table).startswith(f"{table}:{len(ROWS) + 2}: a literal <unk> in the target text: ")
+    for side, lines in (("en", ["a <unk>"]), ("fr", ["un chien"])):
+        written(tmp_path / f"train.{side}", lines)
+    table.unlink()
+    assert found(tmp_path) == ""

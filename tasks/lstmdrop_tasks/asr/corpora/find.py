@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lstmdrop.config import SPLITS, Split
@@ -12,7 +12,7 @@ from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH
 from lstmdrop_tasks.asr.corpora.demo import demo
 from lstmdrop_tasks.asr.corpora.own import NAMES, WAV_SCP, kaldi, manifests, one_manifest
 from lstmdrop_tasks.asr.corpora.published import FILES, METADATA, common_voice, librispeech, ljspeech
-from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus
+from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, oddities
 
 Reader = Callable[[Path, Sequence[Split]], SpeechCorpus]
 """Reads a folder or file; splits that are only to be scored need no other beside them."""
@@ -33,6 +33,16 @@ LAYOUTS: tuple[tuple[str, Sequence[str], Reader], ...] = (
                      for root in ("", "LibriSpeech/")], librispeech),
 )  # fmt: skip
 """Layouts, the files that tell each, those of training first, and what reads it."""
+
+
+def own_oddities(path: Path) -> Iterator[str]:
+    """What is odd about the transcripts of one's own data; nothing about any other file."""
+    try:
+        corpus = find_corpus(str(path.absolute()))
+    except DataError:
+        return
+    for line in oddities(corpus):
+        yield f"{line}; data.normalisation=spoken makes them one"
 
 
 def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split] = ()) -> SpeechCorpus:

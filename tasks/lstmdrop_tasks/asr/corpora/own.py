@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import whole_split
+from lstmdrop.data.spelling import on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance, read_splits, with_held_out
@@ -68,10 +70,10 @@ def _utterance(folder: Path, where: str, line: str) -> Utterance:
     name = _string(entry, "id", where)
     return Utterance(
         id=Path(source).stem if name is None else name,
-        source=folder / source,
+        source=on_disk(folder / source),
         text=_string(entry, "text", where),
         speaker=_string(entry, "speaker", where),
-        alignment=None if alignment is None else folder / alignment,
+        alignment=None if alignment is None else on_disk(folder / alignment),
         start=_seconds(entry, "start", where),
         end=_seconds(entry, "end", where),
         where=where,
@@ -220,7 +222,7 @@ def _path_from(folder: Path, root: Path) -> Callable[[str], Path]:
             raise ValueError("this recording is in a Kaldi archive; copy it to a file first, with wav-copy")
         given = Path(text)
         places = [given] if given.is_absolute() else [root / given, folder / given, given]
-        return next((place for place in places if place.is_file()), places[0])
+        return next((place for place in chain(places, map(on_disk, places)) if place.is_file()), places[0])
 
     return path
 

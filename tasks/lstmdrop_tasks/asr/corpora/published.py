@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lstmdrop.config import Split
 from lstmdrop.data.registry import whole_split
+from lstmdrop.data.spelling import composed, name_key, on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.corpora.utterances import (
@@ -47,7 +48,7 @@ def _table(path: Path) -> tuple[Utterance, ...]:
         if not row["path"] or row["sentence"] is None:
             raise DataError(f"{where}: the row has no path or no sentence")
         clip, text = path.parent / "clips" / row["path"], row["sentence"].strip() and row["sentence"]
-        found.append(Utterance(clip.stem, clip, text or None, row["client_id"] or None, where=where))
+        found.append(Utterance(clip.stem, on_disk(clip), text or None, row["client_id"] or None, where=where))
     return tuple(found)
 
 
@@ -81,19 +82,26 @@ def _part(folder: Path) -> list[Utterance]:
 
 def _chapter(transcripts: Path) -> list[Utterance]:
     found = []
+    sounds = _sounds(transcripts.parent, LIBRISPEECH_SOUNDS)
     for number, line in enumerate(read_lines(transcripts), 1):
         if not line.strip():
             continue
         name, _, text = line.partition(" ")
-        sounds = [path for suffix in LIBRISPEECH_SOUNDS if (path := transcripts.parent / f"{name}{suffix}").is_file()]
-        if not sounds:
+        sound = next((own for suffix in LIBRISPEECH_SOUNDS if (own := sounds.get(name_key(f"{name}{suffix}")))), None)
+        if sound is None:
             raise DataError(f"{transcripts}:{number}: there is no {name}.flac beside it")
         where = f"{transcripts}:{number}"
-        found.append(Utterance(name, sounds[0], text or None, speaker=name.partition("-")[0], where=where))
-    known = {utterance.id for utterance in found}
-    here = sorted(path.stem for path in transcripts.parent.iterdir() if path.suffix in LIBRISPEECH_SOUNDS)
-    tell_missing(f"{transcripts}: no line is about", [name for name in here if name not in known])
+        found.append(Utterance(name, sound, text or None, speaker=name.partition("-")[0], where=where))
+    known = {composed(utterance.id) for utterance in found}
+    here = sorted(path.stem for path in sounds.values())
+    tell_missing(f"{transcripts}: no line is about", [name for name in here if composed(name) not in known])
     return found
+
+
+def _sounds(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
+    """The sound files of a folder, by what `name_key` makes of their names."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {name_key(file.name): file for file in files if file.suffix.lower() in endings}
 
 
 METADATA = "metadata.csv"
@@ -111,18 +119,25 @@ def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     path = folder / METADATA
     numbered = enumerate(read_lines(path), 1)
     listed = [_clip(folder, f"{path}:{number}", line) for number, line in numbered if line.strip()]
+    files = _sounds(folder / "wavs", LJSPEECH_SOUNDS)
     sounds = {
-        sound.stem: sound for suffix in reversed(LJSPEECH_SOUNDS) for sound in (folder / "wavs").glob(f"*{suffix}")
+        composed(file.stem): file
+        for suffix in reversed(LJSPEECH_SOUNDS)
+        for file in files.values()
+        if file.suffix.lower() == suffix
     }
-    found = [replace(clip, source=sounds[clip.id]) for clip in listed if clip.id in sounds]
+    keys = {clip.id: composed(clip.id) for clip in listed}
+    found = [replace(clip, source=sounds[keys[clip.id]]) for clip in listed if keys[clip.id] in sounds]
     require_different_ids(listed)
     if not found:
         raise DataError(f"{folder / 'wavs'}: none of the {len(listed):,} clips of {METADATA} is here")
     tell_missing(
-        f"{path}: of {len(listed):,} clips, no sound is in wavs/ for", [c.id for c in listed if c.id not in sounds]
+        f"{path}: of {len(listed):,} clips, no sound is in wavs/ for",
+        [c.id for c in listed if keys[c.id] not in sounds],
     )
-    known = {clip.id for clip in listed}
-    tell_missing(f"{folder / 'wavs'}: no line of {METADATA} is about", [name for name in sounds if name not in known])
+    known, names = set(keys.values()), {key: file.stem for key, file in sounds.items()}
+    unlisted = [name for key, name in names.items() if key not in known]
+    tell_missing(f"{folder / 'wavs'}: no line of {METADATA} is about", unlisted)
     if scored:
         return SpeechCorpus(folder.name, {whole_split(folder, scored): tuple(found)})
     rest, test = hold_out(found)
@@ -135,7 +150,7 @@ def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
 def _clip(folder: Path, where: str, line: str) -> Utterance:
     name, *texts = _fields(where, line)
     text = next((text for text in reversed(texts) if text.strip()), None)
-    grid = folder / "TextGrid" / f"{name}.TextGrid"
+    grid = on_disk(folder / "TextGrid" / f"{name}.TextGrid")
     source = folder / "wavs" / f"{name}{LJSPEECH_SOUNDS[0]}"
     return Utterance(name, source, text, alignment=grid if grid.is_file() else None, where=where)
 

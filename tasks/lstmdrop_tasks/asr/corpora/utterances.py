@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
 from lstmdrop.config import Split
+from lstmdrop.data.spelling import LOOKED_AT, first_oddity
 from lstmdrop.errors import DataError
 
 
@@ -151,6 +152,19 @@ def require_different_ids(utterances: Sequence[Utterance]) -> None:
         if first.setdefault(utterance.id, utterance) is not utterance:
             before = first[utterance.id].where or first[utterance.id].source
             raise DataError(f"{utterance.where or utterance.source}: {utterance.id!r} is in {before} already")
+
+
+def oddities(corpus: SpeechCorpus, known: Collection[str] | None = None) -> list[str]:
+    """What to say, if anything, of letters that transcripts write in other code points than others do.
+
+    With ``known`` letters of a vocabulary: in others than the training text had. It looks at the beginning of a split.
+    """
+    lines = (
+        (utterance.text or "", utterance.where or utterance.id)
+        for utterances in corpus.splits.values()
+        for utterance in utterances[:LOOKED_AT]
+    )
+    return first_oddity(lines, known)
 
 
 def tell_missing(what: str, names: Sequence[str]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.spelling import LOOKED_AT, first_oddity, on_disk
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 
@@ -114,11 +116,24 @@ def make_corpus(
     without = 0
     for split, images in chosen.items():
         found = [(image, tuple(captions.by_image.get(image, ()))) for image in images]
-        splits[split] = tuple(CaptionedImage(image, sources[image], own) for image, own in found if own)
+        splits[split] = tuple(CaptionedImage(image, on_disk(sources[image]), own) for image, own in found if own)
         without += len(found) - len(splits[split])
     _require_enough(name, splits, [split for split in names if names[split]] if scored else ())
     left_out = {**(elsewhere or {}), "blank captions": captions.num_blank, "images without captions": without}
     return CaptionCorpus(name, splits, how, ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count))
+
+
+def oddities(corpus: CaptionCorpus, known: Collection[str] | None = None) -> list[str]:
+    """What to say, if anything, of letters that captions write in other code points than others do.
+
+    With ``known`` letters of a vocabulary: in others than the training text had. It looks at the beginning of a split.
+    """
+    lines = (
+        (caption.lower(), f"{corpus.name}, {image.id}")
+        for images in corpus.splits.values()
+        for image, caption in islice(((image, caption) for image in images for caption in image.captions), LOOKED_AT)
+    )
+    return first_oddity(lines, known)
 
 
 def _require_apart(name: str, splits: Mapping[Split, Sequence[str]]) -> None:

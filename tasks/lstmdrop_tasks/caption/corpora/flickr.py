@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import contents, whole_split
+from lstmdrop.data.spelling import name_key
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, Captions, make_corpus
@@ -92,7 +94,16 @@ class Images(NamedTuple):
     """Where the images lie, and which are there."""
 
     folder: Path
-    names: frozenset[str]
+    places: Mapping[str, str]
+    """Below the folder, by themselves, by their `name_key` and, where no other has it, by that of the name alone."""
+
+    def place(self, name: str) -> str | None:
+        """Of the image that lists and captions call so, perhaps with folders before it; None where there is none."""
+        if name in self.places:
+            return self.places[name]
+        parts = name_key(name).split("/")
+        tails = ("/".join(parts[start:]) for start in range(len(parts)))
+        return next((self.places[tail] for tail in tails if tail in self.places), None)
 
 
 class Splits(NamedTuple):
@@ -117,23 +128,43 @@ def flickr(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorp
     """
     images = _images(folder)
     splits = _splits(folder, images, scored)
-    captions = _captions(folder, splits)
     in_a_split = {image for some in splits.names.values() for image in some}
+    captions = _named_alike(_captions(folder, splits), in_a_split, images)
     others = [image for image in captions.by_image if image not in in_a_split]
-    unknown = [image for image in others if image not in images.names]
+    unknown = [image for image in others if images.place(image) is None]
     elsewhere = {
         "images in no split": len(others) - len(unknown),
         "captions of images that are not there": sum(len(captions.by_image[image]) for image in unknown),
     }
-    sources = {image: images.folder / image for image in in_a_split}
+    sources = {image: images.folder / (images.place(image) or image) for image in in_a_split}
     return make_corpus(name, splits.how, splits.names, captions, sources, elsewhere, scored)
+
+
+def _named_alike(captions: Captions, in_a_split: Iterable[str], images: Images) -> Captions:
+    """The captions by the names that the splits give to their images."""
+    names: dict[str, str] = {}
+    for image in in_a_split:
+        other = names.setdefault(images.place(image) or image, image)
+        if other != image:
+            raise DataError(
+                f"{images.folder}: {other!r} and {image!r} of the splits are one file, {images.place(image)}"
+            )
+    by_image: dict[str, list[str]] = {}
+    for image, own in captions.by_image.items():
+        by_image.setdefault(names.get(images.place(image) or image, image), []).extend(own)
+    return Captions(by_image, captions.num_blank)
 
 
 def _images(folder: Path) -> Images:
     found = _image_folder(folder)
     if found is None:
         raise DataError(f"{folder}: no folder of images is here; it may be called {', '.join(IMAGE_FOLDERS)}")
-    return Images(found, frozenset(path.name for path in found.iterdir()))
+    places = sorted(path.relative_to(found).as_posix() for path in found.rglob("*"))
+    names = Counter(name_key(place.rpartition("/")[2]) for place in places)
+    alone = {name: place for place in places if names[name := name_key(place.rpartition("/")[2])] == 1}
+    return Images(
+        found, {**alone, **{name_key(place): place for place in places}, **{place: place for place in places}}
+    )
 
 
 def _image_folder(folder: Path) -> Path | None:
@@ -159,7 +190,7 @@ def _splits(folder: Path, images: Images, scored: Sequence[Split]) -> Splits:
         return Splits(names_by_split(entries), f"Karpathy's, {path.name}", captions_of(entries))
     if scored and not any((folder / file).is_file() for lists in LISTS for file in lists.values()):
         captions = read_captions(_caption_file(folder) or folder / CAPTION_FILES[0])
-        named = [image for image in captions.by_image if image in images.names]
+        named = [image for image in captions.by_image if images.place(image) is not None]
         return Splits({whole_split(folder, scored): named}, "as given, in one folder", captions)
     wanted = ", or ".join(", ".join(lists.values()) for lists in LISTS)
     raise DataError(
@@ -173,7 +204,7 @@ def _listed(path: Path, images: Images) -> Iterable[str]:
         name = line.strip()
         if name:
             # Flickr30k's lists leave the ending out.
-            yield name if name in images.names or Path(name).suffix else f"{name}.jpg"
+            yield name if Path(name).suffix or images.place(name) is not None else f"{name}.jpg"
 
 
 def _captions(folder: Path, splits: Splits) -> Captions:

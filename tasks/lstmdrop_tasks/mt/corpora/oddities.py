@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from lstmdrop.data.spelling import LOOKED_AT as NUM_ROWS
+from lstmdrop.data.spelling import Spellings, first_oddity
+from lstmdrop.data.vocabulary import UNK
 from lstmdrop.errors import ConfigError, DataError
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair
@@ -18,8 +21,6 @@ from lstmdrop_tasks.mt.corpora.table import DEFAULT, ENDINGS, TableLayout, table
 Pair = tuple[str, str]
 
 PUBLISHED = frozenset(dataset.name for dataset in DATASETS)
-NUM_ROWS = 10_000
-"""What is looked at, from the beginning."""
 MOST_COLUMNS = 6
 """More have lists of recordings and the like."""
 NEARLY_ALL, MANY = 0.9, 0.1
@@ -76,9 +77,27 @@ def is_parallel(path: Path) -> bool:
 def own_oddities(path: Path) -> Iterator[str]:
     """A line about each thing that looks wrong in a parallel text of one's own; none about any other file."""
     try:
-        yield from oddities(str(path), None) if is_parallel(path) else ()
+        if is_parallel(path):
+            yield from oddities(str(path), None)
+            yield from _spelt_otherwise_in_a_split(path)
     except DataError as error:
         yield str(error)
+
+
+def _spelt_otherwise_in_a_split(folder: Path) -> Iterator[str]:
+    """Of the texts of a language, where they write a letter in other code points; training says it of any text."""
+    for side in _sides(folder, None) if folder.is_dir() else ():
+        spellings = Spellings()
+        splits = (folder / f"{split}{side.suffix}" for split in SPLITS)
+        texts = [text for text in splits if text.is_file()]
+        alone = spellings.first_oddity(_numbered(texts[0]))
+        if not alone:
+            yield from spellings.first_oddity(line for text in texts[1:] for line in _numbered(text))
+
+
+def _numbered(text: Path) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(islice(plain_side(text).lines(), NUM_ROWS), 1):
+        yield line, f"{text}:{number}"
 
 
 def require_table(data: str, layout: TableLayout) -> None:
@@ -110,7 +129,8 @@ def _sides(folder: Path, languages: LanguagePair | None) -> tuple[Path, ...]:
 
 
 def _table_oddities(path: Path, layout: TableLayout, languages: LanguagePair | None) -> Iterator[str]:
-    rows = [cells for _, cells in islice(table_rows(plain_side(path), layout), NUM_ROWS)]
+    numbered = list(islice(table_rows(plain_side(path), layout), NUM_ROWS))
+    rows = [cells for _, cells in numbered]
     if not rows:
         return
     if layout.columns is None:
@@ -125,6 +145,10 @@ def _table_oddities(path: Path, layout: TableLayout, languages: LanguagePair | N
     if layout.columns is None:
         yield from _number_sides(path, pairs, "--columns names the columns, source first")
     yield from _odd_pairs(path, pairs, languages, "--columns names the columns, source first")
+    for place in layout.places:
+        cells_of_side = [(row[place - 1], f"{path}:{number}") for number, row in numbered if len(row) >= place]
+        yield from first_oddity(cells_of_side)
+        yield from _literal_unknown(cells_of_side) if place == target else ()
 
 
 def _text_oddities(sides: Sequence[Path], languages: LanguagePair) -> Iterator[str]:
@@ -133,6 +157,18 @@ def _text_oddities(sides: Sequence[Path], languages: LanguagePair) -> Iterator[s
     yield from _heading(sides[0], pairs, "remove it from both texts")
     yield from _number_sides(sides[0], pairs, "a line of it should be a sentence")
     yield from _odd_pairs(sides[0], pairs, languages, "the ending of a file names its language")
+    for side in sides:
+        yield from first_oddity(_numbered(side))
+    yield from _literal_unknown(_numbered(sides[1]))
+
+
+def _literal_unknown(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
+    where = next((where for line, where in lines if UNK in line.split()), None)
+    if where is not None:
+        yield (
+            f"{where}: a literal {UNK} in the target text: no translation holds one, and BLEU cuts it into three "
+            "words; take the text from before words were replaced"
+        )
 
 
 def _number_sides(path: Path, pairs: Sequence[Pair], way: str) -> Iterator[str]:
