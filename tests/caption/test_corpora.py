@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import shutil
@@ -10,8 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lstmdrop.commands.data import describe_text
 from lstmdrop.config import Split
@@ -19,7 +16,6 @@ from lstmdrop.errors import DataError
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, oddities
 from lstmdrop_tasks.caption.corpora.coco import read_karpathy
 from lstmdrop_tasks.caption.corpora.find import find_corpus
-from lstmdrop_tasks.caption.corpora.flickr import read_captions
 
 SPLITS: Mapping[Split, tuple[str, ...]] = {"train": ("a", "b", "c"), "valid": ("d", "e"), "test": ("f", "g")}
 NAMES = tuple(name for names in SPLITS.values() for name in names)

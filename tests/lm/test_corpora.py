@@ -14,11 +14,8 @@ from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.lm.corpora import (
     DATASETS,
-    LOOKED_AT,
     Corpus,
     find_corpus,
-    line_oddities,
-    own_texts,
     text_oddities,
 )
 

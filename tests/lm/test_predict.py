@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from lstmdrop.config import resolve
 from lstmdrop.errors import ConfigError, DataError, UsageError
+from lstmdrop.presets import resolve
 from lstmdrop_tasks.lm.config import LMPrediction
 from lstmdrop_tasks.lm.predict import predict
 
