@@ -53,6 +53,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _switches_as_they_were() -> Iterator[None]:
+    """Training flushes denormals in its whole process, which would fail tests of any floats after it."""
+    yield
+    from lstmdrop.training.device import reset_switches
+
+    reset_switches()
+
+
 class Outcome(NamedTuple):
     """Of a command."""
 

@@ -183,6 +183,7 @@ def test_the_committed_results_give_their_numbers_again() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a minute on an idle machine
 def test_the_committed_predictions_give_their_numbers_again(shared_data: Path) -> None:
     from lstmdrop.report.rescore import scorable
 
