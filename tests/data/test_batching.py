@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmdrop.data.batching import Window, num_windows, stream_windows
+from lstmdrop.data.batching import Variation, Window, num_windows, stream_windows
 
 CPU = torch.device("cpu")
 
@@ -75,3 +75,48 @@ def test_streams_that_cannot_be_made_are_refused_with_their_numbers() -> None:
         windows(100, 4, 5, 3)
     with pytest.raises(ValueError, match="7 tokens are too few for 4 streams"):
         windows(7, 4, 5)
+
+
+def varied(num_tokens: int, batch_size: int, num_steps: int, seed: int = 0, **variation: bool) -> list[Window]:
+    chosen = Variation(np.random.default_rng(seed), **variation)
+    return list(stream_windows(np.arange(num_tokens), batch_size, num_steps, CPU, 1, chosen))
+
+
+def test_random_windows_follow_each_other_to_the_end_of_the_text() -> None:
+    found = varied(5_000, 2, 20, random_steps=True)
+    assert torch.cat([window.inputs for window in found]).T.tolist() == [
+        list(range(2_499)), list(range(2_500, 4_999))
+    ]  # fmt: skip
+    sizes = [len(window.inputs) for window in found[:-1]]
+    assert min(sizes) >= 5
+    assert 17 < np.mean(sizes) < 22
+    assert len(set(sizes)) > 5
+    assert all(torch.equal(window.inputs + 1, window.targets) for window in found)
+
+
+def test_other_seeds_make_other_windows() -> None:
+    sizes = [[len(window.inputs) for window in varied(900, 1, 20, seed, random_steps=True)] for seed in (0, 0, 1)]
+    assert sizes[0] == sizes[1] != sizes[2]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_rotated_stream_has_all_its_tokens_from_another_start(seed: int) -> None:
+    found = varied(33, 3, 4, seed, rotate=True)
+    streams = torch.cat([found[0].inputs[:1], *(window.targets for window in found)]).T.tolist()
+    for number, stream in enumerate(streams):
+        own = list(range(11 * number, 11 * number + 11))
+        start = own.index(stream[0])
+        assert stream == own[start:] + own[:start]
+    assert len({stream[0] % 11 for stream in streams}) > 1 or seed
+
+
+@pytest.mark.parametrize("kind", ["random_steps", "rotate"])
+def test_parts_of_varied_batches_are_the_whole(kind: str) -> None:
+    def make(num_parts: int) -> list[Window]:
+        chosen = Variation(np.random.default_rng(7), **{kind: True})
+        return list(stream_windows(np.arange(400), 4, 6, CPU, num_parts, chosen))
+
+    parts = make(2)
+    for number, window in enumerate(make(1)):
+        together = torch.cat([part.inputs for part in parts[2 * number : 2 * number + 2]], 1)
+        assert torch.equal(together, window.inputs)

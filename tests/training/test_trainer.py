@@ -56,13 +56,33 @@ def test_parts_of_a_batch_one_after_the_other_are_the_whole_batch(build_lm: Buil
         assert found.training_loss == pytest.approx(expected.training_loss, rel=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-@pytest.mark.parametrize("rule", ["zaremba", "zoneout"])
+USUAL = ("training.weight_decay=0.01", "training.average_from=1")
+OTHERWISE = ("training.decay=2", "training.decay_after=4")
+"""As they are by default: the toy's own would have no effect under another schedule."""
+RECIPES = [
+    ("training.optimizer=sgd", "regularizer.rule=zaremba", *USUAL),
+    ("training.optimizer=sgd", "regularizer.rule=zoneout", *USUAL),
+    ("training.optimizer=adamw", "regularizer.rule=zaremba", *USUAL),
+    ("training.optimizer=adamw", "regularizer.rule=zoneout", *USUAL),
+    ("training.optimizer=adam", "training.schedule=plateau", "model.tied=true", "training.rotate=true", *USUAL,
+     *OTHERWISE),
+    ("training.optimizer=adam", "training.schedule=one-cycle", "training.random_steps=true", "training.ar=2",
+     *OTHERWISE),
+    ("training.schedule=cosine", "training.warmup=0.3", "regularizer.embedding_dropout=0.2", "training.tar=1",
+     *OTHERWISE),
+    (
+        "training.average_after=1", "training.average_over=steps", "regularizer.rule=weight-drop", "model.tied=true",
+        "model.embedding_size=5", "regularizer.input_dropout=0.1", "training.rate=30",  # so that it is triggered
+    ),
+    ("training.average_from=2", "training.average_over=steps", "training.random_steps=true", "training.rotate=true"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_stopping_anywhere_and_going_on_changes_no_bit(
-    build_lm: BuildLM, tmp_path: Path, optimizer: str, rule: str
+    build_lm: BuildLM, tmp_path: Path, recipe: tuple[str, ...]
 ) -> None:
-    settings = (f"training.optimizer={optimizer}", "training.rate=0.02", f"regularizer.rule={rule}")
-    settings += ("training.weight_decay=0.01", "training.accumulate=2", "training.average_from=1")
+    settings = ("training.rate=0.02", "training.accumulate=2", *recipe)
     task = build_lm(*settings)
     trainer = Trainer(task, task.config)
     steps_per_epoch = task.num_batches("train") // 2
