@@ -67,6 +67,11 @@ class RunSummary:
     settings: Mapping[str, object] = field(default_factory=dict)
     """The configuration by dotted key (``training.epochs``)."""
 
+    @property
+    def adaptation(self) -> Mapping[str, str]:
+        """What the model learnt from the text as it was scored: see `lstmdrop.metrics.score.ADAPTED`."""
+        return self.scores[0].score.adaptation if self.scores else {}
+
     def score(self, split: str, name: str) -> Score | None:
         """The score of that name on that split, None if the run has none."""
         found = (entry.score for entry in self.scores if entry.split == split and entry.score.name == name)
