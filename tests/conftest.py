@@ -21,6 +21,7 @@ install_import_hook(
     [
         "lstmdrop.nn",
         "lstmdrop.decoding",
+        "lstmdrop_tasks.lm.adaptation",
         "lstmdrop_tasks.lm.model",
         "lstmdrop_tasks.mt.model",
         "lstmdrop_tasks.asr.model",

@@ -67,23 +67,26 @@ class TaskPlugin:
     oddities: Oddities | None = None
     """What looks wrong in one's own data, for ``data info``."""
     options: Sequence[TaskOption] = ()
-    """What the task adds to the command line of ``train``, and of ``eval``."""
+    """What the task adds to the command lines of ``train`` and ``eval``."""
     scoring_settings: Sequence[str] = ("decoding", "scoring")
     """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
+    eval_only: Sequence[str] = ()
+    """Those of them that a training would not know what to do with: ``train`` neither offers nor takes them."""
     assets_for_training: Sequence[str] = ()
     """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskOption:
-    """A setting with a name of its own on the command line of ``train``, and of ``eval`` if that takes the setting."""
+    """A setting with a name of its own on the command lines of ``train`` and ``eval``, where these take it."""
 
     flag: str
     """Such as ``--pair``."""
     setting: str
     """Such as ``data.pair``."""
     help: str
-    metavar: str
+    metavar: str | None = None
+    """None for a flag, which takes no value and switches the setting on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,21 @@ def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:
             raise ConfigError(f"{key} = {values[key]} has an effect only {mark.where}")
 
 
+def require_trainable(plugin: TaskPlugin, config: TaskConfig) -> None:
+    """Make sure that nothing is set which acts in ``eval`` alone: a run would carry it into every score.
+
+    Raises:
+        ConfigError: something is.
+    """
+    defaults, values = flatten(plugin.config(task=plugin.name).model_dump()), flatten(config.model_dump())
+    for key, value in values.items():
+        if stands_among(key, plugin.eval_only) and value != defaults[key]:
+            raise ConfigError(
+                f"{key} = {value} acts when a run is scored, not in training: leave it out of train, and then\n"
+                f"lstmdrop eval {plugin.name} --set {key}={value}"
+            )
+
+
 def default_name(config: Mapping[str, Any]) -> str:
     """``task-size-data-sSEED``, with the rule where it is not the default; safe as a folder's name."""
     data = Path(str(config["data"]["name"])).name

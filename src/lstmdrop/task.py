@@ -59,6 +59,14 @@ class ScoresSplits(Protocol):
         ...
 
 
+@runtime_checkable
+class GoesBack(Protocol):
+    """A task that may go back to the data that it was trained on while other data is scored."""
+
+    trained_on: str
+    """Its name, or its path."""
+
+
 class Task(Protocol[BatchT]):
     """A built task: a model on its device, its data, its loss and its scores."""
 

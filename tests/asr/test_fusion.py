@@ -154,8 +154,8 @@ def test_frames_have_nothing_to_tune(build_asr: Callable[..., Any]) -> None:
 
     with pytest.raises(UsageError, match="trained on frames"):
         tune_tasks([build_asr("objective=frames")], "valid")
-    with pytest.raises(UsageError, match="lm has no settings to tune"):
-        tune("lm")
+    with pytest.raises(UsageError, match="caption has no settings to tune"):
+        tune("caption")
 
 
 def test_a_run_of_another_task_is_no_language_model(toys: dict[str, tuple[str, list[str]]], tmp_path: Path) -> None:

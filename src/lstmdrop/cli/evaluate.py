@@ -25,7 +25,10 @@ def command(
     split: Annotated[str | None, typer.Option(help="valid, test or train. Default: test.", metavar="SPLIT")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write the average of several runs here, valid and test, for report.", metavar="DIR"),
+        typer.Option(
+            help="Write the average of several runs, or one scored with --set, here, valid and test, for report.",
+            metavar="DIR",
+        ),
     ] = None,
     device: options.Device = "auto",
     data_dir: options.DataDir = None,
@@ -53,19 +56,15 @@ def command(
     from lstmdrop.result import score_rows
 
     with shown_work():
-        if out is None:
-            split, settings = split or "test", list(overrides or ())
-            where: dict[str, Any] = {"runs": runs or (), "data": data, "device": device, "data_dir": data_dir}
-            if tune_on is not None:
-                settings += tune(task, split=tune_on, scored=split, overrides=settings, **where)
-                typer.echo(f"chosen on {tune_on}: {' '.join(settings)}", err=True)
-            scores = {split: evaluate(task, split=split, overrides=settings, tuned_on=tune_on, **where)}
-        elif overrides or tune_on:
-            raise UsageError("--out averages runs as they were trained: leave --set and --tune-on out")
-        elif split is None:
-            scores = average(task, out, runs=runs or (), data=data, device=device, data_dir=data_dir)
-        else:
+        if out is not None and split is not None:
             raise UsageError("--out scores valid and test: leave --split out")
+        scored, settings = split or "test", list(overrides or ())
+        where: dict[str, Any] = {"runs": runs or (), "data": data, "device": device, "data_dir": data_dir}
+        if tune_on is not None:
+            settings += tune(task, split=tune_on, scored=scored, overrides=settings, **where)
+            typer.echo(f"chosen on {tune_on}: {' '.join(settings)}", err=True)
+        how: dict[str, Any] = {"overrides": settings, "tuned_on": tune_on, **where}
+        scores = average(task, out, **how) if out is not None else {scored: evaluate(task, split=scored, **how)}
     rows = score_rows(scores)
     for name, found in scores.items():
         counts: dict[str, int] = {}
@@ -77,4 +76,4 @@ def command(
     else:
         typer.echo("\n".join("{split} {name} {value:.4f}  {signature}".format(**row) for row in rows))
     if fail_under is not None:
-        require_bound(scores[split or "test"][0], fail_under)
+        require_bound(scores[scored][0], fail_under)

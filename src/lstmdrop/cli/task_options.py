@@ -27,8 +27,10 @@ class TaskCommand(TyperCommand):
         return as_command(info_name, with_options).make_context(info_name, args, parent, **extra)
 
     def offered(self, plugin: TaskPlugin) -> Sequence[TaskOption]:
-        """Those of a task that this verb takes."""
-        return plugin.options
+        """Those of a task whose settings act in training."""
+        from lstmdrop.plugin import stands_among
+
+        return [option for option in plugin.options if not stands_among(option.setting, plugin.eval_only)]
 
 
 class ScoringCommand(TaskCommand):
@@ -58,7 +60,11 @@ def _with_options(function: Callable[..., None], options: Sequence[TaskOption]) 
 
     def command(**given: Any) -> None:
         chosen = {setting: given.pop(name) for name, setting in settings.items()}
-        named = [f"{setting}={value}" for setting, value in chosen.items() if value is not None]
+        named = [
+            f"{setting}={'true' if value is True else value}"
+            for setting, value in chosen.items()
+            if value not in (None, False)
+        ]
         function(**{**given, "overrides": [*named, *(given["overrides"] or [])]})
 
     signature = inspect.signature(function, eval_str=True)
@@ -75,4 +81,6 @@ def _with_options(function: Callable[..., None], options: Sequence[TaskOption]) 
 
 
 def _annotation(option: TaskOption) -> Any:
+    if option.metavar is None:
+        return Annotated[bool | None, typer.Option(option.flag, help=option.help)]
     return Annotated[str | None, typer.Option(option.flag, help=option.help, metavar=option.metavar)]

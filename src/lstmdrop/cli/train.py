@@ -63,10 +63,11 @@ def _show_plan(task: str, choices: tuple[Any, ...], device: str, data_dir: Path 
     from lstmdrop.cli.views import shown_work
     from lstmdrop.dry_run import plan
     from lstmdrop.plugin import load_plugin
-    from lstmdrop.settings import resolve_config
+    from lstmdrop.settings import require_trainable, resolve_config
 
     plugin = load_plugin(task)
     config = resolve_config(plugin, *choices)
+    require_trainable(plugin, config)
     with shown_work():
         planned = plan(plugin, config, device, data_dir)
     typer.echo("\n".join(f"{name:<22}{value}" for name, value in planned.items()))

@@ -22,7 +22,7 @@ DAY = 24 * 60 * 60
 DATASETS = "datasets"
 """What was got from elsewhere, and may be hard to get again."""
 
-_MADE = ("corpora", "demo", "digests", "features", "images", "tokens")
+_MADE = ("corpora", "demo", "digests", "features", "gradients", "images", "tokens")
 _NAME = re.compile(r"\.?((.*-)?[0-9a-f]{16}([0-9a-f]{16})?|(digits|scenes)-\d+)(\..*)?")
 """Of what the toolkit has made: nothing else is ever removed, whatever folder LSTMDROP_CACHE names."""
 

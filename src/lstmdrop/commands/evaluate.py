@@ -19,7 +19,7 @@ from lstmdrop.report.runs import read_summary
 from lstmdrop.result import SCORED_SPLITS, provenance, score_rows
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
-from lstmdrop.task import Task
+from lstmdrop.task import GoesBack, Task
 from lstmdrop.training.device import choose_device, set_switches
 
 log = logging.getLogger("lstmdrop.evaluate")
@@ -54,6 +54,10 @@ def evaluate(
     _warn_of_own_data(plugin, members, data)
     with naming_moved_data(run.config()["data"]["name"] for run in members):
         scores = plugin.evaluate(load_tasks(plugin, members, device, data, data_dir, overrides, [chosen]), chosen)
+    return _marked(scores, tuned_on)
+
+
+def _marked(scores: Sequence[Score], tuned_on: str | None) -> Sequence[Score]:
     if tuned_on is None:
         return scores
     return [replace(score, signature=f"{score.signature}|tuned:{_split(tuned_on)}") for score in scores]
@@ -187,9 +191,12 @@ def load_tasks(
     """
     _warn_of_other_searches(plugin, runs, overrides)
     for run in runs:
-        yield _load_task(
-            plugin, run, device, data, data_dir, overrides, () if data is None or _has_moved(run, data) else scored
-        )
+        is_other = data is not None and not _has_moved(run, data)
+        task = _load_task(plugin, run, device, data, data_dir, overrides, scored if is_other else ())
+        if is_other and isinstance(task, GoesBack):
+            task.trained_on = resolve_config(plugin, stored=run.config()).data.name
+        yield task
+        del task  # the next one is built only after whoever asked has let this one go
 
 
 def _warn_of_other_searches(plugin: TaskPlugin, runs: Sequence[Run], overrides: Sequence[str]) -> None:
@@ -225,37 +232,52 @@ def average(
     data: AnyPath | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
+    overrides: Sequence[str] = (),
+    tuned_on: str | None = None,
 ) -> dict[str, Sequence[Score]]:
     """Score finished runs as one model on the validation and test splits, and write ``result.json`` into ``out``.
 
+    One run alone is an average only with ``overrides``, which are as those of `evaluate`.
+
     Raises:
-        UsageError: ``out`` is in use, or the runs are fewer than two, of another task or twice the same.
+        UsageError: ``out`` is in use, or the runs are too few, of another task or twice the same.
+        ConfigError: as `evaluate`.
         DataError: a run, its result, its checkpoint or the data is missing or damaged.
     """
     out = Path(out)
     Run(out).require_empty()
     plugin = load_plugin(task)
+    given = require_taken(plugin, "eval", overrides, plugin.scoring_settings)
     members = open_runs(task, runs)
-    result = _result(members, [resolve_config(plugin, data=data, stored=run.config()).data.name for run in members])
+    data_names = [resolve_config(plugin, data=data, stored=run.config()).data.name for run in members]
+    result = _result(members, data_names, given)
     with new_folder(out) as unfinished:
         outputs = {"test": unfinished}
         scores: dict[str, Sequence[Score]] = {
-            split: plugin.evaluate(
-                load_tasks(plugin, members, device, data, data_dir, scored=SCORED_SPLITS), split, outputs.get(split)
+            split: _marked(
+                plugin.evaluate(
+                    load_tasks(plugin, members, device, data, data_dir, overrides, SCORED_SPLITS),
+                    split, outputs.get(split),
+                ),
+                tuned_on,
             )
             for split in SCORED_SPLITS
-        }
+        }  # fmt: skip
         Run(unfinished).finish({**result, "scores": score_rows(scores), **provenance(choose_device(device))})
     return scores
 
 
-def _result(members: Sequence[Run], scored_data: Sequence[str]) -> dict[str, Any]:
-    """What the members were, as far as they are alike."""
+def _result(members: Sequence[Run], scored_data: Sequence[str], given: Mapping[str, object]) -> dict[str, Any]:
+    """What the members were, as far as they are alike, scored under the settings that were ``given``."""
     results = [run.result() for run in members]
     for run in members:
         read_summary(run.directory)  # names what is not as a run writes it
-    if len({result.get("config_sha256") for result in results}) < max(2, len(results)):
-        raise UsageError("--out takes the average of two or more --run, which differ at least in their seed")
+    fewest = 1 if given else 2
+    if len({result.get("config_sha256") for result in results}) < max(fewest, len(results)):
+        raise UsageError(
+            "--out takes the average of two or more --run, which differ at least in their seed; one alone is scored "
+            "again only with settings of its own"
+        )
     common = _common(results)
     return {
         **{name: _joined(result[name] for result in results) for name in ("task", "size", "regularizer")},
@@ -265,7 +287,7 @@ def _result(members: Sequence[Run], scored_data: Sequence[str]) -> dict[str, Any
         "runs": [str(run.directory) for run in members],
         "num_parameters": common.get("num_parameters"),
         "epochs": common.get("epochs"),
-        "settings": _common([flatten(run.config()) for run in members]),
+        "settings": {**_common([flatten(run.config()) for run in members]), **given},
     }
 
 

@@ -63,7 +63,7 @@ def _read_all_curves(summaries: Iterable[RunSummary]) -> tuple[dict[Path, Curves
     curves: dict[Path, Curves] = {}
     problems: list[str] = []
     for summary in summaries:
-        if summary.num_models == 1:
+        if summary.has_log and summary.num_models == 1:
             try:
                 curves[summary.directory] = read_curves(summary.directory)
             except DataError as error:

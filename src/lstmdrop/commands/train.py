@@ -15,7 +15,7 @@ from lstmdrop.plugin import TaskPlugin, load_plugin
 from lstmdrop.presets import differences, flatten, neutral_settings, parse_override, read_preset, resolve
 from lstmdrop.result import run_result
 from lstmdrop.run import DEFAULT_ROOT, Run
-from lstmdrop.settings import AnyPath, default_name, naming_moved_data, resolve_config
+from lstmdrop.settings import AnyPath, default_name, naming_moved_data, require_trainable, resolve_config
 from lstmdrop.task import Task
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.device import choose_device, require_kernel
@@ -55,6 +55,7 @@ def train(
     plugin = load_plugin(task)
     choices = (size, data, regularizer, seed, preset, overrides)
     config = resolve_config(plugin, *choices)
+    require_trainable(plugin, config)
     run = Run(out or DEFAULT_ROOT / default_name(config.model_dump()))
     goes_on = resume and run.exists()
     if goes_on:

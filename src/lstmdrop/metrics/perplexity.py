@@ -44,12 +44,17 @@ class Predicted:
 
 
 def stream_perplexities(
-    log_probs: LogProbs, predicted: Predicted, is_known: npt.NDArray[np.bool_], num_models: int = 1
+    log_probs: LogProbs,
+    predicted: Predicted,
+    is_known: npt.NDArray[np.bool_],
+    num_models: int = 1,
+    adaptation: Mapping[str, str] = {},
 ) -> list[Score]:
     """Perplexity of one sequential stream with carried state, with the signature that says so.
 
     Where the vocabulary lacks some of the text, a second score leaves out all tokens that are predicted as ``<unk>``
-    (``is_known`` says which are not): one guess for very many words makes a model look better than it is.
+    (``is_known`` says which are not): one guess for very many words makes a model look better than it is. What the
+    models learnt from the text as they went, if anything, is ``adaptation``: keys of `lstmdrop.metrics.score.ADAPTED`.
     """
     signature = {
         "vocabulary": predicted.vocabulary_size,
@@ -57,6 +62,7 @@ def stream_perplexities(
         "unknown": predicted.num_unknown,
         "stream": "single",
         "state": "carried",
+        **adaptation,
         "models": num_models,
         "data": predicted.data_sha256[:12],
         "version": version("lstmdrop"),

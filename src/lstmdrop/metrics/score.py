@@ -20,6 +20,10 @@ COUNTED = (
 """Keys of a signature that say over how many of what a score was made."""
 
 
+ADAPTED = ("dynamic", "cache", "temperature")
+"""Keys of a signature that say what a model learnt from the text that it was scored on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """One number on one split, with the signature that says how it was made (as sacreBLEU's does).
@@ -38,6 +42,12 @@ class Score:
         """Over how many of what it was made, as its signature says."""
         pairs = dict(part.split(":", 1) for part in self.signature.split("|") if ":" in part)
         return {name: int(pairs[name]) for name in COUNTED if pairs.get(name, "").isdecimal()}
+
+    @property
+    def adaptation(self) -> dict[str, str]:
+        """What the model learnt from the text as it was scored, as its signature says: mostly nothing."""
+        pairs = dict(part.split(":", 1) for part in self.signature.split("|") if ":" in part)
+        return {name: pairs[name] for name in ADAPTED if name in pairs}
 
     def is_better_than(self, other: Score) -> bool:
         """Whether this score beats ``other``; a tie does not."""

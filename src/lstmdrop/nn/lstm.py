@@ -188,7 +188,8 @@ class RegularizedLSTM(nn.Module):
         if noise is not SILENT:
             return scan(weights, inputs, state, noise)
         with running_on(self._kernel_for(inputs)):
-            return fused(weights, inputs, state, training=self.training)
+            # A gradient may be asked for in evaluation too, where nothing is dropped.
+            return fused(weights, inputs, state, training=self.training or torch.is_grad_enabled())
 
     def _weights(self) -> list[LayerWeights]:
         return [LayerWeights(*layer.parameters()) for layer in self.layers]

@@ -27,12 +27,15 @@ class Target:
     """By split and score what its signature says of the paper's data and units: a name alone would not tell."""
 
     def matches(self, run: RunSummary) -> bool:
-        """Whether ``run`` is of this recipe; a single one that does not say its p is taken at its size's word."""
+        """Whether ``run`` is of this recipe; a single one that does not say its p is taken at its size's word.
+
+        One that learnt from the text as it was scored is of none.
+        """
         mine = (self.task, self.data, self.size, self.regularizer, self.num_models)
         theirs = (run.task, run.data, run.size, run.regularizer, run.num_models)
         same_settings = all(run.settings.get(key, values[0]) in values for key, values in self.settings.items())
         same_rate = self.dropout is None or _drops(run, self.dropout)
-        return mine == theirs and same_settings and same_rate and self._measures(run)
+        return mine == theirs and same_settings and same_rate and self._measures(run) and not run.adaptation
 
     def _measures(self, run: RunSummary) -> bool:
         scores = ((run.score(*key), parts) for key, parts in self.measured.items())

@@ -55,6 +55,8 @@ class RunSummary:
     scores: tuple[SplitScore, ...]
     num_models: int = 1
     """Above 1 where the probabilities of so many models were averaged."""
+    has_log: bool = True
+    """False for what ``eval --out`` wrote, which is of runs that have logs."""
     dropout: float | None = None
     """p on the non-recurrent connections; None under the rule ``none``, whatever its configuration says."""
     recurrent_dropout: float | None = None
@@ -70,6 +72,11 @@ class RunSummary:
     """The configuration by dotted key (``training.epochs``)."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Those of its task: a run from before there was a setting was trained as its default says."""
+
+    @property
+    def adaptation(self) -> Mapping[str, str]:
+        """What the model learnt from the text as it was scored: see `lstmdrop.metrics.score.ADAPTED`."""
+        return self.scores[0].score.adaptation if self.scores else {}
 
     def score(self, split: str, name: str) -> Score | None:
         """The score of that name on that split, None if the run has none."""
@@ -93,6 +100,7 @@ class _Result(TypedDict):
     seed: int
     scores: list[_ScoreRow]
     num_models: NotRequired[int]
+    runs: NotRequired[list[str]]
     settings: NotRequired[dict[str, object]]
     num_parameters: NotRequired[int | None]
     train_seconds: NotRequired[float | None]
@@ -149,6 +157,7 @@ def read_summary(directory: Path) -> RunSummary:
         seed=result["seed"],
         scores=tuple(_split_score(row) for row in result["scores"]),
         num_models=result.get("num_models", 1),
+        has_log="runs" not in result,
         dropout=_number(settings.get("regularizer.dropout")) if is_dropped else None,
         recurrent_dropout=_number(settings.get("regularizer.recurrent_dropout")) if is_dropped else None,
         num_parameters=result.get("num_parameters"),

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from lstmdrop.metrics.score import Score
+from lstmdrop.metrics.score import ADAPTED, Score
 from lstmdrop.metrics.student import student_cdf, student_quantile
 from lstmdrop.report.runs import RunSummary
 from lstmdrop.report.table import Note
@@ -86,7 +86,9 @@ def _known(run: RunSummary) -> dict[str, object]:
     """Settings by dotted key, with what the signature tells beside them."""
     signature = run.scores[0].score.signature if run.scores else ""
     parts = {key: value for key, _, value in (part.partition(":") for part in signature.split("|"))}
-    return {**run.defaults, **run.settings, **{key: parts[key] for key in _TELLING if key in parts}}
+    adapted = {key: run.adaptation.get(key, "no") for key in ADAPTED}  # no run has no say in these
+    told = {key: parts[key] for key in _TELLING if key in parts}
+    return {**run.defaults, **run.settings, **told, **adapted}
 
 
 CONFIDENCE = 0.95

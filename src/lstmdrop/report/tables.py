@@ -72,6 +72,8 @@ def _list_row(run: RunSummary) -> tuple[Cell, ...]:
     found = [run.score(split, metric) if metric else None for split in ("valid", "test")]
     valid, test = (score.value if score else None for score in found)
     minutes = None if run.train_seconds is None else run.train_seconds / 60
+    if run.adaptation:
+        metric = f"{metric} ({', '.join(run.adaptation)})"
     made = " ".join(run.provenance[key] for key in ("version", "git") if key in run.provenance)
     return (
         str(run.directory), run.task, run.data, run.size, run.regularizer, run.dropout, run.seed, run.num_models,

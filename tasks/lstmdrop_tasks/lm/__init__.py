@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lstmdrop.plugin import TaskPlugin, deferred
+from lstmdrop.plugin import TaskOption, TaskPlugin, deferred
 from lstmdrop_tasks.lm.config import SCORING, LMConfig, LMPrediction
 from lstmdrop_tasks.lm.datasets import DATASETS
 
@@ -14,6 +14,7 @@ with deferred():
     from lstmdrop_tasks.lm.export import graphs
     from lstmdrop_tasks.lm.predict import examples, predict
     from lstmdrop_tasks.lm.task import build, evaluate
+    from lstmdrop_tasks.lm.tuning import tune
 
 PLUGIN = TaskPlugin(
     name="lm",
@@ -31,4 +32,13 @@ PLUGIN = TaskPlugin(
     examples=examples,
     graphs=graphs,
     oddities=own_oddities,
+    tune=tune,
+    options=(
+        TaskOption(
+            "--dynamic", "scoring.dynamic", "Go on learning from the text once it is scored (Krause et al. 2018)."
+        ),
+        TaskOption("--cache", "scoring.cache", "Remember the last 500 words and their contexts (Grave et al. 2017)."),
+        TaskOption("--temperature", "scoring.temperature", "Divide the logits: below 1 is surer, above 1 less.", "X"),
+    ),
+    eval_only=("scoring",),
 )

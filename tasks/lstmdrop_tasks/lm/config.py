@@ -21,6 +21,8 @@ from lstmdrop.config import (
 
 COUNTED = OnlyWhere(lambda config: config.data.tokens in ("word", "character"), "with data.tokens=word or character")
 SAMPLING = OnlyWhere(lambda options: not options.score, "without --score")
+DYNAMIC = OnlyWhere(lambda config: config.scoring.dynamic, "with scoring.dynamic=true")
+CACHE = OnlyWhere(lambda config: config.scoring.cache, "with scoring.cache=true")
 SCORING = OnlyWhere(lambda options: options.score, "with --score; a text to continue is given with --prompt")
 
 
@@ -88,6 +90,40 @@ class LMTrainingConfig(TrainingConfig):
         return self
 
 
+class LMScoringConfig(Section):
+    """What the model may still learn from the text that it is scored on: by default nothing.
+
+    What has no value is as it was published, and what ``--tune-on`` chooses.
+    """
+
+    temperature: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="the logits are divided by it; default: 1"
+    )
+    dynamic: bool = Field(default=False, description="go on learning from each few tokens once they are scored")
+    dynamic_rate: Annotated[float | None, DYNAMIC] = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="learning rate; default: 5e-5 at 5 steps, and in proportion",
+    )
+    dynamic_decay: Annotated[float | None, DYNAMIC] = Field(
+        default=None, ge=0, allow_inf_nan=False, description="how strongly the weights are drawn back to what "
+        "was trained; default: 2e-3 at 5 steps, and in proportion"
+    )  # fmt: skip
+    dynamic_epsilon: Annotated[float, DYNAMIC] = Field(
+        default=2e-5, gt=0, allow_inf_nan=False, description="added to the size of the gradients"
+    )
+    dynamic_steps: Annotated[int, DYNAMIC] = Field(default=5, ge=1, description="tokens between two updates")
+    cache: bool = Field(default=False, description="remember the last words and what preceded them")
+    cache_size: Annotated[int, CACHE] = Field(default=500, ge=1, description="words remembered")
+    cache_theta: Annotated[float | None, CACHE] = Field(
+        default=None, ge=0, allow_inf_nan=False, description="how much more alike hidden states count; default: 1"
+    )
+    cache_weight: Annotated[float | None, CACHE] = Field(
+        default=None, ge=0, lt=1, description="share of the cache in the probability; default: 0.1"
+    )
+
+
 class LMConfig(TaskConfig):
     """All that determines a language-model run."""
 
@@ -96,6 +132,7 @@ class LMConfig(TaskConfig):
     model: LMModelConfig = LMModelConfig()
     regularizer: LMRegularizerConfig = LMRegularizerConfig()
     training: LMTrainingConfig = LMTrainingConfig()
+    scoring: LMScoringConfig = LMScoringConfig()
 
 
 class LMPrediction(Section):

@@ -20,14 +20,25 @@ from lstmdrop.errors import DataError
 from lstmdrop.metrics.perplexity import LogProbs, Predicted, mixture_log_probs, stream_perplexities, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.rules import make_regularizer
+from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from lstmdrop_tasks.lm.adaptation import (
+    NUM_STREAMS,
+    SCORING_WINDOW,
+    Adaptation,
+    Readings,
+    Weights,
+    adaptation_of,
+    measure_gradients,
+    mixed,
+    read,
+    said_as_trained,
+    said_while_learning,
+)
 from lstmdrop_tasks.lm.config import LMConfig
 from lstmdrop_tasks.lm.corpora import Corpus, find_corpus, text_oddities
 from lstmdrop_tasks.lm.model import LanguageModel, Penalties, StreamLoss
 
 log = logging.getLogger("lstmdrop.lm")
-
-SCORING_WINDOW = 512
-"""Steps scored at a time; the state is carried, so that the number changes memory and speed, never a score."""
 
 
 class LanguageModelling:
@@ -40,12 +51,15 @@ class LanguageModelling:
         tokenizer: Tokenizer,
         device: torch.device,
         corpus: Callable[[], Corpus],
+        data_dir: Path | None = None,
     ) -> None:
         self.config = config
         self.model = model
         self.tokenizer = tokenizer
         self.device = device
+        self.trained_on = config.data.name
         self._corpus = corpus
+        self._data_dir = data_dir
         self._stores: dict[Split, TokenStore] = {}
 
     @cached_property
@@ -100,14 +114,63 @@ class LanguageModelling:
         """Perplexity by the exact protocol: one stream, carried state, every token after the first predicted."""
         return evaluate([self], split, outputs)
 
-    def log_probs(self, split: Split) -> LogProbs:
+    def log_probs(self, split: Split, adaptation: Adaptation | None = None) -> LogProbs:
         """Log-probability in nats of every token of the split but the first, which has no context."""
+        if adaptation is not None and adaptation.signature:
+            readings = self.readings(split, adaptation, [adaptation.temperature], [adaptation.theta])
+            (vocabulary,) = readings.vocabulary
+            return mixed(vocabulary, readings.cache[0], adaptation.weight) if adaptation.cache_size else vocabulary
         self.model.eval()
         state, parts = None, []
         for window in stream_windows(self.store(split).tokens, 1, SCORING_WINDOW, self.device):
             log_probs, state = self.model.log_probs(window.inputs, window.targets, state)
             parts.append(log_probs[:, 0].float().cpu().numpy())
         return np.concatenate(parts)
+
+    def readings(
+        self,
+        split: Split,
+        adaptation: Adaptation,
+        temperatures: Sequence[float],
+        thetas: Sequence[float],
+        num_tokens: int | None = None,
+    ) -> Readings:
+        """One adapted pass over the split, or its first ``num_tokens``, for all temperatures and all θ of a cache.
+
+        Raises:
+            DataError: it learns as it goes, and the text that the model was trained on is not there.
+        """
+        self.model.eval()
+        tokens, rule = self.store(split).tokens[:num_tokens], adaptation.learning
+        if rule is None:
+            segments = said_as_trained(self.model, tokens, self.device)
+        else:
+            sizes = self._gradient_sizes(rule.num_steps)
+            segments = said_while_learning(self.model, tokens, self.device, rule, sizes)
+        return read(segments, len(tokens) - 1, temperatures, thetas, adaptation.cache_size, f"adapting to {split}")
+
+    def _gradient_sizes(self, num_steps: int) -> Weights:
+        """Those of the training text, measured once for these weights and kept in the cache."""
+        try:
+            text = find_corpus(self.trained_on, self._data_dir).text("train")
+        except DataError as error:
+            raise DataError(
+                f"--dynamic needs the text that the model was trained on, for the size of its gradients: {error}"
+            ) from None
+        store = build_store(text, self.tokenizer, cache_dir() / "tokens")
+        digest = hashlib.sha256(f"{store.sha256} {num_steps} {NUM_STREAMS}".encode())
+        for weight in self.model.parameters():
+            digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+        path = cache_dir() / "gradients" / f"{digest.hexdigest()[:32]}.safetensors"
+        names = [name for name, _ in self.model.named_parameters()]
+        try:
+            kept = read_checkpoint(path).tensors
+            return [kept[name].to(self.device) for name in names]
+        except DataError:  # there is none yet, or it is damaged
+            sizes = measure_gradients(self.model, store.tokens, self.device, num_steps)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_checkpoint(path, Checkpoint(dict(zip(names, sizes, strict=True))))
+            return sizes
 
     def summary(self) -> dict[str, str]:
         """Sizes of vocabulary and splits, and how much of each split is unknown."""
@@ -148,7 +211,7 @@ def build(
     generator = torch.Generator().manual_seed(config.seed)
     size = len(tokenizer.vocabulary)
     model = LanguageModel(config.model, size, regularizer, generator, chosen.embedding_dropout).to(device)
-    return LanguageModelling(config, model, tokenizer, device, corpus)
+    return LanguageModelling(config, model, tokenizer, device, corpus, data_dir)
 
 
 def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:
@@ -163,7 +226,9 @@ def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | N
         np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32))
     assert members.predicted is not None
     warn_of_unknown(members.predicted.num_unknown, log_probs.size, f"the {split} text")
-    return stream_perplexities(log_probs, members.predicted, members.is_known, num_models)
+    assert members.adaptation is not None
+    how = members.adaptation.signature
+    return stream_perplexities(log_probs, members.predicted, members.is_known, num_models, how)
 
 
 class _Members:
@@ -173,6 +238,8 @@ class _Members:
         self.tasks = tasks
         self.split: Split = split
         self.predicted: Predicted | None = None
+        self.adaptation: Adaptation | None = None
+        """Of all of them as the first one's settings say; each adapts by itself."""
         self.is_known = np.zeros(0, np.bool_)
         """Of each token but the first, whether it is another than ``<unk>``."""
 
@@ -185,7 +252,8 @@ class _Members:
             if self.predicted not in (None, predicted):
                 raise DataError("these runs differ in vocabulary or test text: their probabilities cannot be averaged")
             self.predicted, self.is_known = predicted, is_known
-            log_probs = task.log_probs(self.split)
+            self.adaptation = self.adaptation or adaptation_of(task.config.scoring)
+            log_probs = task.log_probs(self.split, self.adaptation)
             del task  # the next model is built only after this one is gone
             yield log_probs
 
