@@ -272,12 +272,8 @@ def _result(members: Sequence[Run], scored_data: Sequence[str], given: Mapping[s
     results = [run.result() for run in members]
     for run in members:
         read_summary(run.directory)  # names what is not as a run writes it
-    fewest = 1 if given else 2
-    if len({result.get("config_sha256") for result in results}) < max(fewest, len(results)):
-        raise UsageError(
-            "--out takes the average of two or more --run, which differ at least in their seed; one alone is scored "
-            "again only with settings of its own"
-        )
+    if len({result.get("config_sha256") for result in results}) < max(1 if given else 2, len(results)):
+        raise UsageError("--out takes two or more --run, which differ at least in their seed, or one with --set")
     common = _common(results)
     return {
         **{name: _joined(result[name] for result in results) for name in ("task", "size", "regularizer")},
