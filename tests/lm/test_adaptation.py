@@ -192,7 +192,7 @@ def test_the_size_of_a_gradient_is_its_root_mean_square_over_the_training_text(b
     squares, state = [], None
     streams = torch.as_tensor(tokens[:12].reshape(2, 6).T)
     for first, end in ((0, 5),):
-        loss, state = task.model.loss(streams[first:end], streams[first + 1 : end + 1], state)
+        loss, _, state = task.model.loss(streams[first:end], streams[first + 1 : end + 1], state)
         squares.append([g**2 for g in torch.autograd.grad(loss / 10, list(task.model.parameters()))])
     sizes = measure_gradients(task.model, tokens, CPU, 5)
     for size, square in zip(sizes, squares[0], strict=True):
