@@ -36,3 +36,26 @@ def test_every_kind_of_case_names_a_test() -> None:
 def test_the_tests_that_hold_the_kinds_exist(path: str, name: str) -> None:
     source = (ROOT / path).read_text(encoding="utf-8")
     assert f"def {name}(" in source if name else source
+
+
+DOCUMENTS = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if "results" not in path.parts]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_a_document_links_to_is_there(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+
+
+def test_what_the_architecture_names_is_there() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+(?:/|\.py))`", text.split("## A task")[0])
+    assert len(named) > 15
+    assert [part for part in named if not (ROOT / "src/lstmdrop" / part).exists()] == []
+
+
+def test_the_architecture_names_all_there_is() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    parts = [path.name for path in (ROOT / "src/lstmdrop").iterdir() if not path.name.startswith("__")]
+    named = [part for part in parts if part not in ("errors.py", "py.typed")]
+    assert [part for part in named if f"`{part}" not in text] == []
