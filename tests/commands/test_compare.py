@@ -57,6 +57,8 @@ def test_perplexities_are_compared_on_the_log_probabilities(tmp_path: Path) -> N
     assert score.bootstrap.low < score.difference < score.bootstrap.high < 0
     assert score.is_significant
     table = comparison_table(made)
+    for column, cell in zip(table.columns, table.rows[0], strict=True):
+        assert column.is_text == isinstance(cell, str)
     assert table.rows[0][0] == "perplexity"
     assert table.rows[0][8] == "B"
     assert {note.code for note in table.notes} >= {str(tmp_path / "a"), "tokens:600|vocabulary:9|data:aaa"}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 
 import pytest
 
-from lstmdrop.commands.info import info
+from lstmdrop.commands.info import PARTS, info
 
 
 def test_versions_tasks_and_folders_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,5 +14,7 @@ def test_versions_tasks_and_folders_are_named(monkeypatch: pytest.MonkeyPatch) -
     facts = info()
     assert facts["lstmdrop"].startswith(version("lstmdrop"))
     assert facts["torch"] == version("torch")
+    installed = {part.metadata["Name"].lower(): part.version for part in distributions()}
+    assert {part: facts[part] for part in PARTS} == {part: installed.get(part, "not installed") for part in PARTS}
     assert "lm" in facts["tasks"]
     assert facts["data"] == "/somewhere"

@@ -50,6 +50,16 @@ def test_twice_the_steps_keep_more_for_the_backward_pass(tmp_path: Path) -> None
     assert activations(5) < activations(20)
 
 
+def test_the_memory_of_a_step_is_that_of_one_batch(tmp_path: Path) -> None:
+    """Though the text has many more."""
+    short, long = tmp_path / "short", tmp_path / "long"
+    for folder, words in ((short, 11), (long, 501)):
+        folder.mkdir()
+        folder_of(folder, words)
+    wide = ("model.hidden_size=256", "data.vocabulary_size=8")
+    assert planned(short, *wide)["  activations"] == planned(long, *wide)["  activations"]
+
+
 def test_the_memory_is_the_sum_of_its_parts_and_adamw_keeps_two_copies_more(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     settings = ("model.hidden_size=256", "training.optimizer=adamw", "training.rate=0.001")

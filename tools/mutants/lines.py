@@ -24,15 +24,15 @@ class Lines:
     def tests_of(self, file: str, change: Change) -> list[str]:
         """The tests that run a changed line, cheapest first, those of one file together.
 
-        What runs when the module is imported is run by every test: here by all that then use the module, or have its
-        folder's name.
+        What runs when the module is imported, or only then, is run by every test: here by all that then use the
+        module, or have its folder's name.
         """
         known = self.tests.get(file, {})
-        if change.at_import:
+        runs = [known[line] for line in (change.line, change.statement) if line in known]
+        found = {name for names in runs for name in names}
+        if change.at_import or (runs and not found):
             found = {name for names in known.values() for name in names}
             found |= {name for name in self.costs if name.startswith(_folder_of(file))}
-        else:
-            found = {name for line in (change.line, change.statement) for name in known.get(line, [])}
         return self._cheapest_first(found)
 
     def seconds(self, names: Iterable[str]) -> float:
