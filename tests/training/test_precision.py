@@ -12,10 +12,11 @@ import torch
 from lstmdrop.commands.bench import bench
 from lstmdrop.commands.evaluate import evaluate
 from lstmdrop.commands.train import Finished, Started, train
+from lstmdrop.config import TrainingConfig
 from lstmdrop.errors import ConfigError
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from lstmdrop.training.device import usable_kernels
+from lstmdrop.training.device import reset_switches, set_switches, usable_kernels
 from lstmdrop.training.progress import Event, Stepped
 
 
@@ -96,3 +97,18 @@ def stop_after(step: int) -> Callable[[Event | Started | Finished], None]:
             raise Reached
 
     return listen
+
+
+def test_training_flushes_denormals_which_slow_a_saturated_network() -> None:
+    def smallest() -> float:
+        return float(torch.tensor([1e-39]) * 1)
+
+    reset_switches()
+    assert smallest() > 0
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush denormals")
+    reset_switches()
+    set_switches(TrainingConfig())
+    assert smallest() == 0
+    reset_switches()
+    assert smallest() > 0
