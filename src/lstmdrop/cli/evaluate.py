@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lstmdrop.cli import options
 from lstmdrop.errors import UsageError
+
+if TYPE_CHECKING:
+    from lstmdrop.metrics.score import Score
 
 
 def command(
@@ -53,7 +57,6 @@ def command(
     """Score a run, or the ensemble of several, with the signature that says how."""
     from lstmdrop.cli.views import shown_work
     from lstmdrop.commands.evaluate import average, evaluate, require_bound, tune
-    from lstmdrop.result import score_rows
 
     with shown_work():
         if out is not None and split is not None:
@@ -65,15 +68,22 @@ def command(
             typer.echo(f"chosen on {tune_on}: {' '.join(settings)}", err=True)
         how: dict[str, Any] = {"overrides": settings, "tuned_on": tune_on, **where}
         scores = average(task, out, **how) if out is not None else {scored: evaluate(task, split=scored, **how)}
-    rows = score_rows(scores)
+    _show(scores, as_json)
+    if fail_under is not None:
+        require_bound(scores[scored][0], fail_under)
+
+
+def _show(scores: Mapping[str, Sequence[Score]], as_json: bool) -> None:
+    """The scores on standard output, and over how much they were made beside it."""
+    from lstmdrop.result import score_rows
+
     for name, found in scores.items():
         counts: dict[str, int] = {}
         for score in found:
             counts |= {what: count for what, count in score.counts.items() if what not in counts}
         typer.echo(f"scored on {name}: {', '.join(f'{count:,} {what}' for what, count in counts.items())}", err=True)
+    rows = score_rows(scores)
     if as_json:
         typer.echo(json.dumps(rows))
     else:
         typer.echo("\n".join("{split} {name} {value:.4f}  {signature}".format(**row) for row in rows))
-    if fail_under is not None:
-        require_bound(scores[scored][0], fail_under)
