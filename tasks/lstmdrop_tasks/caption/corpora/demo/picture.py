@@ -70,11 +70,6 @@ def _sea(draw: ImageDraw.ImageDraw, size: int, line: int, rng: Random) -> None:
             draw.arc((left, y, left + 0.055 * size, y + 0.03 * size), 180, 360, (150, 208, 232), max(1, size // 130))
 
 
-def _sun(draw: ImageDraw.ImageDraw, size: int, rng: Random) -> None:
-    x = (0.02 if rng.random() < 0.5 else 0.85) * size
-    draw.ellipse((x, 0.02 * size, x + 0.13 * size, 0.15 * size), (255, 226, 110))
-
-
 def _dots(
     draw: ImageDraw.ImageDraw, width: int, height: int, number: int, radius: float, colour: Colour, rng: Random
 ) -> None:
