@@ -25,8 +25,8 @@ from pathlib import Path
 
 import torch
 
+from lstmdrop.commands.average import average
 from lstmdrop.commands.bench import SETTINGS, bench
-from lstmdrop.commands.evaluate import average
 from lstmdrop.commands.report import report
 from lstmdrop.commands.train import train
 from lstmdrop.errors import LstmdropError

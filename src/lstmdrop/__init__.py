@@ -13,9 +13,10 @@ TYPE_CHECKING = False  # as typing has it, which takes a moment to import
 if TYPE_CHECKING:
     from typing import Any
 
+    from lstmdrop.commands.average import average
     from lstmdrop.commands.bench import bench
     from lstmdrop.commands.compare import compare
-    from lstmdrop.commands.evaluate import average, evaluate
+    from lstmdrop.commands.evaluate import evaluate
     from lstmdrop.commands.export import export
     from lstmdrop.commands.info import info
     from lstmdrop.commands.predict import predict
@@ -33,7 +34,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'lstmdrop' has no attribute {name!r}")
     import importlib
 
-    module = {"average": "evaluate", "load_runs": "report"}.get(name, name)
+    module = {"load_runs": "report"}.get(name, name)
     return getattr(importlib.import_module(f"lstmdrop.commands.{module}"), name)
 
 

@@ -63,9 +63,12 @@ def run_result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskCo
     except DataError as error:
         raise DataError(f"{error}; the test split cannot be scored") from None
     built.model.eval()
-    outputs = {"test": run.directory}
     splits = built.scored_splits if isinstance(built, ScoresSplits) else SCORED_SPLITS
-    scores: dict[str, Sequence[Score]] = {split: built.evaluate(split, outputs=outputs.get(split)) for split in splits}
+    scores: dict[str, Sequence[Score]] = {}
+    for split in splits:
+        outputs = run.outputs(split)
+        outputs.mkdir(exist_ok=True)
+        scores[split] = built.evaluate(split, outputs=outputs)
     progress = trainer.progress
     return {
         "task": config.task,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lstmdrop.config import Split
 from lstmdrop.data.atomic import TakenError, atomic_file, claimed, duplicate
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
@@ -40,7 +42,7 @@ class Run:
         if run.exists():
             raise UsageError(f"{directory} holds a run already: --resume goes on with it, --out chooses another place")
         run.require_empty()
-        if not _is_utf8(directory):  # safetensors cannot read it
+        if os.fsencode(directory).decode("utf-8", "replace") != str(directory):  # safetensors cannot read it
             raise UsageError(f"{directory}: the name is not UTF-8, and a checkpoint needs one that is; see --out")
         run.write_config(config)
         run.assets.mkdir()
@@ -175,6 +177,10 @@ class Run:
         """Write the result, whole or not at all."""
         _write(self._path("result.json"), _pretty(result))
 
+    def outputs(self, split: Split) -> Path:
+        """Where is kept what was answered on a split: for test beside the result, else in a folder of its own."""
+        return self.directory if split == "test" else self._path(split)
+
     def keep_examples(self, examples: Iterable[Mapping[str, Any]]) -> None:
         """Write what the model made of a few inputs, one object a line."""
         lines = [json.dumps(example, ensure_ascii=False) for example in examples]
@@ -227,6 +233,10 @@ class Run:
         """Save the weights with the best validation score so far, and which assets they were trained with."""
         write_checkpoint(self._path("best.safetensors"), self._with_assets(checkpoint))
 
+    def has_best(self) -> bool:
+        """Whether there are weights: of results that are kept for the record there are none."""
+        return self._path("best.safetensors").exists()
+
     def load_best(self) -> Checkpoint:
         """The weights with the best validation score.
 
@@ -269,13 +279,6 @@ class Run:
 def _is_kept(path: Path) -> bool:
     """Whether it is more than a ``config.json`` that was only half written."""
     return not path.name.startswith(".config.json.")
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        return bool(str(path).encode())
-    except UnicodeEncodeError:
-        return False
 
 
 def _write(path: Path, text: str) -> None:

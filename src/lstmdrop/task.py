@@ -67,6 +67,15 @@ class GoesBack(Protocol):
     """Its name, or its path."""
 
 
+@runtime_checkable
+class RecallsOutputs(Protocol):
+    """A task that can score what a model answered before, where its weights were not kept."""
+
+    def recall(self, outputs: Mapping[Split, Path]) -> None:
+        """Take the answers that lie in these folders, where `Task.evaluate` wrote them, in place of the model's."""
+        ...
+
+
 class Task(Protocol[BatchT]):
     """A built task: a model on its device, its data, its loss and its scores."""
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from lstmdrop.cli import main
-from lstmdrop.commands.evaluate import average, evaluate, require_bound
+from lstmdrop.commands.average import average
+from lstmdrop.commands.evaluate import evaluate, require_bound
 from lstmdrop.commands.report import report
 from lstmdrop.commands.train import train
 from lstmdrop.errors import BoundMissedError, DataError, UsageError
@@ -77,6 +78,43 @@ def test_an_average_fills_its_row_of_the_papers_table(runs: dict[str, Path], dat
     assert "seed" not in result["settings"]
     log_probs = np.load(tmp_path / "deep" / "average" / "log_probs.npz")["log_probs"].astype(np.float64)
     assert np.exp(-log_probs.mean()) == pytest.approx(test.value, rel=1e-6)
+
+
+def kept(run: Path, folder: Path, *without: str) -> Path:
+    """A run as results are kept for the record: neither weights nor assets."""
+    return Path(shutil.copytree(run, folder, ignore=shutil.ignore_patterns("*.safetensors", "assets", *without)))
+
+
+def test_runs_without_weights_are_averaged_by_what_they_answered(
+    runs: dict[str, Path], data_dir: Path, tmp_path: Path
+) -> None:
+    members = [runs["first"], kept(runs["second"], tmp_path / "kept")]
+    whole = averaged(tmp_path / "whole", data_dir, runs["first"], runs["second"])
+    recalled = averaged(tmp_path / "recalled", data_dir, *members)
+    assert [row["signature"] for row in recalled["scores"]] == [row["signature"] for row in whole["scores"]]
+    for ours, theirs in zip(recalled["scores"], whole["scores"], strict=True):
+        assert ours["value"] == pytest.approx(theirs["value"], rel=1e-6)
+
+
+def test_a_split_of_which_nothing_was_kept_is_left_out_of_an_average(
+    runs: dict[str, Path], data_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    members = [runs["first"], kept(runs["second"], tmp_path / "kept", "valid")]
+    assert {row["split"] for row in averaged(tmp_path / "out", data_dir, *members)["scores"]} == {"test"}
+    assert "kept no outputs of valid" in caplog.text
+    bare = [kept(run, tmp_path / f"bare{run.name}", "valid", "log_probs.npz") for run in members]
+    with pytest.raises(DataError, match="neither weights nor outputs"):
+        averaged(tmp_path / "none", data_dir, *bare)
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_was_answered_on_other_data_is_refused(runs: dict[str, Path], data_dir: Path, tmp_path: Path) -> None:
+    other = tmp_path / "data"
+    shutil.copytree(data_dir, other)
+    for path in (other / "ptb").rglob("*.txt"):
+        path.write_text(path.read_text() + path.read_text())
+    with pytest.raises(DataError, match="of other data than ptb"):
+        averaged(tmp_path / "out", other, kept(runs["first"], tmp_path / "a"), kept(runs["second"], tmp_path / "b"))
 
 
 def test_members_of_different_recipes_stand_in_no_row(runs: dict[str, Path], data_dir: Path, tmp_path: Path) -> None:

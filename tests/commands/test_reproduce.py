@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lstmdrop.commands.report import report
 from lstmdrop.commands.reproduce import plan_reproduction, reproduce
 from lstmdrop.errors import ConfigError, UsageError
 from lstmdrop.plugin import installed_tasks, load_plugin
@@ -95,6 +96,11 @@ ONE = "[[experiment]]\nname = 'a'\ntask = 'lm'\ndata = 'demo'\nsize = 'tiny'\n"
         (ONE + "rules = [{ rule = 'zarembe' }]\n", "experiment.0.rules.0.rule = 'zarembe'"),
         (ONE + "rules = [{ rule = 'naive' }, { rule = 'naive' }]\n", "two are named 'naive'"),
         (ONE * 2, "two experiments are named 'a'"),
+        (
+            ONE + "rules = [{ rule = 'none', tries = [['seed=1']] }, { rule = 'naive' }]\n",
+            "not the same number of tries",
+        ),
+        (ONE + "seeds = 3\naverage = [4]\n", "from 2 to its 3 seeds"),
     ],
 )
 def test_a_wrong_grid_is_refused_with_its_name(tmp_path: Path, text: str, said: str) -> None:
@@ -113,7 +119,10 @@ def test_an_unknown_experiment_is_refused_with_the_nearest() -> None:
 def test_a_table_stands_for_its_experiments_within_the_budget() -> None:
     grid = read_grid(PACKAGED)
     assert [one.name for one in choose(grid, ["table1"])] == ["lm-ptb"]
-    assert [one.name for one in choose(grid, ["table1"], "full")] == ["lm-ptb", "lm-ptb-medium", "lm-ptb-large"]
+    assert [one.name for one in choose(grid, ["table1"], "full")] == [
+        "lm-ptb", "lm-ptb-average", "lm-ptb-medium", "lm-ptb-large", "lm-ptb-medium-average", "lm-ptb-large-average",
+    ]  # fmt: skip
+    assert [one.name for one in choose(grid, ["rules"], "full")] == ["rules-demo", "rules-ptb"]
     assert [one.name for one in choose(grid, ["lm-ptb", "table1"])] == ["lm-ptb"]
     assert {one.table for one in choose(grid, budget="full")} == {None, 1, 2, 3, 4}
     with pytest.raises(UsageError, match="table9"):
@@ -154,7 +163,7 @@ def test_only_what_is_missing_is_run_and_a_failure_stops_nothing(
     (kept,) = done.collected
     assert kept == tmp_path / "archive/toy/none-s1"
     assert sorted(path.name for path in kept.iterdir()) == [
-        "config.json", "examples.jsonl", "log.jsonl", "log_probs.npz", "result.json"
+        "config.json", "examples.jsonl", "log.jsonl", "log_probs.npz", "result.json", "valid"
     ]  # fmt: skip
     shutil.rmtree(tmp_path / "out")
     assert states(planned_at(grid, tmp_path)) == ["done", "missing"]  # found in the archive
@@ -266,3 +275,59 @@ def test_the_plan_adds_up_the_time_of_what_is_open(grid: Path, tmp_path: Path) -
         "10 min",
         "2 h 05 min",
     ]
+
+
+@pytest.fixture
+def contest(tmp_path: Path, toy_corpus: Path, toy_settings: list[str]) -> Path:
+    """Two rules with two settings each, the second without a rate that lets anything be learnt."""
+    tries = {
+        "none": [["training.rate=1e-9"], ["training.rate=0.5"]],
+        "zaremba": [["regularizer.dropout=0.1"], ["regularizer.dropout=0.1", "training.rate=1e-9"]],
+    }
+    rules = ", ".join(f'{{ rule = "{rule}", tries = {json.dumps(settings)} }}' for rule, settings in tries.items())
+    grid = write_grid(tmp_path / "grid.toml", toy_corpus, toy_settings, seeds=2, average=[2])
+    grid.write_text(grid.read_text() + f"rules = [{rules}]\n", encoding="utf-8")
+    return grid
+
+
+def test_what_waits_for_tries_or_members_comes_after_them(contest: Path, tmp_path: Path) -> None:
+    planned = planned_at(contest, tmp_path)
+    names = [one.cell.name.removeprefix("toy/") for one in planned]
+    assert names == [
+        "tries/none-1", "tries/none-2", "tries/zaremba-1", "tries/zaremba-2", "none-s1", "zaremba-s1", "none-s2",
+        "zaremba-s2", "none-average-2", "zaremba-average-2",
+    ]  # fmt: skip
+    assert states(planned) == [*["missing"] * 4, *["waiting"] * 6]
+    assert [one.is_open and not one.is_ready for one in planned] == [*[False] * 4, *[True] * 6]
+    assert planned[0].cell.seed == 0
+    assert planned_at(contest, tmp_path, num_seeds=1)[-1].cell.name == "toy/zaremba-s1"  # no average of one
+
+
+@pytest.mark.slow
+def test_settings_are_chosen_on_validation_and_averages_made_of_what_they_gave(contest: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    choices: dict[str, Any] = {"grid": contest, "out": tmp_path / "out", "archive": archive, "keep_in": archive}
+    done = reproduce(**choices)
+    assert set(states(list(done.planned))) == {"done"}
+    by_name = {one.cell.name.removeprefix("toy/"): one for one in done.planned}
+    assert by_name["none-s1"].overrides[-1] == "training.rate=0.5"
+    assert by_name["zaremba-s2"].overrides[-1] == "regularizer.dropout=0.1"
+    assert json.loads((archive / "toy/none-average-2/result.json").read_text())["num_models"] == 2
+    tries = [json.loads(line) for line in (archive / "toy/tries.jsonl").read_text().splitlines()]
+    assert [(one["rule"], one["set"][-1]) for one in tries][:2] == [
+        ("none", "training.rate=1e-9"), ("none", "training.rate=0.5"),
+    ]  # fmt: skip
+    assert all(one["valid"]["name"] == "perplexity" and one["seed"] == 0 for one in tries)
+    assert {run.seed for run in report([tmp_path / "out"]).runs} == {1, 2}  # none of seed 0, which chose
+    assert reproduce(**choices).collected == ()
+    shutil.rmtree(tmp_path / "out")
+    assert set(states(planned_at(contest, tmp_path))) == {"done"}  # all of it found in the archive
+    before = scores_of(archive / "toy/none-average-2")
+    shutil.rmtree(archive / "toy/none-average-2")
+    again = reproduce(**choices)  # made of log-probabilities, there are no weights any more
+    (kept,) = again.collected
+    assert scores_of(kept) == pytest.approx(before, rel=1e-6)
+
+
+def scores_of(folder: Path) -> list[float]:
+    return [row["value"] for row in json.loads((folder / "result.json").read_text())["scores"]]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lstmdrop.errors import DataError
-from lstmdrop.report.rescore import read_log_probs, read_predictions
+from lstmdrop.metrics.perplexity import read_log_probs
+from lstmdrop.report.rescore import read_predictions
 
 
 @pytest.mark.parametrize(

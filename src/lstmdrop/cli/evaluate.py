@@ -56,7 +56,8 @@ def command(
 ) -> None:
     """Score a run, or the ensemble of several, with the signature that says how."""
     from lstmdrop.cli.views import shown_work
-    from lstmdrop.commands.evaluate import average, evaluate, require_bound, tune
+    from lstmdrop.commands.average import average
+    from lstmdrop.commands.evaluate import evaluate, require_bound, tune
 
     with shown_work():
         if out is not None and split is not None:

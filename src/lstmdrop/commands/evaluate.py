@@ -1,25 +1,25 @@
-"""Score runs: one, several as an ensemble, or their average, which is a run of its own."""
+"""Score runs: one, or several as an ensemble."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.atomic import new_folder
+from lstmdrop.config import SPLITS, Split, TaskConfig
 from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
+from lstmdrop.metrics.perplexity import has_log_probs
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin, load_plugin
-from lstmdrop.presets import differences, flatten, resolve
-from lstmdrop.report.runs import read_summary
-from lstmdrop.result import SCORED_SPLITS, provenance, score_rows
+from lstmdrop.presets import differences, resolve
+from lstmdrop.result import SCORED_SPLITS
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
-from lstmdrop.task import GoesBack, Task
+from lstmdrop.task import GoesBack, RecallsOutputs, Task
 from lstmdrop.training.device import choose_device, set_switches
 
 log = logging.getLogger("lstmdrop.evaluate")
@@ -54,10 +54,11 @@ def evaluate(
     _warn_of_own_data(plugin, members, data)
     with naming_moved_data(run.config()["data"]["name"] for run in members):
         scores = plugin.evaluate(load_tasks(plugin, members, device, data, data_dir, overrides, [chosen]), chosen)
-    return _marked(scores, tuned_on)
+    return marked(scores, tuned_on)
 
 
-def _marked(scores: Sequence[Score], tuned_on: str | None) -> Sequence[Score]:
+def marked(scores: Sequence[Score], tuned_on: str | None) -> Sequence[Score]:
+    """The scores, with the split that their settings were tuned on in their signatures, if there is one."""
     if tuned_on is None:
         return scores
     return [replace(score, signature=f"{score.signature}|tuned:{_split(tuned_on)}") for score in scores]
@@ -212,9 +213,16 @@ def _load_task(
     plugin: TaskPlugin, run: Run, device: str, data: AnyPath | None, data_dir: Path | None, overrides: Sequence[str],
     scored: Sequence[Split],
 ) -> Task[Any]:  # fmt: skip
-    run.require_assets()
     config = resolve_config(plugin, data=data, stored=run.config(), overrides=overrides)
     set_switches(config.training)
+    if (
+        not run.has_best()
+        and data is None
+        and not overrides
+        and any(has_log_probs(run.outputs(split)) for split in SCORED_SPLITS)
+    ):
+        return _recalled(plugin, run, config, device, data_dir)
+    run.require_assets()
     task = plugin.build(config, run.assets, choose_device(device), data_dir, scored)
     try:
         task.model.load_state_dict(run.load_best().tensors)
@@ -224,75 +232,17 @@ def _load_task(
     return task
 
 
-def average(
-    task: str,
-    out: AnyPath,
-    *,
-    runs: Sequence[AnyPath],
-    data: AnyPath | None = None,
-    device: str = "auto",
-    data_dir: Path | None = None,
-    overrides: Sequence[str] = (),
-    tuned_on: str | None = None,
-) -> dict[str, Sequence[Score]]:
-    """Score finished runs as one model on the validation and test splits, and write ``result.json`` into ``out``.
-
-    One run alone is an average only with ``overrides``, which are as those of `evaluate`.
+def _recalled(plugin: TaskPlugin, run: Run, config: TaskConfig, device: str, data_dir: Path | None) -> Task[Any]:
+    """The task with what the run answered in place of its weights, which were not kept.
 
     Raises:
-        UsageError: ``out`` is in use, or the runs are too few, of another task or twice the same.
-        ConfigError: as `evaluate`.
-        DataError: a run, its result, its checkpoint or the data is missing or damaged.
+        DataError: the data is not what the run was trained on, or such answers cannot stand for a model of the task.
     """
-    out = Path(out)
-    Run(out).require_empty()
-    plugin = load_plugin(task)
-    given = require_taken(plugin, "eval", overrides, plugin.scoring_settings)
-    members = open_runs(task, runs)
-    data_names = [resolve_config(plugin, data=data, stored=run.config()).data.name for run in members]
-    result = _result(members, data_names, given)
-    with new_folder(out) as unfinished:
-        outputs = {"test": unfinished}
-        scores: dict[str, Sequence[Score]] = {
-            split: _marked(
-                plugin.evaluate(
-                    load_tasks(plugin, members, device, data, data_dir, overrides, SCORED_SPLITS),
-                    split, outputs.get(split),
-                ),
-                tuned_on,
-            )
-            for split in SCORED_SPLITS
-        }  # fmt: skip
-        Run(unfinished).finish({**result, "scores": score_rows(scores), **provenance(choose_device(device))})
-    return scores
-
-
-def _result(members: Sequence[Run], scored_data: Sequence[str], given: Mapping[str, object]) -> dict[str, Any]:
-    """What the members were, as far as they are alike, scored under the settings that were ``given``."""
-    results = [run.result() for run in members]
-    for run in members:
-        read_summary(run.directory)  # names what is not as a run writes it
-    if len({result.get("config_sha256") for result in results}) < max(1 if given else 2, len(results)):
-        raise UsageError("--out takes two or more --run, which differ at least in their seed, or one with --set")
-    common = _common(results)
-    return {
-        **{name: _joined(result[name] for result in results) for name in ("task", "size", "regularizer")},
-        "data": _joined([*(result["data"] for result in results), *scored_data]),
-        "seed": min(result["seed"] for result in results),
-        "num_models": len(results),
-        "runs": [str(run.directory) for run in members],
-        "num_parameters": common.get("num_parameters"),
-        "epochs": common.get("epochs"),
-        "settings": {**_common([flatten(run.config()) for run in members]), **given},
-    }
-
-
-def _joined(names: Iterable[str]) -> str:
-    """The name that all have, else each of them: ``medium+large``, which is no recipe's."""
-    return "+".join(dict.fromkeys(names))
-
-
-def _common(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What all of them say."""
-    first, *others = mappings
-    return {key: value for key, value in first.items() if all(key in it and it[key] == value for it in others)}
+    with TemporaryDirectory() as assets:  # made of the data again
+        task = plugin.build(config, Path(assets), choose_device(device), data_dir)
+    if not isinstance(task, RecallsOutputs):
+        raise DataError(f"{run.directory} has no weights")
+    if run.result().get("data_sha256") != task.data_sha256():
+        raise DataError(f"{run.directory} has no weights, and its outputs are of other data than {config.data.name}")
+    task.recall({split: run.outputs(split) for split in SPLITS})
+    return task

@@ -85,7 +85,10 @@ def reproduce(
             names, grid=grid, budget=budget, num_seeds=num_seeds, out=out, archive=archive, keep_in=keep_in
         )
 
-    ended = run_cells(current(), jobs=jobs, device=device, data_dir=data_dir, listener=listener)
+    ended: list[CellEnded] = []
     planned = current()
+    while ready := [one for one in planned if one.is_ready and one.cell not in {end.planned.cell for end in ended}]:
+        ended += run_cells(ready, jobs=jobs, device=device, data_dir=data_dir, listener=listener)
+        planned = current()  # what waited for these may be ready now
     collected = collect(planned, Path(keep_in)) if keep_in else []
     return Reproduction(tuple(planned), tuple(ended), tuple(collected))

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 
 MOST_UNKNOWN = 0.05
@@ -123,3 +126,32 @@ def mixture_log_probs(members: Iterable[LogProbs]) -> tuple[LogProbs, int]:
     if total is None:
         raise ValueError("an average needs at least one model")
     return total - np.log(count), count
+
+
+class TokenLogProbs(NamedTuple):
+    """Log-probabilities in nats, and where it is known the number of tokens of each sentence."""
+
+    log_probs: LogProbs
+    lengths: list[int] | None
+
+
+def has_log_probs(directory: Path) -> bool:
+    """Whether `read_log_probs` finds any."""
+    return (directory / "log_probs.npz").is_file()
+
+
+def read_log_probs(directory: Path) -> TokenLogProbs:
+    """The arrays ``log_probs`` and, if there, ``lengths`` of ``log_probs.npz``.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = directory / "log_probs.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            lengths = arrays["lengths"].tolist() if "lengths" in arrays else None
+            return TokenLogProbs(arrays["log_probs"], lengths)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist: the run kept no log-probabilities") from None
+    except Exception as error:  # a damaged archive fails in many ways
+        raise DataError(f"{path} cannot be read: {error}") from None

@@ -5,26 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop.metrics.perplexity import LogProbs
+from lstmdrop.metrics.perplexity import read_log_probs
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.segments import SEGMENTS, SIGNED_SEGMENTS, perplexity_segments
 from lstmdrop.metrics.significance import Segments
 from lstmdrop.plugin import ScoredItem, load_plugin
 from lstmdrop.presets import merge, nest, resolve
 from lstmdrop.report.runs import RunSummary
-
-
-class TokenLogProbs(NamedTuple):
-    """Log-probabilities in nats, and where it is known the number of tokens of each sentence."""
-
-    log_probs: LogProbs
-    lengths: list[int] | None
 
 
 def read_predictions(directory: Path) -> list[str]:
@@ -41,23 +31,6 @@ def read_predictions(directory: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     return text.removesuffix("\n").split("\n")  # not splitlines, which breaks at more than line ends
-
-
-def read_log_probs(directory: Path) -> TokenLogProbs:
-    """The arrays ``log_probs`` and, if there, ``lengths`` of ``log_probs.npz``.
-
-    Raises:
-        DataError: it is missing or damaged.
-    """
-    path = directory / "log_probs.npz"
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            lengths = arrays["lengths"].tolist() if "lengths" in arrays else None
-            return TokenLogProbs(arrays["log_probs"], lengths)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist: the run kept no log-probabilities") from None
-    except Exception as error:  # a damaged archive fails in many ways
-        raise DataError(f"{path} cannot be read: {error}") from None
 
 
 TOLERANCE = 1e-4

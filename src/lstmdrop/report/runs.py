@@ -114,6 +114,9 @@ class _Result(TypedDict):
     data_sha256: NotRequired[object]
 
 
+TRIES = "tries"
+"""The folder of runs that are there to choose settings, and stand in no table."""
+
 T = TypeVar("T")
 _RESULT = TypeAdapter(_Result)
 _OBJECT = TypeAdapter(dict[str, Any])
@@ -123,7 +126,8 @@ _PROVENANCE = ("version", "git", "torch", "device", "config_sha256", "data_sha25
 def read_summaries(directories: Iterable[Path]) -> tuple[tuple[RunSummary, ...], tuple[str, ...]]:
     """The finished runs in ``directories``, and one line about each that cannot be shown.
 
-    A directory is a run or a folder that is searched, however deep. A run that is reached twice counts once.
+    A directory is a run or a folder that is searched, however deep; a run that is reached twice counts once. Runs in a
+    folder ``tries``, which chose settings, are passed over: a chosen one would stand for more than it is.
     """
     runs, problems = _find(directories)
     summaries: list[RunSummary] = []
@@ -178,7 +182,8 @@ def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
         if directory.resolve() in given:
             problems.append(f"{directory}: named twice, counted once")
         given.add(directory.resolve())
-        found = {path.parent for name in ("result.json", "config.json") for path in directory.rglob(name)}
+        files = [path for name in ("result.json", "config.json") for path in directory.rglob(name)]
+        found = {path.parent for path in files if TRIES not in path.relative_to(directory).parts}
         for run in sorted(found):
             runs.setdefault(run.resolve(), run)
         if not found:

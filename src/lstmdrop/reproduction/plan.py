@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 from lstmdrop.config import RegularizerConfig, TaskConfig
-from lstmdrop.errors import LstmdropError
+from lstmdrop.errors import DataError, LstmdropError
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import resolve
 from lstmdrop.report.table import Cell, Column, Note, Table
@@ -20,7 +21,10 @@ from lstmdrop.reproduction.grid import GridCell
 from lstmdrop.run import Run
 from lstmdrop.settings import resolve_config
 
-State = Literal["done", "resume", "missing", "impossible"]
+State = Literal["done", "resume", "missing", "waiting", "impossible"]
+
+TRIES = "tries.jsonl"
+"""Where an archive keeps what an experiment's tries scored on validation: one object a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +39,62 @@ class Planned:
     """What it will take, None where nothing is known."""
     problem: str = ""
     """Why it is impossible."""
+    overrides: tuple[str, ...] = ()
+    """As ``--set`` takes them, those that its rule's tries chose among them."""
+    members: tuple[Path, ...] = ()
+    """The runs of an average."""
+    valid: float | None = None
+    """What a try that is done scored on validation, turned so that less is better."""
 
     @property
     def is_open(self) -> bool:
-        """Whether it is to be run."""
+        """Whether it is to be run, now or when what it waits for is done."""
+        return self.state in ("missing", "resume", "waiting")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be run now."""
         return self.state in ("missing", "resume")
 
 
 def plan(cells: Iterable[GridCell], out: Path, archives: Sequence[Path] = ()) -> list[Planned]:
-    """What is to be done for each cell.
+    """What is to be done for each cell; what one waits for is among those before it.
 
     A run with the same configuration anywhere under ``out`` or ``archives`` is done if it is finished; an unfinished
     one under ``out`` is to go on. Of a run that is in both, the archived copy counts: it is not to be kept twice.
     """
     finished = {identity: run for folder in (out, *archives) for identity, run in _runs(folder) if run.is_finished()}
     broken = {identity: run for identity, run in _runs(out) if not run.is_finished()}
-    planned = [_planned(cell, out, finished, broken) for cell in cells]
-    return [_timed(one, planned) for one in planned]
+    there = _There(out, archives, finished, broken, _tries(archives))
+    planned: dict[GridCell, Planned] = {}
+    for cell in cells:
+        planned[cell] = _planned(cell, [planned[first] for first in cell.waits_for], there)
+    return [_timed(one, list(planned.values())) for one in planned.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What there is already."""
+
+    out: Path
+    archives: Sequence[Path]
+    finished: Mapping[str, Run]
+    broken: Mapping[str, Run]
+    tries: Mapping[str, float]
+
+
+def _tries(archives: Sequence[Path]) -> dict[str, float]:
+    """By identity the validation score of every try that was kept, turned so that less is better."""
+    lines = (
+        line for archive in archives for path in sorted(archive.rglob(TRIES)) for line in path.read_text().split("\n")
+    )
+    kept = [json.loads(line) for line in lines if line]
+    return {one["experiment_sha256"]: _turned(one["valid"]) for one in kept}
+
+
+def _turned(score: Mapping[str, Any]) -> float:
+    value = float(score["value"])
+    return math.inf if math.isnan(value) else -value if score["higher_is_better"] else value
 
 
 def experiment_sha256(config: TaskConfig) -> str:
@@ -68,22 +111,58 @@ def experiment_sha256(config: TaskConfig) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _planned(cell: GridCell, out: Path, finished: Mapping[str, Run], broken: Mapping[str, Run]) -> Planned:
+def _planned(cell: GridCell, first: Sequence[Planned], there: _There) -> Planned:
+    guess = cell.experiment.minutes and 60 * cell.experiment.minutes
+    directory = there.out / cell.name
+    impossible = next((one.problem for one in first if one.state == "impossible"), "")
+    if impossible:
+        return Planned(cell, "impossible", directory, None, impossible)
+    if not all(one.state == "done" for one in first):
+        return Planned(cell, "waiting", directory, guess if cell.num_models == 1 else None)
+    if cell.num_models > 1:
+        return _planned_average(cell, [one.directory for one in first], there)
+    chosen = min(first, key=lambda one: math.inf if one.valid is None else one.valid, default=None)
+    return _planned_run(cell, chosen.overrides if chosen else cell.overrides, guess, there)
+
+
+def _planned_average(cell: GridCell, members: Sequence[Path], there: _There) -> Planned:
+    places = [folder / cell.name for folder in (*there.archives, there.out)]
+    done = next((place for place in places if Run(place).is_finished()), None)
+    state: State = "done" if done else "missing"
+    return Planned(cell, state, done or there.out / cell.name, None, members=tuple(members))
+
+
+def _planned_run(cell: GridCell, overrides: tuple[str, ...], guess: float | None, there: _There) -> Planned:
     experiment = cell.experiment
-    guess = experiment.minutes and 60 * experiment.minutes
+    directory = there.out / cell.name
     try:
         plugin = load_plugin(experiment.task)
-        choices = (experiment.size, experiment.data, cell.rule.rule, cell.seed, None, cell.overrides)
+        choices = (experiment.size, experiment.data, cell.rule.rule, cell.seed, None, overrides)
         identity = experiment_sha256(resolve_config(plugin, *choices))
     except LstmdropError as error:
-        return Planned(cell, "impossible", out / cell.name, None, str(error))
-    if identity in finished:
-        return Planned(cell, "done", finished[identity].directory, None)
-    if identity in broken:
-        return Planned(cell, "resume", broken[identity].directory, guess)
-    directory = out / cell.name
+        return Planned(cell, "impossible", directory, None, str(error))
+    found = Planned(cell, "missing", directory, guess, overrides=overrides)
+    if cell.number_of_try and identity in there.tries:
+        return replace(found, state="done", seconds=None, valid=there.tries[identity])
+    if run := there.finished.get(identity):
+        valid = _turned(valid_score(run)) if cell.number_of_try else None
+        return replace(found, state="done", directory=run.directory, seconds=None, valid=valid)
+    if run := there.broken.get(identity):
+        return replace(found, state="resume", directory=run.directory)
     is_taken = directory.exists() and any(directory.iterdir())
-    return Planned(cell, "missing", Path(f"{directory}-{identity[:8]}") if is_taken else directory, guess)
+    return replace(found, directory=Path(f"{directory}-{identity[:8]}")) if is_taken else found
+
+
+def valid_score(run: Run) -> Mapping[str, Any]:
+    """The first score on the validation split, as ``result.json`` has it.
+
+    Raises:
+        DataError: there is none.
+    """
+    for row in run.result().get("scores", ()):
+        if row.get("split") == "valid":
+            return dict(row)
+    raise DataError(f"{run.directory}/result.json has no score of the validation split")
 
 
 def _runs(folder: Path) -> Iterable[tuple[str, Run]]:
@@ -101,10 +180,12 @@ def _timed(one: Planned, planned: Sequence[Planned]) -> Planned:
     """With the time of finished runs of the same experiment and rule, else of the experiment, in place of the guess."""
     if not one.is_open:
         return one
+    if one.cell.num_models > 1:
+        return one
     same = [other for other in planned if other.state == "done" and other.cell.experiment == one.cell.experiment]
     times = _seconds(other for other in same if other.cell.rule == one.cell.rule) or _seconds(same)
     seconds = statistics.median(times) if times else one.seconds
-    return Planned(one.cell, one.state, one.directory, seconds)
+    return replace(one, seconds=seconds)
 
 
 def _seconds(planned: Iterable[Planned]) -> list[float]:
@@ -181,6 +262,11 @@ def in_words(seconds: float) -> str:
 
 def _row(name: str, about: str, group: Sequence[Planned]) -> tuple[Cell, ...]:
     states = [one.state for one in group]
-    is_open = "missing" in states or "resume" in states
+    is_open = any(one.is_open for one in group)
     left = time_left(group) if is_open else "cannot run here" if "impossible" in states else "done"
-    return (name, about, len(group), *(states.count(state) for state in ("done", "resume", "missing")), left)
+    return (name, about, len(group), *_counts(states), left)
+
+
+def _counts(states: Sequence[State]) -> tuple[int, int, int]:
+    """Done, to go on, and missing, what waits for others among these."""
+    return states.count("done"), states.count("resume"), states.count("missing") + states.count("waiting")

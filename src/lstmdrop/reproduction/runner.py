@@ -14,30 +14,67 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lstmdrop.reproduction.plan import Planned
+from lstmdrop.plugin import load_plugin
+from lstmdrop.presets import resolve
+from lstmdrop.reproduction.plan import TRIES, Planned, experiment_sha256, valid_score
 from lstmdrop.run import Run
 
-KEPT = ("config.json", "log.jsonl", "predictions.txt", "log_probs.npz", "result.json")
+KEPT = ("config.json", "log.jsonl", "predictions.txt", "log_probs.npz", "valid/log_probs.npz", "result.json")
 """All that a report reads; the result comes last, so that a copy that has it is whole."""
 OWN = ("text", "prompt")
 """What of an example is the model's own: the rest may be data that cannot be passed on."""
 
 
 def collect(planned: Iterable[Planned], archive: Path) -> list[Path]:
-    """Copy each finished run into ``archive``, checkpoints and assets left out; returns the copies that are new."""
-    made: list[Path] = []
+    """Copy each finished run into ``archive``, checkpoints and assets left out; returns the copies that are new.
+
+    Of a try only its settings and its validation score are kept: it has no place in any table.
+    """
+    planned = list(planned)
+    made = _collect_tries([one for one in planned if one.cell.number_of_try and one.state == "done"], archive)
     for one in planned:
         target = archive / one.cell.name
+        if one.cell.number_of_try:
+            continue
         is_there = one.directory.resolve().is_relative_to(archive.resolve()) or (target / "result.json").exists()
         if one.state == "done" and not is_there:
             target.mkdir(parents=True, exist_ok=True)
             _copy_examples(one.directory, target)
             for name in KEPT:
                 if (one.directory / name).exists():
+                    (target / name).parent.mkdir(exist_ok=True)
                     shutil.copyfile(one.directory / name, target / name)
             made.append(target)
     return made
+
+
+def _collect_tries(tries: Sequence[Planned], archive: Path) -> list[Path]:
+    made: list[Path] = []
+    for one in tries:
+        run = Run(one.directory)
+        path = archive / one.cell.experiment.name / TRIES
+        line = json.dumps(_try(one, run)) if run.is_finished() else None
+        if line and line not in (path.read_text().split("\n") if path.exists() else ()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as file:
+                file.write(line + "\n")
+            made.append(path)
+    return list(dict.fromkeys(made))
+
+
+def _try(one: Planned, run: Run) -> dict[str, Any]:
+    result = run.result()
+    facts = ("seed", "epochs", "train_seconds", "git", "device", "config_sha256")
+    plugin = load_plugin(one.cell.experiment.task)
+    return {
+        "rule": one.cell.rule.name,
+        "set": list(one.overrides),
+        "valid": {key: value for key, value in valid_score(run).items() if key != "split"},
+        **{name: result.get(name) for name in facts},
+        "experiment_sha256": experiment_sha256(resolve(plugin.config, [run.config()])),
+    }
 
 
 def _copy_examples(source: Path, target: Path) -> None:
@@ -86,12 +123,12 @@ def run_cells(
     planned: Sequence[Planned], *, jobs: int = 1, device: str = "auto", data_dir: Path | None = None,
     listener: Listener = lambda event: None,
 ) -> list[CellEnded]:  # fmt: skip
-    """Run the open cells, ``jobs`` at a time; a failed one stops no other.
+    """Run the cells that are ready, ``jobs`` at a time; a failed one stops no other.
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came; the runs were told, wrote their checkpoints and ended.
     """
-    waiting = [one for one in planned if one.is_open][::-1]
+    waiting = [one for one in planned if one.is_ready][::-1]
     running: list[_Job] = []
     ended: list[CellEnded] = []
     with _terminated_like_interrupted(), _all_stopped(running):
@@ -139,14 +176,17 @@ def command(planned: Planned, device: str = "auto", data_dir: Path | None = None
     """What ``lstmdrop`` is told for one cell."""
     cell = planned.cell
     experiment = cell.experiment
+    where = ["--data-dir", str(data_dir)] if data_dir else []
+    if planned.members:
+        runs = [f"--run={member}" for member in planned.members]
+        return ["eval", experiment.task, *runs, "--out", str(planned.directory), "--device", device, *where]
     options = {
         "--size": experiment.size, "--data": experiment.data, "--regularizer": cell.rule.rule, "--seed": str(cell.seed),
         "--out": str(planned.directory), "--device": device,
     }  # fmt: skip
     words = [word for option in options.items() for word in option]
-    words += [word for override in cell.overrides for word in ("--set", override)]
-    words += ["--data-dir", str(data_dir)] if data_dir else []
-    return ["train", experiment.task, *words, "--resume"]
+    words += [word for override in planned.overrides for word in ("--set", override)]
+    return ["train", experiment.task, *words, *where, "--resume"]
 
 
 def _start(planned: Planned, jobs: int, device: str, data_dir: Path | None) -> _Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,14 @@ from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.perplexity import LogProbs, Predicted, mixture_log_probs, stream_perplexities, warn_of_unknown
+from lstmdrop.metrics.perplexity import (
+    LogProbs,
+    Predicted,
+    mixture_log_probs,
+    read_log_probs,
+    stream_perplexities,
+    warn_of_unknown,
+)
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -61,6 +68,7 @@ class LanguageModelling:
         self._corpus = corpus
         self._data_dir = data_dir
         self._stores: dict[Split, TokenStore] = {}
+        self._recalled: Mapping[Split, Path] = {}
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -114,8 +122,18 @@ class LanguageModelling:
         """Perplexity by the exact protocol: one stream, carried state, every token after the first predicted."""
         return evaluate([self], split, outputs)
 
+    def recall(self, outputs: Mapping[Split, Path]) -> None:
+        """Take the log-probabilities that were kept in these folders in place of the model's."""
+        self._recalled = outputs
+
     def log_probs(self, split: Split, adaptation: Adaptation | None = None) -> LogProbs:
-        """Log-probability in nats of every token of the split but the first, which has no context."""
+        """Log-probability in nats of every token of the split but the first, which has no context.
+
+        Raises:
+            DataError: those of another time are to be taken, and they are missing or damaged.
+        """
+        if split in self._recalled:
+            return read_log_probs(self._recalled[split]).log_probs
         if adaptation is not None and adaptation.signature:
             readings = self.readings(split, adaptation, [adaptation.temperature], [adaptation.theta])
             (vocabulary,) = readings.vocabulary
