@@ -1,0 +1,180 @@
+"""What each dropout rule, or each piece of a recipe, does: experiments whose entries were trained alike."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lstmdrop.errors import DataError
+from lstmdrop.report.runs import RunSummary
+from lstmdrop.report.scores import better_direction, difference, pool_gap, pool_score, setting, telling_settings
+from lstmdrop.report.table import Cell, Column, Note, Table
+
+KEPT_TRIES = "tries.jsonl"
+"""Beside the runs of an experiment: what the settings that were tried scored on validation, one object a line."""
+BASELINES = {"none": "Which rule", "base": "What each piece does"}
+"""What the entry is called that others are compared with, and the title of such an experiment."""
+FEWEST_ENTRIES = 3
+"""Two are a pair, which the table of what dropout changed shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The runs of one experiment, by the entries of its grid."""
+
+    directory: Path
+    baseline: str
+    entries: Mapping[str, Sequence[RunSummary]]
+    """The baseline first, then the best on validation first."""
+    tries: Sequence[Mapping[str, Any]]
+    """The settings that each entry's were chosen from, as `KEPT_TRIES` has them."""
+
+    @property
+    def metric(self) -> str:
+        """The score that is compared: the first, which chose each checkpoint."""
+        return self.entries[self.baseline][0].scores[0].score.name
+
+    @property
+    def title(self) -> str:
+        """What it shows, on which task and data."""
+        run = self.entries[self.baseline][0]
+        return f"{BASELINES[self.baseline]}: {run.task}, {run.data}"
+
+
+def contests(summaries: Iterable[RunSummary]) -> list[Contest]:
+    """The experiments among these runs: those of one folder, with a baseline and two entries or more beside it.
+
+    Raises:
+        DataError: what was kept of tries is damaged.
+    """
+    folders: dict[Path, dict[str, list[RunSummary]]] = defaultdict(lambda: defaultdict(list))
+    for run in summaries:
+        name, _, seed = run.directory.name.rpartition("-s")
+        if run.scores and seed == str(run.seed):
+            folders[run.directory.parent][name].append(run)
+    return [
+        Contest(folder, baseline, _in_order(entries, baseline), _tries(folder))
+        for folder, entries in sorted(folders.items())
+        for baseline in BASELINES
+        if baseline in entries and len(entries) >= FEWEST_ENTRIES
+    ]
+
+
+def _in_order(entries: Mapping[str, Sequence[RunSummary]], baseline: str) -> dict[str, Sequence[RunSummary]]:
+    score = entries[baseline][0].scores[0].score
+
+    def place(name: str) -> tuple[bool, float]:
+        pooled = pool_score(entries[name], "valid", score.name)
+        value = pooled.mean if pooled else float("nan")
+        return name != baseline, -value if score.higher_is_better else value
+
+    return {name: entries[name] for name in sorted(entries, key=place)}
+
+
+def _tries(folder: Path) -> list[dict[str, Any]]:
+    path = folder / KEPT_TRIES
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+        return [dict(json.loads(line)) for line in lines if line]
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+
+
+_COLUMNS = (
+    *(Column(name, is_text=True) for name in ("entry", "settings")),
+    Column("seeds"),
+    Column("valid"),
+    Column("test"),
+    Column("±"),
+    Column("change", is_signed=True),
+    Column("±", rank=1),
+    Column("p-value", decimals=None, significant=2, rank=2),
+    Column("gap", is_signed=True, rank=3),
+    Column("time", rank=1),
+)
+
+
+def contest_table(contest: Contest) -> Table:
+    """One line an entry: its settings, its scores over seeds, what it changed, and what it costs in time."""
+    runs = [run for group in contest.entries.values() for run in group]
+    direction = better_direction(runs[0].scores[0].score)
+    return Table(
+        title=f"{contest.title}, {contest.metric} ({direction} is better)",
+        columns=_COLUMNS,
+        rows=tuple(_row(contest, name) for name in contest.entries),
+        notes=(
+            Note(
+                "Means over seeds; ±: half of the 95% confidence interval (Student's t); p-value: Welch's t-test; gap: "
+                "training minus validation; change and time: from the first line (time by the tokens a second that the "
+                "runs measured, on a machine that may have done other work too)."
+            ),
+        ),
+    )
+
+
+def _row(contest: Contest, name: str) -> tuple[Cell, ...]:
+    runs, plain = contest.entries[name], contest.entries[contest.baseline]
+    valid, test = (pool_score(runs, split, contest.metric) for split in ("valid", "test"))
+    before = pool_score(plain, "test", contest.metric)
+    change = difference(test, before) if name != contest.baseline and test and before else None
+    gap = pool_gap(runs)
+    return (
+        name, own_settings(contest, name), len({run.seed for run in runs}), valid.mean if valid else None,
+        *((test.mean, test.margin) if test else (None, None)),
+        *((change.value, change.margin, change.p_value) if change else (None, None, None)),
+        gap.mean if gap else None, _time(runs, plain),
+    )  # fmt: skip
+
+
+def own_settings(contest: Contest, name: str) -> str:
+    """An entry's rates, and what else is not the same in all runs of the experiment."""
+    (run, *_) = contest.entries[name]
+    rates = {"p": run.dropout, "recurrent p": run.recurrent_dropout}
+    everyone = [other for group in contest.entries.values() for other in group]
+    others = {key.rpartition(".")[2].replace("_", " "): setting(run, key) for key in telling_settings(everyone)}
+    told = {key: value for key, value in {**rates, **others}.items() if value not in (None, 0, 0.0)}
+    return ", ".join(
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in told.items()
+    )
+
+
+def _time(runs: Sequence[RunSummary], plain: Sequence[RunSummary]) -> float | None:
+    ours, before = ([run.tokens_per_second for run in group if run.tokens_per_second] for group in (runs, plain))
+    return statistics.fmean(before) / statistics.fmean(ours) if ours and before else None
+
+
+def tries_table(contest: Contest) -> Table:
+    """What was tried for each entry, and how it did on validation with the one seed that chose."""
+    columns = (
+        Column("rule", is_text=True),
+        Column("tried", is_text=True),
+        Column("valid"),
+        Column("taken", is_text=True),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for name in contest.entries:
+        tried = [one for one in contest.tries if one["rule"] == name]
+        common = set.intersection(*(set(one["set"]) for one in tried)) if tried else set()
+        best = _best(tried)
+        for one in tried:
+            told = ", ".join(_short(setting) for setting in one["set"] if setting not in common)
+            rows.append((name, told, one["valid"]["value"], "yes" if one is best else ""))
+    return Table(f"What was tried. {contest.title}", columns, tuple(rows))
+
+
+def _best(tried: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    if not tried:
+        return None
+    best = max if tried[0]["valid"]["higher_is_better"] else min
+    return best(tried, key=lambda one: float(one["valid"]["value"]))
+
+
+def _short(override: str) -> str:
+    """``dropout 0.5`` of ``regularizer.dropout=0.5``."""
+    key, _, value = override.partition("=")
+    return f"{key.rpartition('.')[2].replace('_', ' ')} {value}"

@@ -1,0 +1,92 @@
+"""Entries of one experiment beside its baseline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lstmdrop.errors import DataError
+from lstmdrop.metrics.score import Score
+from lstmdrop.report.rules import Contest, contest_table, contests, tries_table
+from lstmdrop.report.runs import RunSummary, SplitScore
+from lstmdrop.report.table import Cell, Table
+
+TEST = {"none": (100.0, 102.0), "zaremba": (90.0, 92.0), "zoneout": (95.0, 96.0)}
+
+
+def run(folder: Path, name: str, seed: int, test: float, rate: float = 1000.0) -> RunSummary:
+    scores = tuple(SplitScore(split, Score("perplexity", test, False, "s")) for split in ("valid", "test"))
+    dropout = None if name == "none" else 0.5
+    recurrent = 0.1 if name == "zoneout" else None
+    return RunSummary(
+        folder / f"{name}-s{seed}", "lm", "demo", "tiny", name, seed, scores, dropout=dropout,
+        recurrent_dropout=recurrent, tokens_per_second=rate,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[RunSummary]:
+    rates = {"none": 1000.0, "zaremba": 800.0, "zoneout": 500.0}
+    return [
+        run(tmp_path, name, seed, value, rates[name])
+        for name, values in TEST.items()
+        for seed, value in enumerate(values, start=1)
+    ]
+
+
+def cells(table: Table, column: str) -> dict[Cell, Cell]:
+    place = [one.name for one in table.columns].index(column)
+    return {row[0]: row[place] for row in table.rows}
+
+
+def test_the_baseline_stands_first_and_the_best_on_validation_next(runs: list[RunSummary]) -> None:
+    (contest,) = contests(reversed(runs))
+    table = contest_table(contest)
+    assert list(cells(table, "test").items()) == [("none", 101.0), ("zaremba", 91.0), ("zoneout", 95.5)]
+    assert cells(table, "change") == {"none": None, "zaremba": -10.0, "zoneout": -5.5}
+    assert cells(table, "time") == {"none": 1.0, "zaremba": 1.25, "zoneout": 2.0}
+    assert cells(table, "settings") == {"none": "", "zaremba": "p 0.5", "zoneout": "p 0.5, recurrent p 0.1"}
+    assert table.title == "Which rule: lm, demo, perplexity (lower is better)"
+
+
+def test_a_pair_or_entries_of_other_folders_are_no_experiment(runs: list[RunSummary], tmp_path: Path) -> None:
+    assert contests(runs[:4]) == []
+    assert contests([one for one in runs if one.regularizer != "none"]) == []
+    moved = [run(tmp_path / "other", "zoneout", seed, 95.0) for seed in (1, 2)]
+    assert contests([*runs[:4], *moved]) == []
+
+
+def test_an_average_or_a_run_of_another_seed_than_its_name_says_is_no_entry(
+    runs: list[RunSummary], tmp_path: Path
+) -> None:
+    others = [replace(runs[0], directory=tmp_path / name) for name in ("none-average-2", "none-s9", "s1", "other")]
+    (contest,) = contests([*runs, *others])
+    assert set(contest.entries) == set(TEST)
+
+
+def test_what_was_tried_is_listed_with_what_was_taken(runs: list[RunSummary], tmp_path: Path) -> None:
+    tries = [
+        {
+            "rule": "zaremba",
+            "set": ["a.b=1", f"regularizer.dropout={p}"],
+            "valid": {"value": v, "higher_is_better": False},
+        }
+        for p, v in ((0.3, 99.0), (0.5, 91.0))
+    ]
+    (tmp_path / "tries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in tries))
+    (contest,) = contests(runs)
+    assert tries_table(contest).rows == (("zaremba", "dropout 0.3", 99.0, ""), ("zaremba", "dropout 0.5", 91.0, "yes"))
+    (tmp_path / "tries.jsonl").write_text("{")
+    with pytest.raises(DataError, match=r"tries\.jsonl cannot be read"):
+        contests(runs)
+
+
+def test_an_experiment_on_pieces_has_a_baseline_of_its_own(tmp_path: Path) -> None:
+    pieces = [run(tmp_path, name, 1, 50.0) for name in ("base", "untied", "no-warmup")]
+    (contest,) = contests(pieces)
+    assert isinstance(contest, Contest)
+    assert contest.title == "What each piece does: lm, demo"
+    assert next(iter(contest.entries)) == "base"
