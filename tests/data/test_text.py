@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
+import lzma
+import sys
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lstmdrop.data import archive
 from lstmdrop.data import text as text_module
 from lstmdrop.data.text import content_sha256, read_blocks, read_lines
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, MissingPartError
+
+zstd = archive._packing("zstd")
 
 LINES = st.lists(st.text(alphabet="ab é日\r\u2028\x0b\t", max_size=12), min_size=1, max_size=8)
 
@@ -154,3 +163,77 @@ def test_the_hash_of_several_files_is_of_each_of_them_in_order(tmp_path: Path) -
     assert len({pair, content_sha256(other, one), content_sha256(one, one), content_sha256(one)}) == 4
     other.write_bytes(b"3")
     assert content_sha256(one, other) != pair
+
+
+CHECKED = {zstd.CompressionParameter.checksum_flag: 1}  # as the program zstd does
+PACKED = {
+    "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress,
+    "zst": lambda content: zstd.compress(content, options=CHECKED),
+}  # fmt: skip
+FEW_LINES = "né\nune ligne\n\nfin\n"
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_a_packed_text_is_the_text_whatever_its_name(tmp_path: Path, ending: str) -> None:
+    for name in (f"text.{ending}", "text.txt"):
+        path = tmp_path / name
+        path.write_bytes(PACKED[ending](FEW_LINES.encode("utf-8-sig")))
+        assert list(read_lines(path)) == FEW_LINES.splitlines()
+        assert "".join(read_blocks(path)) == FEW_LINES
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_a_packed_text_that_is_cut_off_or_changed_is_one_error(tmp_path: Path, ending: str) -> None:
+    whole = PACKED[ending]("".join(f"{number} {number**3}\n" for number in range(5000)).encode())
+    path = tmp_path / "text"
+    middle = len(whole) // 2
+    for content in (whole[:middle], whole[:middle] + bytes(20) + whole[middle + 20 :]):
+        path.write_bytes(content)
+        for read in (read_lines, read_blocks):
+            with pytest.raises(
+                DataError, match=rf"^{path}: the archive is damaged \(.+\); delete it and get it again$"
+            ):
+                list(read(path))
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_nothing_that_is_packed_is_an_empty_text(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(PACKED[ending](b""))
+    with pytest.raises(DataError, match="the file is empty"):
+        list(read_lines(path))
+
+
+def test_a_small_file_that_unpacks_to_an_endless_line_is_refused_in_bounded_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "LONGEST_LINE", 1 << 16)
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(b"x" * (50 << 20)))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="a line of it is longer than"):
+        list(read_lines(path))
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
+
+
+def test_a_zip_archive_is_named_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.xlsx"
+    with zipfile.ZipFile(path, "w") as whole:
+        whole.writestr("a", "b")
+    with pytest.raises(DataError, match=r"this is a zip archive: unpack it; of a spreadsheet, save the table as \.csv"):
+        list(read_lines(path))
+
+
+def test_a_text_that_begins_as_packed_ones_do_is_a_text(tmp_path: Path) -> None:
+    assert list(read_lines(write(tmp_path, b"BZh, said the fly\n"))) == ["BZh, said the fly"]
+
+
+def test_without_its_library_a_text_packed_by_zstandard_names_the_line_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+    path = write(tmp_path, zstd.compress(b"a\n"))
+    with pytest.raises(MissingPartError, match=r"pip install 'lstmdrop\[zst\]'"):
+        list(read_lines(path))

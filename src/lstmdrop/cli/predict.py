@@ -135,6 +135,7 @@ def _require_text_file(task: str, name: str) -> None:
 
 def _lines(name: str) -> Iterator[str]:
     """Of a file or of standard input; a sentence in place of a name is a line itself."""
+    from lstmdrop.data.archive import open_unpacked
     from lstmdrop.data.lines import stream_lines
 
     if name == STANDARD_INPUT:
@@ -142,7 +143,7 @@ def _lines(name: str) -> Iterator[str]:
     elif not Path(name).exists():
         yield name
     else:
-        with Path(name).open("rb") as stream:
+        with open_unpacked(Path(name)) as stream:
             yield from stream_lines(stream, name)
 
 

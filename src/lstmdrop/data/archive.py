@@ -1,8 +1,10 @@
-"""Zip and tar archives that come from elsewhere: unpacked, or read where they are."""
+"""Archives and compressed files that come from elsewhere: unpacked, or read where they are."""
 
 from __future__ import annotations
 
 import gzip
+import importlib
+import io
 import shutil
 import tarfile
 import zipfile
@@ -10,10 +12,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, loading
 
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error)
 
@@ -94,3 +96,76 @@ def _safe_path(archive: Path, name: str, root: str) -> PurePosixPath:
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise DataError(f"{archive}: not unpacked, for {name!r} in it would land outside the folder")
     return path.relative_to(root) if root and path.is_relative_to(root) else path
+
+
+BLOCK_BYTES = 1 << 20
+"""Bytes read at a time: large enough to be fast, small enough that a block's tokens stay in a few MiB."""
+
+LONGEST_LINE = 1 << 28
+"""Bytes of a line that is unpacked: a small file may unpack to a line that no memory holds."""
+
+PACKED_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
+_MODULES = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
+_ZIP = b"PK\x03\x04"
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file as a stream; those of one that gzip, Zstandard, bzip2 or xz packed, unpacked on the way.
+
+    The content tells, not the name, so that a packed text may have any. No more is in memory than what is read.
+
+    Raises:
+        DataError: it is damaged or cut off (also if that shows only as the stream is read), or a zip archive.
+        MissingPartError: it is packed by Zstandard, and what unpacks it is not installed.
+    """
+    with path.open("rb", BLOCK_BYTES) as packed:
+        start = packed.peek(8)
+        if start.startswith(_ZIP):
+            raise DataError(f"{path}: this is a zip archive: unpack it; of a spreadsheet, save the table as .csv")
+        name = next((name for magic, name in _MODULES.items() if start.startswith(magic)), None)
+        if name is None or (name == "bz2" and start[4:8] not in (b"1AY&", b"\x17rE8")):
+            yield packed
+            return
+        module = _packing(name)
+        failures = (EOFError, zlib.error, *(getattr(module, name, EOFError) for name in ("LZMAError", "ZstdError")))
+        try:
+            with module.open(packed, "rb") as unpacked:
+                yield _Lines(path, unpacked)
+        except failures as error:
+            raise damaged(path, error) from None
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise damaged(path, error) from None
+
+
+class _Lines(io.BufferedReader):
+    """Lines cut in C, which what unpacks them does in Python, several times as slowly."""
+
+    def __init__(self, path: Path, unpacked: Any) -> None:
+        super().__init__(unpacked, BLOCK_BYTES)
+        self._path = path
+
+    def __next__(self) -> bytes:
+        line = self.readline(LONGEST_LINE)
+        if len(line) == LONGEST_LINE:
+            raise DataError(f"{self._path}: a line of it is longer than {LONGEST_LINE >> 20} MiB: this is no text")
+        if not line:
+            raise StopIteration
+        return line
+
+
+def _packing(name: str) -> Any:
+    if name != "zstd":
+        return importlib.import_module(name)
+    with loading("a text packed by Zstandard needs its library", "pip install 'lstmdrop[zst]'"):
+        try:
+            return importlib.import_module("compression.zstd")  # of Python 3.14
+        except ModuleNotFoundError:
+            return importlib.import_module("backports.zstd")
+
+
+def unpacked_name(path: Path) -> Path:
+    """The path without the ending that says how the file is packed."""
+    return path.with_suffix("") if path.suffix.lower() in PACKED_ENDINGS else path

@@ -1,4 +1,4 @@
-"""Text files: strict UTF-8, one line at a time or one block at a time, in constant memory."""
+"""Text files: strict UTF-8, packed or not, one line at a time or one block at a time, in constant memory."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lstmdrop.data.archive import BLOCK_BYTES as BLOCK_BYTES
+from lstmdrop.data.archive import open_unpacked
 from lstmdrop.errors import DataError
-
-BLOCK_BYTES = 1 << 20
-"""Bytes read at a time: large enough to be fast, small enough that a block's tokens stay in a few MiB."""
 
 ENCODING = "utf-8-sig"
 """UTF-8, a byte order mark at the start left out."""
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    r"""Yield the lines of a text, without their ends.
+    r"""Yield the lines of a text, without their ends; a packed one is read as `open_unpacked` does.
 
     A line ends at ``"\n"`` or ``"\r\n"`` and nowhere else, so that line numbers agree with an editor's.
 
     Raises:
-        DataError: the file is missing or empty, or a line is not UTF-8 (the message names ``file:line``).
+        DataError: the file is missing, empty or damaged, or a line is not UTF-8 (the message names ``file:line``).
     """
     require_text(path)
-    with path.open("rb") as handle:
+    with open_unpacked(path) as handle:
         for number, raw in enumerate(handle, 1):
             try:
                 line = raw.decode(ENCODING if number == 1 else "utf-8")
@@ -71,11 +70,12 @@ def require_text(path: Path) -> None:
     """Refuse a text that cannot be used.
 
     Raises:
-        DataError: the file is missing or empty.
+        DataError: the file is missing or empty, or damaged at its beginning.
     """
     _require_file(path)
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty; a text needs at least one line")
+    with open_unpacked(path) as handle:
+        if not handle.read(1):
+            raise DataError(f"{path}: the file is empty; a text needs at least one line")
 
 
 def not_utf8(name: Path | str, line: int, error: UnicodeDecodeError) -> DataError:
@@ -94,7 +94,7 @@ def _decoded(path: Path) -> Iterator[str]:
     require_text(path)
     decoder = codecs.getincrementaldecoder(ENCODING)()
     num_lines = 0
-    with path.open("rb") as handle:
+    with open_unpacked(path) as handle:
         while True:
             raw = handle.read(BLOCK_BYTES)
             try:

@@ -34,11 +34,13 @@ PLUGIN = TaskPlugin(
     oddities=own_oddities,
     tune=tune,
     options=(
+        TaskOption("--column", "data.column", "Column of a table or of JSON lines with the text.", "NAME"),
         TaskOption(
             "--dynamic", "scoring.dynamic", "Go on learning from the text once it is scored (Krause et al. 2018)."
         ),
         TaskOption("--cache", "scoring.cache", "Remember the last 500 words and their contexts (Grave et al. 2017)."),
         TaskOption("--temperature", "scoring.temperature", "Divide the logits: below 1 is surer, above 1 less.", "X"),
     ),
+    scoring_settings=("decoding", "scoring", "data.column"),
     eval_only=("scoring",),
 )

@@ -29,6 +29,9 @@ SCORING = OnlyWhere(lambda options: options.score, "with --score; a text to cont
 class LMDataConfig(DataConfig):
     """Which text, and how it is cut into tokens."""
 
+    column: str | None = Field(
+        default=None, description="of a table or of JSON lines, that with the text; default: text"
+    )
     tokens: Literal["word", "character", "bpe", "unigram"] = "word"
     min_count: Annotated[int, COUNTED] = Field(
         default=1, ge=1, description="rarer words of the training text become <unk>"

@@ -3,77 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmdrop.data.atomic import atomic_folder
-from lstmdrop.data.registry import cache_dir, contents, expanded, locate, whole_split
+from lstmdrop.config import SPLITS
+from lstmdrop.data.archive import PACKED_ENDINGS
+from lstmdrop.data.registry import contents, expanded, locate, whole_split
+from lstmdrop.data.rows import ROW_ENDINGS, Row, has_rows, matching_files, read_rows, split_files
 from lstmdrop.data.spelling import LOOKED_AT, Spellings
-from lstmdrop.data.text import BLOCK_BYTES, content_sha256, read_lines, require_text
+from lstmdrop.data.text import read_lines, require_text
 from lstmdrop.data.vocabulary import EOS
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.lm.datasets import DATASETS, DEMO, SPLITS, TEXT8
+from lstmdrop_tasks.lm.datasets import DATASETS, DEMO, TEXT8
 from lstmdrop_tasks.lm.demo import demo_folder
+from lstmdrop_tasks.lm.plain import Written, plain_text, split_by_characters, split_by_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lstmdrop.config import Split
-
-HELD_OUT = 20
-"""One in so many lines or characters is for test, and as many are for validation."""
-
-
-def split_by_lines(text: Path) -> Path:
-    """The folder with ``train.txt``, ``valid.txt`` and ``test.txt``, the last 5 % of the lines the test.
-
-    Raises:
-        DataError: the text is missing, empty, not UTF-8 or of fewer than three lines.
-    """
-    folder = _cached(text, "lines")
-    if not folder.is_dir():
-        num_lines = sum(1 for _ in read_lines(text))
-        if num_lines < 3:
-            raise DataError(f"{text}: a text of {num_lines} line(s) cannot be split in three")
-        held_out = max(1, num_lines // HELD_OUT)
-        lines = read_lines(text)
-        with atomic_folder(folder) as unfinished:
-            _write_lines(unfinished / "train.txt", islice(lines, num_lines - 2 * held_out))
-            _write_lines(unfinished / "valid.txt", islice(lines, held_out))
-            _write_lines(unfinished / "test.txt", lines)
-    return folder
-
-
-def split_by_characters(text: Path) -> Path:
-    """As `split_by_lines`, for an ASCII text of one line, such as text8: 90, 5 and 5 % of its characters.
-
-    Raises:
-        DataError: the text is missing or empty.
-    """
-    require_text(text)
-    folder = _cached(text, "characters")
-    if not folder.is_dir():
-        size = text.stat().st_size
-        held_out = size // HELD_OUT
-        with text.open("rb") as handle, atomic_folder(folder) as unfinished:
-            for split, length in (("train", size - 2 * held_out), ("valid", held_out), ("test", held_out)):
-                with (unfinished / f"{split}.txt").open("wb") as part:
-                    while length:
-                        length -= part.write(handle.read(min(length, BLOCK_BYTES)))
-    return folder
-
-
-def _cached(text: Path, unit: str) -> Path:
-    return cache_dir() / "corpora" / f"{unit}-{content_sha256(text)[:32]}"
-
-
-def _write_lines(path: Path, lines: Iterator[str]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as handle:
-        handle.writelines(f"{line}\n" for line in lines)
-
 
 __all__ = ["DATASETS", "Corpus", "find_corpus"]
 
@@ -81,6 +32,7 @@ MARKS = frozenset(["<s>", "</s>", "<pad>", "<bos>"])
 """What other toolkits write into a text."""
 LAYOUTS = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens")
 """How the files of a folder may be named."""
+ENDINGS = (".txt", ".tokens", *ROW_ENDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +44,23 @@ class Corpus:
     """How its files are named."""
     advice: str
     """What to do where one is missing."""
+    unpacked: Mapping[Split, Written] = field(default_factory=dict)
+    """Splits that are written in another way than as plain text."""
 
     def text(self, split: Split) -> Path:
-        """The file of a split.
+        """The file of a split; one that has to be made of others is made once, in the cache.
 
         Raises:
-            DataError: it is missing or empty.
+            DataError: it is missing, empty or damaged.
         """
+        if split in self.unpacked:
+            return plain_text(self.unpacked[split])
         return _require(self.folder / self.layout.format(split), self.advice)
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether it comes out of tables or JSON lines."""
+        return any(has_rows(path) for written in self.unpacked.values() for path in written.files)
 
 
 def own_texts(path: Path) -> list[Path]:
@@ -148,12 +109,16 @@ def line_oddities(line: str) -> Iterator[tuple[str, str]]:
         yield "\r", "a carriage return inside the line is no line end: convert it (tr '\\r' '\\n')"
 
 
-def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split] = ()) -> Corpus:
+def find_corpus(
+    data: str, data_dir: Path | None = None, scored: Sequence[Split] = (), column: str | None = None
+) -> Corpus:
     """The files of a known name, or of a path; one that is never asked for may be missing.
 
-    A folder has ``train.txt``, ``valid.txt`` and ``test.txt`` (or those files under their published names);
-    one text file is split by its lines, the last twentieth for test and the one before for validation. What
-    has to be made is made once, in the cache. Where it is only to be ``scored``, a file is that split as it is.
+    A folder has ``train.txt``, ``valid.txt`` and ``test.txt`` (or those files under their published names, packed, or
+    as rows: see `lstmdrop.data.rows.split_files`); one text file, or those that a pattern matches, is split by its
+    lines, the last twentieth for test and the one before for validation, unless its rows say their splits. What has to
+    be made is made once, in the cache. Where it is only to be ``scored``, a file is that split as it is. ``column`` is
+    that of the text, where there are columns.
 
     Raises:
         DataError: nothing has this name, or the file to be split is empty or not UTF-8.
@@ -164,16 +129,39 @@ def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split]
         return _published(data, locate(data, data_dir))
     path = expanded(data)
     if path.is_dir():
-        advice = (
-            f"a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone\n{contents(path)}"
-        )
-        return _in_folder(path, advice)
-    if path.is_file() and scored:
-        whole_split(path, scored)
-        return Corpus(path.parent, path.name.replace("{", "{{").replace("}", "}}"), "")
-    if path.is_file():
-        return _in_folder(split_by_lines(path), "remove its folder and run again")
+        return _own_folder(path, column)
+    if files := matching_files(path):
+        return _own_files(path, tuple(files), column, scored)
     raise DataError(_unknown(data))
+
+
+def _own_folder(folder: Path, column: str | None) -> Corpus:
+    advice = f"a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone\n{contents(folder)}"
+    corpus = _in_folder(folder, advice)
+    files = {split: found for split, found in split_files(folder, ENDINGS).items() if not _is_plain(corpus, split)}
+    unpacked = {split: Written(tuple(found), column) for split, found in files.items()}
+    return Corpus(folder, corpus.layout, advice, unpacked)
+
+
+def _is_plain(corpus: Corpus, split: Split) -> bool:
+    return (corpus.folder / corpus.layout.format(split)).is_file()
+
+
+def _own_files(path: Path, files: tuple[Path, ...], column: str | None, scored: Sequence[Split]) -> Corpus:
+    whole = Written(files, column)
+    splits = {row.split for file in files if has_rows(file) for row in _first_rows(file)}
+    if splits - {None}:
+        return Corpus(path.parent, path.name, "", {split: Written(files, column, split) for split in SPLITS})
+    is_plain = len(files) == 1 and not has_rows(path) and path.suffix not in PACKED_ENDINGS
+    if scored:
+        split = whole_split(path, scored)
+        name = path.name.replace("{", "{{").replace("}", "}}")
+        return Corpus(path.parent, name, "", {} if is_plain else {split: whole})
+    return _in_folder(split_by_lines(path if is_plain else plain_text(whole)), "remove its folder and run again")
+
+
+def _first_rows(path: Path) -> Iterator[Row]:
+    return islice(read_rows(path), 1)
 
 
 def _published(name: str, folder: Path) -> Corpus:

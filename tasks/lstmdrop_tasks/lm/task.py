@@ -16,7 +16,7 @@ from lstmdrop.data.batching import Variation, Window, num_windows, stream_window
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
-from lstmdrop.errors import DataError
+from lstmdrop.errors import ConfigError, DataError
 from lstmdrop.metrics.perplexity import (
     LogProbs,
     Predicted,
@@ -170,7 +170,7 @@ class LanguageModelling:
     def _gradient_sizes(self, num_steps: int) -> Weights:
         """Those of the training text, measured once for these weights and kept in the cache."""
         try:
-            text = find_corpus(self.trained_on, self._data_dir).text("train")
+            text = find_corpus(self.trained_on, self._data_dir, column=self.config.data.column).text("train")
         except DataError as error:
             raise DataError(
                 f"--dynamic needs the text that the model was trained on, for the size of its gradients: {error}"
@@ -219,7 +219,7 @@ def build(
     """A language model with fresh weights drawn from the seed."""
 
     def corpus() -> Corpus:
-        return find_corpus(config.data.name, data_dir, scored)
+        return find_corpus(config.data.name, data_dir, scored, config.data.column)
 
     tokenizer = _tokenizer(config, assets, corpus)
     chosen = config.regularizer
@@ -279,8 +279,10 @@ class _Members:
 def _tokenizer(config: LMConfig, assets: Path, corpus: Callable[[], Corpus]) -> Tokenizer:
     if any(assets.iterdir()):
         return load_tokenizer(assets)
-    data = config.data
-    text = corpus().text("train")
+    data, found = config.data, corpus()
+    if data.column is not None and not found.has_columns:
+        raise ConfigError(f"data.column is for tables and JSON lines of one's own, and {data.name} has no columns")
+    text = found.text("train")
     tokenizer = train_tokenizer(data.tokens, text, min_count=data.min_count, max_size=data.vocabulary_size)
     tokenizer.save(assets)
     return tokenizer

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.config import Split
-from lstmdrop.data.archive import DAMAGE, damaged, open_member
+from lstmdrop.data.archive import open_member
 from lstmdrop.data.lines import stream_lines, stream_lines_mended
 from lstmdrop.data.text import BLOCK_BYTES, read_lines
 from lstmdrop.errors import DataError
@@ -38,21 +38,8 @@ class Side:
 
 
 def plain_side(path: Path) -> Side:
-    """The lines of a text file."""
+    """The lines of a text file, packed or not."""
     return Side(str(path), lambda: read_lines(path))
-
-
-def gzip_side(path: Path) -> Side:
-    """The lines of a gzip-compressed text."""
-
-    def lines() -> Iterator[str]:
-        try:
-            with gzip.open(path, "rb") as stream:
-                yield from stream_lines(_buffered(stream), str(path))
-        except DAMAGE as error:
-            raise damaged(path, error) from None
-
-    return Side(str(path), lines)
 
 
 def member_side(archive: Path, member: str) -> Side:

@@ -20,7 +20,6 @@ from lstmdrop_tasks.mt.corpora.parallel import (
     PairBlock,
     PairBlocks,
     Side,
-    gzip_side,
     in_blocks,
     member_side,
     mended_member_side,
@@ -108,7 +107,7 @@ def multi30k(folder: Path, pair: LanguagePair) -> Recipe:
         pair=pair,
         inputs=inputs,
         split="as published; tested on test_2016_flickr",
-        sources={split: from_sides([gzip_side(path) for path in sides]) for split, sides in files.items()},
+        sources={split: from_sides([plain_side(path) for path in sides]) for split, sides in files.items()},
     )
 
 

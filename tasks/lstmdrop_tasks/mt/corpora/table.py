@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lstmdrop.data.rows import cell_rows
 from lstmdrop.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,25 +73,8 @@ def table_rows(table: Side, layout: TableLayout) -> Iterator[tuple[int, list[str
     Raises:
         DataError: quotes do not end.
     """
-    rows = _quoted_rows(table, layout) if layout.quoted else enumerate((line.split("\t") for line in table.lines()), 1)
-    is_header = layout.header
-    for place, cells in rows:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not is_header:
-            yield place, cells
-        is_header = False
-
-
-def _quoted_rows(table: Side, layout: TableLayout) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((f"{line}\n" for line in table.lines()), delimiter=layout.delimiter, strict=True)
-    start = 1
-    try:
-        for cells in reader:
-            yield reader.line_num, [" ".join(cell.splitlines()) if "\n" in cell else cell for cell in cells]
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{table.name}:{start}: the quotes of the row that begins here are odd ({error})") from None
+    rows = cell_rows(table.lines(), table.name, layout.delimiter, quoted=layout.quoted)
+    return islice(rows, 1, None) if layout.header else rows
 
 
 def _too_few(cells: list[str], layout: TableLayout) -> str:

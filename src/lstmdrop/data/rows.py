@@ -1,0 +1,214 @@
+"""Rows of tables and of JSON lines, by the names of their columns; which split a row or a file belongs to."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lstmdrop.config import Split
+from lstmdrop.data.archive import PACKED_ENDINGS, unpacked_name
+from lstmdrop.data.text import read_lines
+from lstmdrop.errors import DataError, did_you_mean
+
+JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
+TABLE_ENDINGS = (".tsv", ".csv")
+ROW_ENDINGS = (*JSON_ENDINGS, *TABLE_ENDINGS)
+SPLIT = "split"
+"""The column that says which split a row is of."""
+SPLIT_NAMES: Mapping[str, Split] = {
+    "train": "train", "training": "train",
+    "valid": "valid", "val": "valid", "dev": "valid", "validation": "valid", "development": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+"""What people call them."""
+_SHARD = r"(?:[-._]\d[\d-]*(?:of-\d+)?)?"
+SPLIT_FILE = re.compile(rf"(?:ptb\.|wiki\.)?({'|'.join(SPLIT_NAMES)}){_SHARD}", re.IGNORECASE)
+"""A name without its ending: ``train``, ``val``, or a part of it as ``train-00000-of-00002``."""
+
+
+class Row(NamedTuple):
+    """One row, and where it stands: ``file:line``."""
+
+    place: str
+    cells: Mapping[str, Any]
+
+    def get(self, name: str) -> Any:
+        """The cell of a column, of JSON also by the path to it (``translation.de``); None where there is none."""
+        if name in self.cells:
+            return self.cells[name]
+        found: Any = self.cells
+        for key in name.split("."):
+            found = found.get(key) if isinstance(found, dict) else None
+        return found
+
+    def text(self, name: str, advice: str = "") -> str:
+        """The cell as text; nothing for an empty one.
+
+        Raises:
+            DataError: there is no such column, or what it holds is no text.
+        """
+        found = self.get(name)
+        if found is None and name not in self.cells:
+            known = ", ".join(map(str, self.names))
+            raise DataError(
+                f"{self.place}: there is no {name!r}{did_you_mean(name, self.names)}; there are: {known}\n{advice}".rstrip()
+            )
+        return as_text(found, name, self.place)
+
+    @property
+    def names(self) -> list[str]:
+        """Those of its columns; of an object in an object, the path."""
+        nested = {name: cell for name, cell in self.cells.items() if isinstance(cell, dict)}
+        flat = [name for name in self.cells if name not in nested]
+        return flat + [f"{name}.{key}" for name, cell in nested.items() for key in cell]
+
+    @property
+    def split(self) -> Split | None:
+        """The split that it says it is of; None where it says none.
+
+        Raises:
+            DataError: what it says is no split.
+        """
+        named = self.cells.get(SPLIT)
+        if named in (None, ""):
+            return None
+        if str(named).lower() not in SPLIT_NAMES:
+            raise DataError(f"{self.place}: {SPLIT} is {named!r}; known: {', '.join(SPLIT_NAMES)}")
+        return SPLIT_NAMES[str(named).lower()]
+
+
+def as_text(cell: object, name: str, place: str) -> str:
+    """What a cell holds, if it is a text or a number; nothing of an empty one.
+
+    Raises:
+        DataError: it is something else, or half a character.
+    """
+    if cell is None:
+        return ""
+    if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+        raise DataError(f"{place}: {name} is {json.dumps(cell)[:60]}, where a text is needed")
+    text = str(cell)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{place}: {name} has half a character ({json.dumps(text)[:60]})") from None
+    return text
+
+
+def has_rows(path: Path) -> bool:
+    """Whether a file's name says that it has rows."""
+    return ending_of(path) in ROW_ENDINGS
+
+
+def ending_of(path: Path) -> str:
+    """``.jsonl`` of ``a.jsonl.gz``."""
+    return unpacked_name(path).suffix.lower()
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a file with JSON lines (or one JSON list), or of a table whose first row names the columns.
+
+    Raises:
+        DataError: the file is missing, empty or damaged, or a row is none; the message names it.
+    """
+    if ending_of(path) in TABLE_ENDINGS:
+        yield from _table_rows(path)
+        return
+    lines = enumerate(read_lines(path), 1)
+    written = ((number, line) for number, line in lines if line.strip())
+    number, first = next(written, (1, ""))
+    if first.lstrip().startswith("["):
+        yield from _items(path, "\n".join([first, *(line for _, line in written)]))
+        return
+    yield _object(f"{path}:{number}", first)
+    for number, line in written:
+        yield _object(f"{path}:{number}", line)
+
+
+def _object(place: str, line: str) -> Row:
+    found = _parsed(place, line)
+    if not isinstance(found, dict):
+        raise DataError(f'{place}: a line is to be one JSON object, as {{"text": ...}}, and this is {line[:40]!r}')
+    return Row(place, found)
+
+
+def _items(path: Path, text: str) -> Iterator[Row]:
+    for number, item in enumerate(_parsed(str(path), text), 1):
+        if not isinstance(item, dict):
+            raise DataError(f"{path}, item {number}: this is no JSON object")
+        yield Row(f"{path}, item {number}", item)
+
+
+def _parsed(place: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: this is no JSON ({error})") from None
+
+
+def _table_rows(path: Path) -> Iterator[Row]:
+    is_csv = ending_of(path) == ".csv"
+    rows = cell_rows(read_lines(path), str(path), "," if is_csv else "\t", quoted=is_csv)
+    _, names = next(rows, (1, []))
+    for number, cells in rows:
+        if len(cells) != len(names):
+            known = ", ".join(names)
+            raise DataError(
+                f"{path}:{number}: this row has {len(cells)} columns, and the first has {len(names)}: {known}"
+            )
+        yield Row(f"{path}:{number}", dict(zip(names, cells, strict=True)))
+
+
+def cell_rows(lines: Iterable[str], name: str, delimiter: str, *, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each row that is not blank, with the number of its (last) line; ``name`` is what errors call it.
+
+    Where cells may be ``quoted``, a line end in one is a space.
+
+    Raises:
+        DataError: quotes do not end.
+    """
+    rows = _quoted_rows(lines, name, delimiter) if quoted else enumerate((line.split(delimiter) for line in lines), 1)
+    return ((number, cells) for number, cells in rows if any(cell.strip() for cell in cells))
+
+
+def _quoted_rows(lines: Iterable[str], name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
+    start = 1
+    try:
+        for cells in reader:
+            yield reader.line_num, [" ".join(cell.splitlines()) if "\n" in cell else cell for cell in cells]
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{name}:{start}: the quotes of the row that begins here are odd ({error})") from None
+
+
+def split_files(folder: Path, endings: Sequence[str]) -> dict[Split, list[Path]]:
+    """The files of each split in a folder: ``train.jsonl``, ``val.jsonl.gz``, or in parts ``test-00000-of-00002.csv``.
+
+    Where a split has files of several names or endings, those count that come first in `SPLIT_NAMES` and ``endings``;
+    of a file packed and unpacked, the unpacked one.
+    """
+    names = list(SPLIT_NAMES)
+    found: dict[Split, dict[tuple[int, int], list[Path]]] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: (path.suffix in PACKED_ENDINGS, path.name)):
+        ending = ending_of(path)
+        match = SPLIT_FILE.fullmatch(unpacked_name(path).stem)
+        if match is None or ending not in endings or not path.is_file():
+            continue
+        name = match[1].lower()
+        alike = found.setdefault(SPLIT_NAMES[name], {}).setdefault((names.index(name), endings.index(ending)), [])
+        if unpacked_name(path) not in map(unpacked_name, alike):
+            alike.append(path)
+    return {split: sorted(kinds[min(kinds)]) for split, kinds in found.items()}
+
+
+def matching_files(pattern: Path) -> list[Path]:
+    """The file of this name, or those that a pattern such as ``texts/*.txt.gz`` matches, in order; none, none."""
+    if pattern.exists() or not any(sign in str(pattern) for sign in "*?["):
+        return [pattern] if pattern.is_file() else []
+    root = Path(pattern.anchor)
+    return sorted(path for path in root.glob(str(pattern.relative_to(root))) if path.is_file())
