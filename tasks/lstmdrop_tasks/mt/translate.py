@@ -179,6 +179,7 @@ def draw_translations(
         drawn = sample_sequences(
             batch.decoder, batch.states, bos=eos, eos=eos, max_lengths=batch.longest, options=options,
             seeds=list(chain.from_iterable(seeds[number] for number in numbers)), source_lengths=batch.lengths,
+            prefixes=[prefixes[numbers[row]] for row in owners] if prefixes else (),
         )  # fmt: skip
         found = [[hypothesis for hypothesis, owner in zip(drawn, owners, strict=True) if owner == row]
                  for row in range(len(sources))]  # fmt: skip
