@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from lstmdrop.decoding.forced import Prefixed
 from lstmdrop.decoding.hypotheses import (
     CUT,
     EMPTY,
@@ -104,6 +105,7 @@ def beam_search(
     banned: Sequence[int] = (),
     source_lengths: Int[Tensor, " rows"] | None = None,
     keep_attention: bool = True,
+    prefixes: Sequence[Sequence[int]] = (),
 ) -> list[list[Hypothesis]]:
     """For each of the rows its hypotheses, best first, at least one and at most ``num_best`` each.
 
@@ -116,15 +118,24 @@ def beam_search(
     log-probabilities: the better beam first, then the lower token. NaN counts as impossible.
 
     With ``keep_attention`` hypotheses have theirs; its memory grows with steps times rows times positions.
+    ``prefixes`` are what the hypotheses of each sentence begin with; a prefix is never cut, and may hold the banned.
 
     Raises:
-        ValueError: lengths of another number of sentences, or a coverage penalty without attention.
+        ValueError: lengths or prefixes of another number of sentences, or a coverage penalty without attention.
     """
-    for name, lengths in (("max_lengths", max_lengths), ("source_lengths", source_lengths)):
-        if lengths is not None and len(lengths) != num_rows:
-            raise ValueError(f"{name} has {len(lengths)} rows, the batch {num_rows}")
+    given = {"max_lengths": max_lengths, "source_lengths": source_lengths, "prefixes": prefixes or None}
+    for name, rows in given.items():
+        if rows is not None and len(rows) != num_rows:
+            raise ValueError(f"{name} has {len(rows)} rows, the batch {num_rows}")
     if num_rows == 0:
         return []
+    if any(prefixes):
+        longest = max_lengths.max(torch.tensor([len(own) for own in prefixes], device=max_lengths.device))
+        begun: Any = Prefixed(model, banned)
+        return beam_search(
+            begun, begun.start(state, prefixes, max_lengths.device), num_rows=num_rows, bos=bos, eos=eos,
+            max_lengths=longest, settings=settings, source_lengths=source_lengths, keep_attention=keep_attention,
+        )  # fmt: skip
     search = _Search(eos, banned, max_lengths, source_lengths, settings)
     live = _start(num_rows, bos, settings.num_best, max_lengths.device)
     while True:

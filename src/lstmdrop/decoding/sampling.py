@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from lstmdrop.decoding.forced import Prefixed
 from lstmdrop.decoding.hypotheses import Hypothesis, StateT, StepModel
 
 NextLogits = Callable[[Tensor, StateT | None], tuple[Tensor, StateT]]
@@ -103,12 +105,20 @@ def sample_sequences(
     options: SamplingOptions,
     seeds: Sequence[int],
     source_lengths: Int[Tensor, " rows"] | None = None,
+    prefixes: Sequence[Sequence[int]] = (),
 ) -> list[Hypothesis]:
     """One sequence for each row of ``state``, drawn token by token until <eos> or the row's longest length.
 
     Row n draws from a generator of its own, seeded with ``seeds[n]``, so that what it gets depends on no other row.
-    ``log_prob`` is the model's, before ``options`` change the distribution.
+    ``log_prob`` is the model's, before ``options`` change the distribution. ``prefixes`` are what the rows begin with.
     """
+    if any(prefixes):
+        longest = max_lengths.max(torch.tensor([len(own) for own in prefixes], device=max_lengths.device))
+        begun: Any = Prefixed(model, options.banned)
+        return sample_sequences(
+            begun, begun.start(state, prefixes, max_lengths.device), bos=bos, eos=eos, max_lengths=longest,
+            options=replace(options, banned=()), seeds=seeds, source_lengths=source_lengths,
+        )  # fmt: skip
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     rows = [_Row(*given) for given in zip(generators, max_lengths.tolist(), strict=True)]
     live = list(rows)

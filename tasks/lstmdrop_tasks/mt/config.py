@@ -11,17 +11,23 @@ from typing_extensions import Self
 
 from lstmdrop.config import (
     DRAWING,
+    GIVEN,
     IN_JSON,
     SEARCHING,
     WITH_BEAM,
+    WRITING,
     DataConfig,
+    OnlyWhere,
     Section,
     Seed,
     TaskConfig,
+    Text,
     TrainingConfig,
 )
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop_tasks.mt.corpora.table import TableLayout
+
+ONE_PREFIX = OnlyWhere(lambda options: options.prefixes is None, "without --prefixes")
 
 
 class MTDataConfig(DataConfig):
@@ -151,24 +157,24 @@ class MTConfig(TaskConfig):
 
 
 class MTPrediction(Section):
-    """Translate lines; what is not given is as the run's configuration has it."""
+    """Translate lines, or score translations; what is not given is as the run's configuration has it."""
 
-    beam_size: Annotated[int | None, SEARCHING] = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
+    beam_size: Annotated[int | None, SEARCHING, WRITING] = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
     length_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, allow_inf_nan=False, description="above 1 favours longer translations"
     )
     coverage_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, allow_inf_nan=False, description="above 0 favours looking at every word"
     )
-    max_length_ratio: float | None = Field(
+    max_length_ratio: Annotated[float | None, WRITING] = Field(
         default=None, ge=0, allow_inf_nan=False, description="a translation is cut after so many times the source's "
         "tokens and ten more"
     )  # fmt: skip
-    num_best: Annotated[int, IN_JSON] = Field(
+    num_best: Annotated[int, IN_JSON, WRITING] = Field(
         default=1, ge=1, description="translations a line, best first, for --json"
     )
     batch_size: int = Field(default=32, ge=1, description="lines translated at a time; changes speed only")
-    sample: bool = Field(default=False, description="draw translations in place of searching for the best")
+    sample: Annotated[bool, WRITING] = Field(default=False, description="draw translations in place of searching for the best")
     temperature: Annotated[float, DRAWING] = Field(
         default=1.0,
         gt=0,
@@ -182,9 +188,21 @@ class MTPrediction(Section):
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
     )
     seed: Annotated[Seed, DRAWING] = Field(default=1, description="other seeds draw other translations")
-    attention: Path | None = Field(
+    attention: Annotated[Path | None, WRITING] = Field(
         default=None, description="an SVG file for a picture of where each word of one translation looked"
     )
+    prefix: Annotated[Text, WRITING, ONE_PREFIX] = Field(default="", description="what each translation begins with")
+    prefixes: Annotated[Path | None, WRITING] = Field(
+        default=None, description="a file of what the translations begin with, a line for each line of input"
+    )
+    score: bool = Field(
+        default=False, description="in place of translating, log-probability of given translations and their tokens: "
+        "a line is a source, a tab and its translation"
+    )  # fmt: skip
+    against: Annotated[Path | None, GIVEN] = Field(
+        default=None, description="a file of the translations, one a line of input, or a list of the n best: "
+        "0 ||| a translation ||| ..."
+    )  # fmt: skip
 
     @field_validator("attention")
     @classmethod

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
+from lstmdrop.decoding.forced import ScoredSequence, score_sequences
 from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
@@ -88,8 +89,14 @@ class Translator(Protocol):
 
 Models = Sequence[Translator]
 Sources = Sequence[Any]
-Decode = Callable[[Sequence[int], Sources], list[list[Hypothesis]]]
-"""The hypotheses of some lines, given by their numbers and their tokens."""
+Prefixes = Sequence[Sequence[int]]
+"""Of each line the tokens that its translation begins with; empty where no line has any."""
+ResultT = TypeVar("ResultT")
+Decode = Callable[[Sequence[int], Sources], Sequence[ResultT]]
+"""What is found of some lines, given by their numbers and their tokens."""
+
+BLANK = Hypothesis((), 0.0, 0.0, True, None)
+"""Of a blank line."""
 
 LONGEST_WITH_ATTENTION = 1_000
 """Tokens of a source; where longer ones were looked at takes gigabytes, and is not kept."""
@@ -103,6 +110,7 @@ def translate(
     settings: BeamSettings,
     batch_size: int,
     longest_ratio: float | None = None,
+    prefixes: Prefixes = (),
 ) -> list[list[Hypothesis]]:
     """The likeliest hypotheses of each line, best first; lines of like length are searched together.
 
@@ -120,10 +128,33 @@ def translate(
         return beam_search(
             batch.decoder, batch.states, num_rows=len(sources), bos=target.eos, eos=target.eos,
             max_lengths=batch.longest, settings=settings, banned=[target.unk], source_lengths=batch.lengths,
-            keep_attention=is_short,
+            keep_attention=is_short, prefixes=[prefixes[number] for number in numbers] if prefixes else (),
         )  # fmt: skip
 
-    return _in_batches(models, lines, batch_size, search)
+    return _in_batches(models, lines, list(map(str.strip, lines)), batch_size, search, [BLANK])
+
+
+def score_translations(
+    models: Models, lines: Sequence[str], targets: Sequence[Sequence[int]], settings: BeamSettings, batch_size: int
+) -> list[ScoredSequence]:
+    """The probability of a given translation of each line, as tokens without ``<eos>``, and its score in a search.
+
+    An empty translation of a blank line is certain, as `translate` has it.
+
+    Raises:
+        UsageError: the models cut text into different tokens.
+    """
+    eos = models[0].tokenizers.target.eos
+
+    def score(numbers: Sequence[int], sources: Sources) -> list[ScoredSequence]:
+        batch = _Encoded(models, sources, None)
+        return score_sequences(
+            batch.decoder, batch.states, [[*targets[number], eos] for number in numbers], bos=eos,
+            device=models[0].device, settings=settings, source_lengths=batch.lengths,
+        )  # fmt: skip
+
+    written = [bool(line.strip() or target) for line, target in zip(lines, targets, strict=True)]
+    return _in_batches(models, lines, written, batch_size, score, ScoredSequence((), (), 0.0, 0.0))
 
 
 def draw_translations(
@@ -133,6 +164,7 @@ def draw_translations(
     seeds: Sequence[Sequence[int]],
     batch_size: int,
     longest_ratio: float | None = None,
+    prefixes: Prefixes = (),
 ) -> list[list[Hypothesis]]:
     """Random hypotheses of each line, as many as it has ``seeds``, the likeliest first; cut as in `translate`.
 
@@ -147,12 +179,13 @@ def draw_translations(
         drawn = sample_sequences(
             batch.decoder, batch.states, bos=eos, eos=eos, max_lengths=batch.longest, options=options,
             seeds=list(chain.from_iterable(seeds[number] for number in numbers)), source_lengths=batch.lengths,
+            prefixes=[prefixes[numbers[row]] for row in owners] if prefixes else (),
         )  # fmt: skip
         found = [[hypothesis for hypothesis, owner in zip(drawn, owners, strict=True) if owner == row]
                  for row in range(len(sources))]  # fmt: skip
         return [sorted(own, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score)) for own in found]
 
-    found = _in_batches(models, lines, batch_size, draw)
+    found = _in_batches(models, lines, list(map(str.strip, lines)), batch_size, draw, [BLANK])
     return [own if line.strip() else own * len(one) for line, own, one in zip(lines, found, seeds, strict=True)]
 
 
@@ -208,16 +241,24 @@ def require_one_vocabulary(models: Models) -> None:
         raise UsageError("these runs read the columns of their tables in opposite order: they cannot translate as one")
 
 
-def _in_batches(models: Models, lines: Sequence[str], batch_size: int, decode: Decode) -> list[list[Hypothesis]]:
+def _in_batches(
+    models: Models,
+    lines: Sequence[str],
+    written: Sequence[object],
+    batch_size: int,
+    decode: Decode[ResultT],
+    blank: ResultT,
+) -> list[ResultT]:
+    """What ``decode`` makes of the lines that are ``written``, those of like length together; of others ``blank``."""
     require_one_vocabulary(models)
     tokenizer = models[0].tokenizers.source
     sources = [np.array([*tokenizer.encode(line), tokenizer.eos], np.int64) for line in lines]
-    found = [[Hypothesis((), 0.0, 0.0, True, None)] for _ in lines]  # of blank lines it stays
-    written = [number for number, line in enumerate(lines) if line.strip()]
-    for chosen in _batches([len(sources[number]) for number in written], batch_size):
-        numbers = [written[number] for number in chosen]
-        for number, hypotheses in zip(numbers, decode(numbers, [sources[n] for n in numbers]), strict=True):
-            found[number] = hypotheses
+    found = [blank for _ in lines]
+    kept = [number for number, is_written in enumerate(written) if is_written]
+    for chosen in _batches([len(sources[number]) for number in kept], batch_size):
+        numbers = [kept[number] for number in chosen]
+        for number, results in zip(numbers, decode(numbers, [sources[n] for n in numbers]), strict=True):
+            found[number] = results
     return found
 
 
