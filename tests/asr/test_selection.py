@@ -10,6 +10,7 @@ import pytest
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.reading import TOLERANCE
 from lstmdrop_tasks.asr.corpora.utterances import (
+    Selection,
     SpeechCorpus,
     Utterance,
     hold_out,
@@ -101,7 +102,7 @@ def test_splits_that_are_given_stay_and_the_others_are_held_out_of_training() ->
     assert [len(corpus.splits[split]) for split in ("train", "valid")] == [27, 3]
     whole = with_held_out("mine", {"train": train})
     assert [len(whole.splits[split]) for split in ("train", "valid", "test")] == [24, 3, 3]
-    assert with_held_out("mine", {"train": train, "test": test}, ["test"]).splits == {"test": test}
+    assert with_held_out("mine", {"train": train, "test": test}, Selection(["test"])).splits == {"test": test}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_a_corpus_that_cannot_be_split_is_refused(
     found: dict[str, tuple[Utterance, ...]], scored: tuple[str, ...], said: str
 ) -> None:
     with pytest.raises(DataError, match=said):
-        with_held_out("mine", found, scored)  # type: ignore[arg-type]
+        with_held_out("mine", found, Selection(scored))  # type: ignore[arg-type]
 
 
 def test_a_corpus_of_one_speaker_may_share_it() -> None:

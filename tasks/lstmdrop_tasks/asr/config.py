@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from lstmdrop.config import IN_JSON, DataConfig, OnlyWhere, Section, TaskConfig, TrainingConfig
+from lstmdrop.config import IN_JSON, DataConfig, OnlyWhere, Section, Seed, TaskConfig, TrainingConfig
 from lstmdrop.metrics.word_error_rate import Normalisation
 
 Objective = Literal["ctc", "frames"]
@@ -32,6 +32,8 @@ STREAMING = OnlyWhere(lambda options: options.streaming, "with --streaming")
 class ASRDataConfig(DataConfig):
     """Which recordings, and what their transcripts are cut into."""
 
+    neutral = frozenset({"allow_commands"})
+
     tokens: Annotated[Literal["character", "bpe", "unigram"], WRITTEN] = Field(
         default="character", description="what ctc writes"
     )
@@ -44,6 +46,17 @@ class ASRDataConfig(DataConfig):
         "they are written",
     )
     max_seconds: float = Field(default=30.0, gt=0, description="longer training utterances are left out")
+    speakers: Literal["apart", "shared"] = Field(
+        default="apart",
+        description="shared: voices of the training data may be in the other splits, which are dealt out by utterance",
+    )
+    split_seed: Seed = Field(default=0, description="another number holds out others, where splits are missing")
+    parts: tuple[str, ...] = Field(
+        default=(),
+        description="of a LibriSpeech or Kaldi folder, the parts to use: [train-clean-100, dev-other]; default: all of "
+        "training, and the clean ones of dev and test",
+    )
+    allow_commands: bool = Field(default=False, description="run the commands in a Kaldi folder's wav.scp")
 
 
 class FeatureConfig(Section):

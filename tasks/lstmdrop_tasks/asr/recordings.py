@@ -7,7 +7,7 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +17,8 @@ from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.features import Features, Normalisation, compute_features, read_features
 from lstmdrop_tasks.asr.audio.reading import TOLERANCE, Samples, read_audio, sound_seconds
 from lstmdrop_tasks.asr.config import FeatureConfig, Objective
-from lstmdrop_tasks.asr.corpora.own import WAV_SCP, read_data_folder, read_manifest
+from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, read_data_folder
+from lstmdrop_tasks.asr.corpora.own import MANIFESTS, read_manifest
 from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance
 
 NUM_NAMED = 20
@@ -44,7 +45,7 @@ def usable(corpus: SpeechCorpus, objective: Objective) -> SpeechCorpus:
         splits[split] = tuple(utterance for utterance in utterances if utterance.id not in reasons)
         left_out[split] = reasons
         _tell(split, list(reasons.values()), len(utterances))
-    return SpeechCorpus(corpus.name, splits, left_out)
+    return replace(corpus, splits=splits, left_out=left_out)
 
 
 def _missing_text(utterance: Utterance, objective: Objective) -> str:
@@ -193,7 +194,7 @@ def _recordings_of(name: str) -> Iterator[Recording]:
     path = Path(name)
     if name == STANDARD_INPUT:
         yield Recording(name, content=io.BytesIO(sys.stdin.buffer.read()))
-    elif path.suffix.lower() == ".jsonl":
+    elif path.suffix.lower() in MANIFESTS:
         yield from _of_corpus(read_manifest(path))
     elif (path / WAV_SCP).is_file():
         yield from _of_corpus(read_data_folder(path, path.parent))

@@ -23,7 +23,7 @@ def references(config: ASRConfig, data_dir: Path | None) -> Sequence[ScoredItem]
     Raises:
         DataError: the data is missing or damaged.
     """
-    utterances = usable(find_corpus(config.data.name, data_dir), config.objective).splits["test"]
+    utterances = usable(find_corpus(config.data.name, data_dir, settings=config.data), config.objective).splits["test"]
     if config.objective == "ctc":
         return [
             ScoredItem([normalise_transcript(utterance.text or "", config.data.normalisation)])

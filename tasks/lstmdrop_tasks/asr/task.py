@@ -91,6 +91,8 @@ class SpeechRecognition:
     def summary(self) -> dict[str, str]:
         """Sizes of the splits, what is predicted, what was left out."""
         rows = self.targets.summary()
+        if self.speech.corpus.held_out:
+            rows["held out"] = self.speech.corpus.held_out
         left_out: dict[str, str] = {}
         for split in SPLITS:
             store, utterances = self.speech.store(split), self.speech.utterances(split)
@@ -111,7 +113,7 @@ def build(
     """An acoustic model with fresh weights drawn from the seed."""
 
     def corpus() -> SpeechCorpus:
-        found = find_corpus(config.data.name, data_dir, scored)
+        found = find_corpus(config.data.name, data_dir, scored, config.data)
         known = load_tokenizer(assets / TOKENS).vocabulary.letters if (assets / TOKENS).is_dir() else None
         for line in oddities(found, known) if config.data.normalisation == "none" else ():
             log.warning(line)

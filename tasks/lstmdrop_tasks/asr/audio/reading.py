@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +89,27 @@ BLOCK = 1 << 18
 
 MP3 = "MP3"
 CUT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+OTHERS = (
+    ".m4a",
+    ".mp4",
+    ".aac",
+    ".m4b",
+    ".wma",
+    ".amr",
+    ".webm",
+    ".mkv",
+    ".mov",
+    ".3gp",
+    ".mp2",
+    ".mp3",
+    ".mka",
+    ".ac3",
+)
+"""Endings of sound and film that ffmpeg reads."""
+HEADING = 64
+MARKS = (b"ftyp", b"\x1aE\xdf\xa3", b"#!AMR", b"\x30\x26\xb2\x75")
+"""How MP4, Matroska, AMR and Windows Media begin, whatever their ending."""
+SPHERE = b"NIST_1A"
 STREAMED = 0x7FFFFF00
 """Bytes from which a WAV header means that its writer could not know the length."""
 
@@ -115,7 +137,7 @@ def read_audio(
     try:
         samples, own_rate = _read(source, start, end)
     except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
-        raise DataError(f"{name}: not a sound file that can be read ({_reason(error)})") from None
+        raise DataError(f"{name}: not a sound file that can be read ({_reason(error)}){_conversion(source)}") from None
     except TypeError:  # soundfile asks for the sample rate
         raise DataError(
             f"{name}: raw samples do not say their rate and type; write them as WAV, with sox say"
@@ -123,7 +145,10 @@ def read_audio(
     if len(samples) == 0:
         raise DataError(f"{name}: there is no sound in it")
     if own_rate < rate:
-        raise DataError(f"{name}: recorded at {own_rate} Hz, and features.sample_rate is {rate}")
+        raise DataError(
+            f"{name}: recorded at {own_rate} Hz, and features.sample_rate is {rate}; "
+            f"train a model for such sound: --set features.sample_rate={own_rate}"
+        )
     if end is not None and len(samples) / own_rate < end - (start or 0.0) - TOLERANCE:
         ends = (start or 0.0) + len(samples) / own_rate
         raise DataError(f"{name}: from {start or 0:g} s to {end:g} s, and the sound ends at {ends:.2f} s")
@@ -136,12 +161,26 @@ def read_audio(
     return resampled
 
 
-def sound_seconds(path: Path) -> float | None:
-    """How long a sound is; None where it cannot be read."""
+class Heading(NamedTuple):
+    """What can be known of a sound without listening to it."""
+
+    rate: int
+    """In Hz."""
+    seconds: float
+
+
+def heading_of(path: Path) -> Heading | None:
+    """Rate and length of a sound; None where it cannot be read."""
     with suppress(soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError), _whole(path) as file:
         frames = sum(map(len, _blocks(file, sys.maxsize))) if file.format == MP3 else file.frames
-        return float(frames / file.samplerate)
+        return Heading(file.samplerate, float(frames / file.samplerate))
     return None
+
+
+def sound_seconds(path: Path) -> float | None:
+    """How long a sound is; None where it cannot be read."""
+    heading = heading_of(path)
+    return None if heading is None else heading.seconds
 
 
 def _read(source: Path | BinaryIO, start: float | None, end: float | None) -> tuple[Samples, int]:
@@ -196,3 +235,18 @@ def _blocks(file: soundfile.SoundFile, num_frames: int) -> Iterator[Samples]:
 
 def _reason(error: Exception) -> str:
     return str(error).splitlines()[0].rpartition(": ")[2].rstrip(".") if str(error) else type(error).__name__
+
+
+def _conversion(source: Path | BinaryIO) -> str:
+    """The line that makes WAV of what libsndfile does not read."""
+    if not isinstance(source, Path):
+        return ""
+    with source.open("rb") as file:
+        heading = file.read(HEADING)
+    name = shlex.quote(source.name)
+    wav = shlex.quote(f"{source.stem}.16k.wav" if source.suffix.lower() == ".wav" else f"{source.stem}.wav")
+    if heading.startswith(SPHERE):  # compressed: libsndfile reads what is not
+        return f"; convert it: sph2pipe -f wav {name} {wav}"
+    if source.suffix.lower() in OTHERS or any(mark in heading for mark in MARKS):
+        return f"; convert it: ffmpeg -i {name} -ac 1 {wav}"
+    return ""

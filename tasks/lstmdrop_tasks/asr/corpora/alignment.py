@@ -1,4 +1,4 @@
-"""Which phone is spoken when: from a TextGrid (one utterance) or a CTM file (many)."""
+"""Which phone is spoken when: from a TextGrid or TIMIT's ``.phn`` (of one utterance), or a CTM file (of many)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
+from lstmdrop_tasks.asr.audio.reading import heading_of
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
 
 TOLERANCE = 0.05
@@ -52,6 +53,8 @@ def read_alignment(utterance: Utterance) -> Alignment:
     """
     if utterance.alignment is None:
         raise DataError(f"{utterance.id}: no alignment, and the frames objective needs one")
+    if utterance.alignment.suffix.lower() == ".phn":
+        return _read_phn(utterance.alignment, utterance.source)
     if utterance.alignment.suffix.lower() != ".textgrid":
         found = _ctm_of(utterance.alignment).get(utterance.id)
         if found is None:
@@ -108,6 +111,29 @@ def _tiers(tokens: Iterator[tuple[str, str]]) -> dict[str, list[Interval]]:
             for _ in range(size):
                 number(), text()
     return tiers
+
+
+def _read_phn(path: Path, sound: Path) -> Alignment:
+    """Lines ``first-sample last-sample phone``, counted in samples of the sound; the last phone lasts to its end."""
+    heading = heading_of(sound)
+    if heading is None:
+        raise DataError(f"{sound}: not a sound file that can be read, and {path.name} counts its samples")
+    intervals: list[Interval] = []
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            first, last, label = line.split()
+            interval = Interval(int(first) / heading.rate, int(last) / heading.rate, label)
+        except ValueError:
+            raise DataError(f"{path}:{number}: not 'first-sample last-sample phone'") from None
+        if not (intervals[-1].end if intervals else 0.0) <= interval.start <= interval.end:
+            raise DataError(f"{path}:{number}: {label} from {first} to {last} does not follow what is before it")
+        intervals.append(interval)
+    if not intervals:
+        raise DataError(f"{path}: there is no phone in it")
+    intervals[-1] = intervals[-1]._replace(end=max(intervals[-1].end, heading.seconds))
+    return Alignment(intervals, None)
 
 
 def _ctm_of(path: Path) -> Mapping[str, Alignment]:

@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lstmdrop.config import SPLITS, Split
+from lstmdrop.config import Split
 from lstmdrop.data.registry import contents, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
+from lstmdrop_tasks.asr.config import ASRDataConfig
 from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH, LJSPEECH, SPEECHOCEAN762
 from lstmdrop_tasks.asr.corpora.demo import demo
-from lstmdrop_tasks.asr.corpora.own import NAMES, WAV_SCP, kaldi, manifests, one_manifest
-from lstmdrop_tasks.asr.corpora.published import FILES, METADATA, common_voice, librispeech, ljspeech
-from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, oddities
+from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, kaldi
+from lstmdrop_tasks.asr.corpora.own import IN_FOLDERS, manifests, one_manifest
+from lstmdrop_tasks.asr.corpora.own import METADATA as JSON_METADATA
+from lstmdrop_tasks.asr.corpora.published import (
+    FILES,
+    METADATA,
+    TIMIT_PARTS,
+    TIMIT_PHONES,
+    TIMIT_ROOTS,
+    common_voice,
+    librispeech,
+    ljspeech,
+    timit,
+)
+from lstmdrop_tasks.asr.corpora.utterances import SPLIT_NAMES, Selection, SpeechCorpus, oddities
 
-Reader = Callable[[Path, Sequence[Split]], SpeechCorpus]
+Reader = Callable[[Path, Selection], SpeechCorpus]
 """Reads a folder or file; splits that are only to be scored need no other beside them."""
+
+AS_IT_IS = ASRDataConfig()
 
 PUBLISHED: Mapping[str, Reader] = {
     LJSPEECH.name: ljspeech,
@@ -24,13 +39,17 @@ PUBLISHED: Mapping[str, Reader] = {
     LIBRISPEECH.name: librispeech,
 }
 
+PARTS = [f"{name}{rest}" for names in SPLIT_NAMES.values() for name in names for rest in ("", "[-_.]*")]
+"""What the parts of a corpus are called: those of training first."""
+
 LAYOUTS: tuple[tuple[str, Sequence[str], Reader], ...] = (
-    ("JSONL manifests", [f"{split}.jsonl" for split in SPLITS], manifests),
+    ("JSONL manifests", [*(f"{part}{suffix}" for suffix in IN_FOLDERS for part in PARTS), JSON_METADATA], manifests),
     ("LJSpeech", [METADATA], ljspeech),
-    ("Kaldi", [WAV_SCP, *(f"{name}/{WAV_SCP}" for names in NAMES.values() for name in names)], kaldi),
+    ("Kaldi", [WAV_SCP, *(f"{part}/{WAV_SCP}" for part in PARTS)], kaldi),
     ("Common Voice", list(FILES.values()), common_voice),
-    ("LibriSpeech", [f"{root}{part}-*/*/*/*.trans.txt" for part in ("train", "dev", "test")
-                     for root in ("", "LibriSpeech/")], librispeech),
+    ("LibriSpeech", [*(f"{root}{part}-*/*/*/*.trans.txt" for part in ("train", "dev", "test")
+                       for root in ("", "LibriSpeech/")), "*/*/*.trans.txt"], librispeech),
+    ("TIMIT", [f"{root}{part}/{TIMIT_PHONES}" for part in TIMIT_PARTS.values() for root in TIMIT_ROOTS], timit),
 )  # fmt: skip
 """Layouts, the files that tell each, those of training first, and what reads it."""
 
@@ -45,8 +64,12 @@ def own_oddities(path: Path) -> Iterator[str]:
         yield f"{line}; data.normalisation=spoken makes them one"
 
 
-def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split] = ()) -> SpeechCorpus:
+def find_corpus(
+    data: str, data_dir: Path | None = None, scored: Sequence[Split] = (), settings: ASRDataConfig = AS_IT_IS
+) -> SpeechCorpus:
     """The corpus of a known name, or of a path; of one's own data that is only to be ``scored``, these splits.
+
+    ``settings`` say what of it is used, and how it is dealt out; its own name counts for nothing here.
 
     Raises:
         DataError: nothing has this name, or the data is missing or damaged.
@@ -54,10 +77,11 @@ def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split]
     if data == DEMO.name:
         return demo()
     if data in PUBLISHED:
-        return PUBLISHED[data](locate(data, data_dir), ())
-    path = expanded(data)
+        _require_parts(data, PUBLISHED[data], settings)
+        return PUBLISHED[data](locate(data, data_dir), _selection(settings, ()))
+    path, selection = expanded(data), _selection(settings, scored)
     if path.is_file():
-        return one_manifest(path, scored)
+        return one_manifest(path, selection)
     if not path.is_dir():
         names = [dataset.name for dataset in DATASETS]
         raise DataError(
@@ -66,6 +90,16 @@ def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split]
         )
     for _, marks, read in LAYOUTS:
         if any(True for mark in marks for _ in path.glob(mark)):
-            return read(path, scored)
+            _require_parts(str(path), read, settings)
+            return read(path, selection)
     known = ", ".join(f"{marks[0]} ({name})" for name, marks, _ in LAYOUTS)
     raise DataError(f"{path}: no known layout is in this folder; it needs one of {known}; {contents(path)}")
+
+
+def _selection(settings: ASRDataConfig, scored: Sequence[Split]) -> Selection:
+    return Selection(scored, settings.speakers, settings.split_seed, settings.parts, settings.allow_commands)
+
+
+def _require_parts(place: str, read: Reader, settings: ASRDataConfig) -> None:
+    if settings.parts and read not in (librispeech, kaldi, manifests):
+        raise DataError(f"{place}: data.parts is for LibriSpeech, Kaldi data folders and folders of manifests")

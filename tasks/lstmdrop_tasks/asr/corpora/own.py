@@ -1,56 +1,101 @@
-"""Speech of one's own: JSONL manifests, and Kaldi data folders with ``wav.scp``, ``text`` and ``utt2spk``."""
+"""Manifests: an utterance a line, as JSON or in a table, under the names that several toolkits have for its parts."""
 
 from __future__ import annotations
 
+import csv
 import json
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.spelling import on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance, read_splits, with_held_out
+from lstmdrop_tasks.asr.corpora.utterances import (
+    EVERYTHING,
+    SPLIT_NAMES,
+    Selection,
+    SpeechCorpus,
+    Utterance,
+    chosen_parts,
+    split_called,
+    with_held_out,
+)
 
-KEYS = ("audio", "features", "text", "id", "speaker", "alignment", "start", "end")
+KEYS = (
+    "audio", "features", "text", "id", "speaker", "alignment", "start", "end", "duration", "channel", "split",
+)  # fmt: skip
+SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(["audio_filepath", "audio_path", "audio_file", "file_name", "file", "path", "wav"], "audio"),
+    **dict.fromkeys(["transcript", "transcription", "sentence", "txt", "words", "wrd"], "text"),
+    **dict.fromkeys(["utt_id", "utterance_id", "utt", "key"], "id"),
+    **dict.fromkeys(["spk", "spk_id", "spkid", "speaker_id", "client_id"], "speaker"),
+    "offset": "start",
+    "length": "duration",
+    "subset": "split",
+}
+"""The names of NeMo, SpeechBrain, WeNet, Hugging Face's audio folders and Common Voice, in lower case."""
+UNUSED = frozenset(
+    ["lang", "language", "locale", "gender", "sex", "age", "accent", "accents", "sample_rate", "sampling_rate",
+     "num_samples", "num_frames", "dataset"]
+)  # fmt: skip
+"""Keys of theirs from which nothing is learnt."""
+
+NUMBERS = ("start", "end", "duration", "channel")
 MOST_SHOWN = 60
 """Characters of a value in an error."""
+MANIFESTS = (".jsonl", ".json", ".csv", ".tsv")
+IN_FOLDERS = (".jsonl", ".json", ".csv")
+"""Of a folder: a ``train.tsv`` is Common Voice's."""
+METADATA = "metadata.jsonl"
 
 
-def manifests(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
-    """A folder with ``train.jsonl`` and, as far as they are there, ``valid.jsonl`` and ``test.jsonl``.
+def manifests(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
+    """A folder with a manifest of training and, as far as they are there, of validation and test.
 
     Raises:
         DataError: there is no training manifest, or a line is damaged.
     """
-    paths: dict[Split, Path] = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    return with_held_out(folder.name, read_splits(paths, read_manifest), scored)
+    if (folder / METADATA).is_file() and not selection.parts:
+        return one_manifest(folder / METADATA, selection)
+    paths = {path.stem: path for suffix in reversed(IN_FOLDERS) for path in sorted(folder.glob(f"*{suffix}"))}
+    present = {name.removesuffix("_manifest"): path for name, path in paths.items() if split_called(name)}
+    found: dict[Split, tuple[Utterance, ...]] = {}
+    for split, parts in chosen_parts(folder, present, selection).items():
+        found[split] = tuple(utterance for part in parts for utterance in read_manifest(present[part]))
+        other = next((u for u in found[split] if u.split not in (None, split)), None)
+        if other is not None:
+            raise DataError(f"{other.where}: the line is of {other.split}, and the file of {split}")
+    return with_held_out(folder.name, found, selection)
 
 
-def one_manifest(path: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
-    """One manifest, dealt out by speaker; where it is to be scored, as that split.
+def one_manifest(path: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
+    """One manifest, dealt out as its lines say, else by speaker; where it is to be scored, as that split.
 
     Raises:
-        DataError: a line is damaged.
+        DataError: a line is damaged, or only some lines name a split.
     """
-    return with_held_out(path.stem, {whole_split(path, scored): read_manifest(path)}, scored)
+    utterances = read_manifest(path)
+    without = next((utterance for utterance in utterances if utterance.split is None), None)
+    if without is None:
+        splits = {split: tuple(u for u in utterances if u.split == split) for split in SPLITS}
+        return with_held_out(path.stem, {split: own for split, own in splits.items() if own}, selection)
+    if any(utterance.split for utterance in utterances):
+        raise DataError(f"{without.where}: the line has no 'split', and others have: write it in each or in none")
+    return with_held_out(path.stem, {whole_split(path, selection.scored): utterances}, selection)
 
 
 def read_manifest(path: Path) -> tuple[Utterance, ...]:
-    """The utterances of a manifest; paths in it start at its folder.
+    """The utterances of a manifest (`MANIFESTS`); paths in it start at its folder.
 
     Raises:
         DataError: it is missing, or a line is damaged.
     """
-    lines = enumerate(read_lines(path), 1)
-    found = [_utterance(path.parent, f"{path}:{number}", line) for number, line in lines if line.strip()]
+    found = [_utterance(path.parent, where, entry) for where, entry in _entries(path)]
     first: dict[str, Utterance] = {}
     again = [utterance for utterance in found if first.setdefault(utterance.id, utterance) is not utterance]
     if again:
@@ -61,26 +106,102 @@ def read_manifest(path: Path) -> tuple[Utterance, ...]:
     return tuple(found)
 
 
-def _utterance(folder: Path, where: str, line: str) -> Utterance:
-    entry = _entry(where, line)
-    source = _string(entry, "audio", where) or _string(entry, "features", where)
+def names_sound(columns: Iterable[str]) -> bool:
+    """Whether these are the columns of a table of utterances."""
+    return any(SYNONYMS.get(name, name) in ("audio", "features") for name in map(str.lower, map(str.strip, columns)))
+
+
+def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each line says, and where it is."""
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        yield from _rows(path, "," if suffix == ".csv" else "\t")
+        return
+    numbered = [(f"{path}:{number}", line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
+    whole = _whole(line for _, line in numbered) if suffix == ".json" else None
+    if whole is not None:
+        yield from ((f"{path}: {name}", _renamed({"id": name, **entry}, f"{path}: {name}")) for name, entry in whole)
+    else:
+        yield from ((where, _renamed(_object(where, line), where)) for where, line in numbered)
+
+
+def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """An empty cell says nothing; quotation marks keep commas, and are part of what tabs separate."""
+    quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
+    rows = csv.DictReader(read_lines(path), delimiter=delimiter, quoting=quoting)
+    for row in rows:
+        where = f"{path}:{rows.line_num}"
+        if None in row or None in row.values():
+            raise DataError(f"{where}: the row has not the {len(rows.fieldnames or ())} cells of the header")
+        entry = _renamed({key: cell for key, cell in row.items() if cell.strip()}, where)
+        yield where, {**entry, **{key: _number(entry[key]) for key in NUMBERS if key in entry}}
+
+
+def _number(cell: str) -> Decimal | str:
+    try:
+        return Decimal(cell)
+    except InvalidOperation:
+        return cell
+
+
+def _whole(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, Any]]] | None:
+    """What a file has that is one JSON object of utterances by their name, as SpeechBrain writes them."""
+    try:
+        whole = json.loads("\n".join(lines), parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None  # an object a line, as NeMo writes them
+    is_by_name = isinstance(whole, dict) and whole and all(isinstance(entry, dict) for entry in whole.values())
+    return whole.items() if is_by_name else None
+
+
+def _utterance(folder: Path, where: str, entry: Mapping[str, Any]) -> Utterance:
+    sound = _string(entry, "audio", where)
+    source = sound or _string(entry, "features", where)
     if not source:
         raise DataError(f"{where}: the line has no 'features' and no 'audio'")
     alignment = _string(entry, "alignment", where)
     name = _string(entry, "id", where)
+    start, end = _stretch(entry, where, is_sound=bool(sound))
     return Utterance(
         id=Path(source).stem if name is None else name,
         source=on_disk(folder / source),
         text=_string(entry, "text", where),
         speaker=_string(entry, "speaker", where),
         alignment=None if alignment is None else on_disk(folder / alignment),
-        start=_seconds(entry, "start", where),
-        end=_seconds(entry, "end", where),
+        start=start,
+        end=end,
+        channel=_channel(entry, where),
         where=where,
+        split=_split(entry, where),
     )
 
 
-def _entry(where: str, line: str) -> dict[str, Any]:
+def _stretch(entry: Mapping[str, Any], where: str, *, is_sound: bool) -> tuple[float | None, float | None]:
+    """Start and end; a duration cuts sound alone: of ready-made features it says nothing new."""
+    start, end, duration = (_seconds(entry, key, where) for key in ("start", "end", "duration"))
+    if end is None and duration is not None and (is_sound or start is not None):
+        end = (start or 0.0) + duration
+    return start, end
+
+
+def _channel(entry: Mapping[str, Any], where: str) -> int | None:
+    value = _seconds(entry, "channel", where)
+    if value is not None and not value.is_integer():
+        raise DataError(f"{where}: 'channel' is {value:g}: channels are counted from 0")
+    return None if value is None else int(value)
+
+
+def _split(entry: Mapping[str, Any], where: str) -> Split | None:
+    said = _string(entry, "split", where)
+    if said is None:
+        return None
+    for split, names in SPLIT_NAMES.items():
+        if said.strip().lower() in names:
+            return split
+    raise DataError(f"{where}: 'split' is {_shown(said)}: write {', '.join(SPLITS[:-1])} or {SPLITS[-1]}")
+
+
+def _object(where: str, line: str) -> dict[str, Any]:
     try:
         entry = json.loads(line, parse_float=Decimal, object_pairs_hook=_without_repetition)  # 5.10 stays 5.10
     except json.JSONDecodeError as error:
@@ -89,10 +210,27 @@ def _entry(where: str, line: str) -> dict[str, Any]:
         raise DataError(f"{where}: {error}") from None
     if not isinstance(entry, dict):
         raise DataError(f'{where}: a line is an object such as {{"audio": "a.wav", "text": "what is said"}}')
-    for key in entry:
-        if key not in KEYS:
-            raise DataError(f"{where}: unknown key {key!r}{did_you_mean(key, KEYS)}; known are {', '.join(KEYS)}")
     return entry
+
+
+def _renamed(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The entry under our names."""
+    renamed: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    for key, value in entry.items():
+        name = SYNONYMS.get(key.lower(), key.lower())
+        if name in UNUSED:
+            continue
+        if name not in KEYS:
+            known = [*KEYS, *SYNONYMS]
+            raise DataError(
+                f"{where}: unknown key {key!r}{did_you_mean(key, known)}; known are {', '.join(KEYS)} and, as other "
+                f"toolkits call them, {', '.join(SYNONYMS)}: rename it, or leave it out"
+            )
+        if name in given:
+            raise DataError(f"{where}: {given[name]!r} and {key!r} are the same: leave one out")
+        renamed[name], given[name] = value, key
+    return renamed
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,110 +266,3 @@ def _seconds(entry: Mapping[str, Any], key: str, where: str) -> float | None:
 def _shown(value: object) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
-
-
-NAMES: dict[Split, tuple[str, ...]] = {
-    "train": ("train",), "valid": ("valid", "dev", "validation"), "test": ("test", "eval")
-}  # fmt: skip
-WAV_SCP = "wav.scp"
-
-ValueT = TypeVar("ValueT")
-Span = tuple[str, float | None, float | None, int | None]
-"""A recording, where in it, in seconds, and in which channel."""
-
-
-def kaldi(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
-    """The data folders below ``folder``, or ``folder`` itself, dealt out by speaker or, to be scored, as that split.
-
-    Raises:
-        DataError: a file is missing or damaged.
-    """
-    if (folder / WAV_SCP).is_file():
-        split = whole_split(folder, scored)
-        return with_held_out(folder.name, {split: read_data_folder(folder, folder.parent)}, scored)
-    found = {}
-    for split, names in NAMES.items():
-        for name in names:
-            if split not in found and (folder / name / WAV_SCP).is_file():
-                found[split] = read_data_folder(folder / name, folder)
-    return with_held_out(folder.name, found, scored)
-
-
-def read_data_folder(folder: Path, root: Path) -> tuple[Utterance, ...]:
-    """One data folder; paths in ``wav.scp`` start at ``root``, at the folder or where the program was started.
-
-    Raises:
-        DataError: a file is missing or damaged, a recording is a command in place of a file, or they contradict.
-    """
-    wavs = _table(folder / WAV_SCP, _path_from(folder, root))
-    texts = _table(folder / "text", str, may_be_empty=True) if (folder / "text").is_file() else {}
-    speakers = _table(folder / "utt2spk", str) if (folder / "utt2spk").is_file() else {}
-    ctm = folder / "ctm" if (folder / "ctm").is_file() else folder / "phones.ctm"
-    alignment = ctm if ctm.is_file() else None
-    segments = folder / "segments"
-    spans: dict[str, _Line[Span]] = (
-        _table(segments, _span)
-        if segments.is_file()
-        else {name: _Line((name, None, None, None), wav.where) for name, wav in wavs.items()}
-    )
-    unknown = [name for name in texts if name not in spans]
-    if unknown:
-        raise DataError(
-            f"{folder / 'text'}: {unknown[0]} is in no other file of the folder ({texts[unknown[0]].where})"
-        )
-    found = []
-    for name, line in spans.items():
-        recording, start, end, channel = line.value
-        if recording not in wavs:
-            raise DataError(f"{segments}: {recording} is not in {WAV_SCP} ({line.where})")
-        sound = wavs[recording].value
-        text, speaker = (table[name].value if name in table else None for table in (texts, speakers))
-        found.append(Utterance(name, sound, text, speaker, alignment, start, end, channel, line.where))
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Line(Generic[ValueT]):
-    value: ValueT
-    where: str
-
-
-def _table(path: Path, parse: Callable[[str], ValueT], *, may_be_empty: bool = False) -> dict[str, _Line[ValueT]]:
-    entries: dict[str, _Line[ValueT]] = {}
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        name, *rest = re.split(r"\s+", line.strip(), maxsplit=1)
-        if not rest and not may_be_empty:
-            raise DataError(f"{where}: nothing follows {name}")
-        if name in entries:
-            raise DataError(f"{where}: {name} comes twice")
-        try:
-            entries[name] = _Line(parse(rest[0] if rest else ""), where)
-        except ValueError as error:
-            raise DataError(f"{where}: {error}") from None
-    return entries
-
-
-def _path_from(folder: Path, root: Path) -> Callable[[str], Path]:
-    def path(text: str) -> Path:
-        if text.endswith("|"):
-            raise ValueError("this recording is a command, not a file; write its output to a file first")
-        if re.search(r"\.(ark|scp):\d+", text):
-            raise ValueError("this recording is in a Kaldi archive; copy it to a file first, with wav-copy")
-        given = Path(text)
-        places = [given] if given.is_absolute() else [root / given, folder / given, given]
-        return next((place for place in chain(places, map(on_disk, places)) if place.is_file()), places[0])
-
-    return path
-
-
-def _span(text: str) -> Span:
-    """Recording, start, end (-1 for that of the recording), and perhaps a channel."""
-    fields = text.split()
-    if len(fields) not in (3, 4):
-        raise ValueError("not 'utterance recording start end' with perhaps a channel")
-    recording, start, end = fields[0], float(fields[1]), float(fields[2])
-    channel = int(fields[3]) if len(fields) > 3 else -1
-    return recording, start, None if end == -1 else end, None if channel == -1 else channel

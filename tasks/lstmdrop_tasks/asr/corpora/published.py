@@ -1,9 +1,10 @@
-"""The layouts of published speech: Common Voice, LibriSpeech, LJSpeech."""
+"""The layouts of published speech: Common Voice, LibriSpeech, LJSpeech, TIMIT."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,28 +13,35 @@ from lstmdrop.data.registry import whole_split
 from lstmdrop.data.spelling import composed, name_key, on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
+from lstmdrop_tasks.asr.corpora.own import names_sound, one_manifest
 from lstmdrop_tasks.asr.corpora.utterances import (
+    EVERYTHING,
+    Selection,
     SpeechCorpus,
     Utterance,
+    chosen_parts,
     hold_out,
-    read_splits,
     require_different_ids,
+    split_called,
     tell_missing,
     with_held_out,
 )
+
+log = logging.getLogger("lstmdrop.asr")
 
 FILES: dict[Split, str] = {"train": "train.tsv", "valid": "dev.tsv", "test": "test.tsv"}
 COLUMNS = ("client_id", "path", "sentence")
 
 
-def common_voice(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
+def common_voice(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
     """One language of a release; the published splits share no speaker.
 
     Raises:
         DataError: a table is missing or damaged.
     """
     tables: dict[Split, Path] = {split: folder / name for split, name in FILES.items()}
-    return with_held_out(folder.name, read_splits(tables, _table), scored)
+    found = {split: _table(path) for split, path in tables.items() if path.is_file()}
+    return with_held_out(folder.name, found, selection)
 
 
 def _table(path: Path) -> tuple[Utterance, ...]:
@@ -52,28 +60,27 @@ def _table(path: Path) -> tuple[Utterance, ...]:
     return tuple(found)
 
 
-TRAIN = ("train-clean-5", "train-clean-100", "train-clean-360", "train-other-500")
-VALID = ("dev-clean", "dev-clean-2")
-TEST = ("test-clean",)
 LIBRISPEECH_SOUNDS = (".flac", ".wav", ".ogg", ".opus", ".mp3")
 
 
-def librispeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
-    """All training parts that are there, ``dev-clean`` and ``test-clean``; below ``LibriSpeech/`` if so unpacked.
+def librispeech(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
+    """The parts that are asked for; else all of training, and the clean ones of ``dev`` and ``test``.
+
+    They lie in the folder, or below ``LibriSpeech/`` in it. The folder may be one part itself, to be scored.
 
     Raises:
         DataError: there is no training part, or a transcript has no sound file.
     """
     root = folder / "LibriSpeech" if (folder / "LibriSpeech").is_dir() else folder
-    parts: dict[Split, tuple[str, ...]] = {"train": TRAIN, "valid": VALID, "test": TEST}
-    found = {}
-    for split, names in parts.items():
-        utterances = tuple(u for name in names if (root / name).is_dir() for u in _part(root / name))
-        if utterances:
-            found[split] = utterances
-    if "train" not in found and not scored:
+    present = [path.name for path in root.iterdir() if path.is_dir() and split_called(path.name)]
+    if not present:
+        return with_held_out(folder.name, {whole_split(folder, selection.scored): tuple(_part(folder))}, selection)
+    found: dict[Split, tuple[Utterance, ...]] = {}
+    for split, parts in chosen_parts(root, present, selection).items():
+        found[split] = tuple(utterance for part in parts for utterance in _part(root / part))
+    if "train" not in found and not selection.scored:
         raise DataError(f"{root}: no training part is here, such as train-clean-100")
-    return with_held_out(folder.name, found, scored)
+    return with_held_out(folder.name, {split: own for split, own in found.items() if own}, selection)
 
 
 def _part(folder: Path) -> list[Utterance]:
@@ -108,7 +115,7 @@ METADATA = "metadata.csv"
 LJSPEECH_SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 
-def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
+def ljspeech(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
     """The clips that are there; a tenth of them each, drawn by name, for validation and for the test.
 
     Where they are to be scored, all of them are that split. The log says how many are missing or not listed.
@@ -117,6 +124,9 @@ def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
         DataError: the folder has another layout, or no clip, or a name comes twice.
     """
     path = folder / METADATA
+    first = next(read_lines(path), "")
+    if "|" not in first and names_sound(first.split(",")):  # of Hugging Face, which calls its table so too
+        return one_manifest(path, selection)
     numbered = enumerate(read_lines(path), 1)
     listed = [_clip(folder, f"{path}:{number}", line) for number, line in numbered if line.strip()]
     files = _sounds(folder / "wavs", LJSPEECH_SOUNDS)
@@ -138,13 +148,14 @@ def ljspeech(folder: Path, scored: Sequence[Split] = ()) -> SpeechCorpus:
     known, names = set(keys.values()), {key: file.stem for key, file in sounds.items()}
     unlisted = [name for key, name in names.items() if key not in known]
     tell_missing(f"{folder / 'wavs'}: no line of {METADATA} is about", unlisted)
-    if scored:
-        return SpeechCorpus(folder.name, {whole_split(folder, scored): tuple(found)})
-    rest, test = hold_out(found)
-    train, valid = hold_out(rest, share=len(test) / max(1, len(rest)))
+    if selection.scored:
+        return SpeechCorpus(folder.name, {whole_split(folder, selection.scored): tuple(found)})
+    rest, test = hold_out(found, selection=selection)
+    train, valid = hold_out(rest, share=len(test) / max(1, len(rest)), selection=selection)
     if not train:
         raise DataError(f"{folder}: {len(found)} clips are too few to hold some out for valid and test")
-    return SpeechCorpus(folder.name, {"train": train, "valid": valid, "test": test})
+    held_out = f"test by utterance, valid by utterance; data.split_seed = {selection.seed}"
+    return SpeechCorpus(folder.name, {"train": train, "valid": valid, "test": test}, held_out=held_out)
 
 
 def _clip(folder: Path, where: str, line: str) -> Utterance:
@@ -162,3 +173,53 @@ def _fields(where: str, line: str) -> list[str]:
     if len(fields) not in (2, 3) or not fields[0].strip():
         raise DataError(f"{where}: not 'name|text|normalised text'")
     return fields
+
+
+TIMIT_ROOTS = ("", "[Tt][Ii][Mm][Ii][Tt]/", "data/")
+TIMIT_PHONES = "[Dd][Rr][1-8]/*/*.[Pp][Hh][Nn]"
+"""A dialect region, a speaker, an utterance."""
+TIMIT_PARTS: Mapping[Split, str] = {"train": "[Tt][Rr][Aa][Ii][Nn]", "test": "[Tt][Ee][Ss][Tt]"}
+SAID_BY_ALL = "sa"
+
+
+def timit(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
+    """All of ``TRAIN`` and of ``TEST``, in either case, without the two sentences that all speakers read.
+
+    Of each utterance there are a sound (NIST SPHERE, or converted), phones (``.PHN``) and words (``.TXT`` or ``.WRD``).
+
+    Raises:
+        DataError: a part of an utterance is missing or damaged.
+    """
+    found: dict[Split, tuple[Utterance, ...]] = {}
+    num_said_by_all = 0
+    for split, part in TIMIT_PARTS.items():
+        phones = [path for root in TIMIT_ROOTS for path in sorted(folder.glob(f"{root}{part}/{TIMIT_PHONES}"))]
+        own = [path for path in phones if not path.stem.lower().startswith(SAID_BY_ALL)]
+        num_said_by_all += len(phones) - len(own)
+        if own:
+            found[split] = tuple(map(_sentence, own))
+    if num_said_by_all:
+        log.info("%s: %d readings of the two sentences that all speakers read are left out", folder, num_said_by_all)
+    return with_held_out(folder.name, found, selection)
+
+
+def _sentence(phones: Path) -> Utterance:
+    speaker = phones.parent.name.lower()
+    beside = _sounds(phones.parent, (".wav", ".flac", ".txt", ".wrd"))
+    names = {name.lower(): path for name, path in beside.items()}
+    stem = phones.stem.lower()
+    sound = next((names[name] for end in (".wav.wav", ".wav", ".flac") if (name := f"{stem}{end}") in names), None)
+    if sound is None:
+        raise DataError(f"{phones}: there is no {phones.stem}.WAV beside it")
+    written = names.get(f"{stem}.txt") or names.get(f"{stem}.wrd")
+    text = None if written is None else " ".join(_words(written))
+    return Utterance(f"{speaker}-{stem}", sound, text, speaker, alignment=phones, where=str(phones))
+
+
+def _words(path: Path) -> Iterator[str]:
+    """A line has two numbers of samples, and what is said between them: a sentence or a word."""
+    for number, line in enumerate(read_lines(path), 1):
+        fields = line.split(maxsplit=2)
+        if fields and (len(fields) < 3 or not fields[0].isdecimal() or not fields[1].isdecimal()):
+            raise DataError(f"{path}:{number}: not 'first-sample last-sample words'")
+        yield from fields[2:]

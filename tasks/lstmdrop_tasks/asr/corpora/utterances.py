@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from typing import Literal
 
 from lstmdrop.config import Split
 from lstmdrop.data.spelling import LOOKED_AT, first_oddity
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Utterance:
     """Of a recording of several, counted from 0; None is the mean of all."""
     where: str = ""
     """The line that lists it, as ``file:line``."""
+    split: Split | None = None
+    """Where its line says so."""
 
     @property
     def has_features(self) -> bool:
@@ -39,13 +43,70 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """What of some data is asked for, and how it is dealt out: see `lstmdrop_tasks.asr.config.ASRDataConfig`."""
+
+    scored: Sequence[Split] = ()
+    """Splits that are there to be scored: no other need be."""
+    speakers: Literal["apart", "shared"] = "apart"
+    seed: int = 0
+    parts: Sequence[str] = ()
+    allow_commands: bool = False
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechCorpus:
-    """Recordings in three splits; none shares a speaker with another where speakers are known."""
+    """Recordings in three splits; none shares a speaker with another where speakers are known, unless that is asked."""
 
     name: str
     splits: Mapping[Split, tuple[Utterance, ...]]
     left_out: Mapping[Split, Mapping[str, str]] = field(default_factory=dict)
     """The ids of utterances that were in a split but cannot be used, and why."""
+    held_out: str = ""
+    """Which splits were drawn from the training data, and how; nothing where they came with it."""
+
+
+SPLIT_NAMES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "valid": ("valid", "dev", "validation", "val"),
+    "test": ("test", "eval", "testing", "evaluation"),
+}
+"""What data calls its splits."""
+
+
+def split_called(name: str) -> Split | None:
+    """The split of this name, or of a part of one such as ``train-clean-100`` or ``dev_other``."""
+    first = re.split(r"[-_. \d]", name.lower(), maxsplit=1)[0]
+    return next((split for split, names in SPLIT_NAMES.items() if first in names), None)
+
+
+def chosen_parts(place: Path, present: Collection[str], selection: Selection) -> dict[Split, list[str]]:
+    """Of the parts that a folder has, those to be used of each split.
+
+    They are the ones asked for; else ``train`` or ``dev`` itself, or all ``train-*`` and, of ``dev-*`` and ``test-*``,
+    the clean ones.
+
+    Raises:
+        DataError: a part that is asked for is not there, or its name says of no split.
+    """
+    found: dict[Split, list[str]] = {}
+    for part in selection.parts:
+        split = split_called(part)
+        if part not in present or split is None:
+            here = ", ".join(sorted(present)) or "none"
+            raise DataError(f"{place}: data.parts: there is no {part!r}{did_you_mean(part, present)}; there are {here}")
+        found.setdefault(split, []).append(part)
+    if not selection.parts:
+        for split, names in SPLIT_NAMES.items():
+            own = sorted(name for name in present if split_called(name) == split)
+            clean = [name for name in own if split != "train" and "clean" in name]
+            exact = [name for name in names if name in present][:1]
+            if own:
+                found[split] = exact or clean or own
+    return found
 
 
 HELD_OUT = 0.1
@@ -53,22 +114,22 @@ HELD_OUT = 0.1
 
 
 def hold_out(
-    utterances: Sequence[Utterance], share: float = HELD_OUT
+    utterances: Sequence[Utterance], share: float = HELD_OUT, selection: Selection = EVERYTHING
 ) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...]]:
-    """What stays, and what is held out; no speaker is in both."""
-    groups = sorted({_group(utterance) for utterance in utterances}, key=_draw)
-    if len(groups) < 2:  # one speaker alone: the utterances are dealt out
-        return _split(utterances, [utterance.id for utterance in utterances], share)
-    return _split(utterances, [_group(utterance) for utterance in utterances], share)
-
-
-def _split(
-    utterances: Sequence[Utterance], groups: Sequence[str], share: float
-) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...]]:
-    shuffled = sorted(set(groups), key=_draw)
+    """What stays, and what is held out; no speaker is in both, unless they may be shared or there is but one."""
+    groups = [_group(utterance) for utterance in utterances]
+    if not _is_by_speaker(utterances, selection):
+        groups = [utterance.id for utterance in utterances]
+    shuffled = sorted(set(groups), key=lambda group: _draw(group, selection.seed))
     held_out = set(shuffled[: max(1, round(share * len(shuffled)))])
     pairs = list(zip(utterances, groups, strict=True))
     return _where(pairs, held_out, inside=False), _where(pairs, held_out, inside=True)
+
+
+def _is_by_speaker(utterances: Sequence[Utterance], selection: Selection) -> bool:
+    if selection.speakers == "shared" or all(utterance.speaker is None for utterance in utterances):
+        return False
+    return len({_group(utterance) for utterance in utterances}) > 1
 
 
 def _where(pairs: Iterable[tuple[Utterance, str]], groups: set[str], *, inside: bool) -> tuple[Utterance, ...]:
@@ -79,54 +140,48 @@ def _group(utterance: Utterance) -> str:
     return utterance.id if utterance.speaker is None else f"speaker {utterance.speaker}"
 
 
-def _draw(group: str) -> bytes:
-    return blake2b(group.encode(errors="surrogateescape"), digest_size=8).digest()
+def _draw(group: str, seed: int) -> bytes:
+    salt = seed.to_bytes(8, "little")  # that of 0 is no salt
+    return blake2b(group.encode(errors="surrogateescape"), digest_size=8, salt=salt).digest()
 
 
 log = logging.getLogger("lstmdrop.asr")
 
 
-def read_splits(
-    paths: Mapping[Split, Path], read: Callable[[Path], tuple[Utterance, ...]]
-) -> dict[Split, tuple[Utterance, ...]]:
-    """Those of the splits whose file is there."""
-    found = {}
-    for split, path in paths.items():
-        if path.is_file():
-            found[split] = read(path)
-    return found
-
-
 def with_held_out(
-    name: str, found: Mapping[Split, tuple[Utterance, ...]], scored: Sequence[Split] = ()
+    name: str, found: Mapping[Split, tuple[Utterance, ...]], selection: Selection = EVERYTHING
 ) -> SpeechCorpus:
     """The corpus with a validation and a test split; where some are only to be ``scored``, those as they are.
 
     Raises:
-        DataError: there is no training data, too little to hold some out, or two splits share a speaker; of what is
-            to be scored, a split is not there.
+        DataError: there is no training data, too little to hold some out, or two splits share a speaker and may not;
+            of what is to be scored, a split is not there.
     """
     for utterances in found.values():
         require_different_ids(utterances)
     train, held = found.get("train", ()), ", ".join(found)
-    for split in scored:
+    for split in selection.scored:
         if not found.get(split):
             raise DataError(f"{name}: there is no {split} utterance; there are {held or 'none'}")
-    if scored:
-        return SpeechCorpus(name, {split: found[split] for split in scored})
+    if selection.scored:
+        return SpeechCorpus(name, {split: found[split] for split in selection.scored})
     if not train:
         raise DataError(f"{name}: there is no training utterance; there are {held or 'none'}")
     splits: dict[Split, tuple[Utterance, ...]] = {}
+    drawn: list[str] = []
     held_out: tuple[Split, Split] = ("test", "valid")
     for split in held_out:
         given = found.get(split)
         if given is None:
             if len(train) < 2:
                 raise DataError(f"{name}: {len(train)} training utterances are too few to hold some out for {split}")
-            train, given = hold_out(train)
+            drawn.append(f"{split} by {'speaker' if _is_by_speaker(train, selection) else 'utterance'}")
+            train, given = hold_out(train, selection=selection)
         splits[split] = given
-    corpus = SpeechCorpus(name, {"train": train, **splits})
-    _require_different_speakers(corpus)
+    how = f"{', '.join(drawn)}; data.split_seed = {selection.seed}" if drawn else ""
+    corpus = SpeechCorpus(name, {"train": train, **splits}, held_out=how)
+    if selection.speakers == "apart":
+        _require_different_speakers(corpus)
     return corpus
 
 
@@ -138,7 +193,11 @@ def _require_different_speakers(corpus: SpeechCorpus) -> None:
     for split in ("valid", "test"):
         shared = speakers["train"] & speakers[split]
         if shared and len(everyone) > 1:
-            raise DataError(f"{corpus.name}: train and {split} share speakers, such as {sorted(map(str, shared))[0]!r}")
+            few = f", of {len(everyone)} in all" if len(everyone) < len(corpus.splits) else ""
+            raise DataError(
+                f"{corpus.name}: train and {split} share speakers, such as {sorted(map(str, shared))[0]!r}{few}\n"
+                "if the voices to be understood are known ones, let them: --set data.speakers=shared"
+            )
 
 
 def require_different_ids(utterances: Sequence[Utterance]) -> None:
