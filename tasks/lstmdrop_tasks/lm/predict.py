@@ -39,7 +39,8 @@ def predict(
     """
     if isinstance(inputs, Sequence) and inputs and not READING.holds(options):
         raise UsageError(
-            f"{inputs[0]!r}: a text to continue is given with --prompt, many with --prompts, lines to score with --score"
+            f"{inputs[0]!r}: a text to continue is given with --prompt, several as lines with --prompts, "
+            "lines to score with --score"
         )
     for task in tasks:
         task.model.eval()

@@ -18,10 +18,7 @@ from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.text import read_lines
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.perplexity import (
-    LogProbs,
-    read_log_probs,
-)
+from lstmdrop.metrics.perplexity import LogProbs, read_log_probs
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.text_units import ScoredLines
 from lstmdrop.nn.rules import make_regularizer
@@ -67,11 +64,8 @@ class LanguageModelling:
         self._corpus = corpus
         self._data_dir = data_dir
         self._stores: dict[Split, TokenStore] = {}
-<<<<<<< HEAD
         self._recalled: Mapping[Split, Path] = {}
-=======
         self._lines: dict[Split, ScoredLines] = {}
->>>>>>> 8087598 (Scores by character, byte and word, for models of any vocabulary; lines are scored in batches, go on from prompts, and show their states)
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -109,8 +103,9 @@ class LanguageModelling:
         """
         training = self.config.training
         self._require_window(split)
+        tokens = self.store(split).tokens
         return stream_windows(
-            self.store(split).tokens, training.batch_size, training.num_steps, self.device, training.accumulate, self._variation(epoch)
+            tokens, training.batch_size, training.num_steps, self.device, training.accumulate, self._variation(epoch)
         )
 
     def _variation(self, epoch: int) -> Variation | None:

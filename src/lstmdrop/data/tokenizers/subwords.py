@@ -236,7 +236,7 @@ class SubwordTokenizer:
         write_description(directory, self.kind, self.fingerprint)
 
     def _pieces(self, word: str) -> list[str]:
-        """The word's pieces as they are written, the unknown ones too; the word ``<unk>`` is cut as `encode` cuts it."""
+        """The word's pieces as they are written, unknown ones too; the word ``<unk>`` is cut as `encode` cuts it."""
         return ["▁", UNK] if word == UNK else self._processor.encode(word, out_type=str)
 
     def _ids(self, words: Sequence[str]) -> npt.NDArray[np.int32]:
