@@ -64,12 +64,14 @@ def _translated(tasks: Models, lines: Iterable[str], options: MTPrediction) -> I
             log.warning(about)
             told = True
         found = _drawn(tasks, batch, options, first) if options.sample else _searched(tasks, batch, options)
-        for line, hypotheses in zip(batch, found, strict=True):
+        for number, (line, hypotheses) in enumerate(zip(batch, found, strict=True), first + 1):
             source = _source_tokens(tasks[0], line)
             if options.attention is not None:
                 _draw_attention(options.attention, tasks[0], source, hypotheses[0])
             best = [_as_json(tasks[0], hypothesis) for hypothesis in hypotheses]
-            yield {"text": best[0]["text"], "source": line, "source_tokens": source, "hypotheses": best}
+            yield {
+                "text": best[0]["text"], "line": number, "source": line, "source_tokens": source, "hypotheses": best
+            }  # fmt: skip
         first += len(batch)
 
 
