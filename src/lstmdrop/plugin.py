@@ -52,6 +52,8 @@ class TaskPlugin:
     bench: Bench
     inputs: Literal["files", "lines"] = "files"
     """What ``predict`` works on: each INPUT itself, or the lines of the text files that the INPUTs are."""
+    output_of: str = "file"
+    """The key under which an output of ``predict`` names the file that it was made of."""
     inputs_where: OnlyWhere | None = None
     """Where ``predict`` reads any INPUT at all, if not always."""
     references: References | None = None
@@ -125,7 +127,10 @@ class Predict(Protocol):
     """Uses trained models."""
 
     def __call__(self, tasks: Sequence[Any], inputs: Iterable[str], options: Any) -> Iterator[Mapping[str, Any]]:
-        """One JSON-ready object a line of output, its plain form under ``text``."""
+        """One JSON-ready object a line of output, its plain form under ``text``.
+
+        Where `TaskPlugin.inputs` are lines, the number of the line that it was made of, from 1, under ``line``.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +97,14 @@ class Run:
     def claimed(self) -> Iterator[None]:
         """No other process of this machine trains in the directory meanwhile; the claim ends with the process.
 
-        A directory that is made for it and stays empty goes again.
+        What is made for it, the folders above among it, and stays empty goes again.
 
         Raises:
             UsageError: one does, or the directory is a file.
         """
-        is_new = not self.directory.exists()
-        if is_new:
-            self.directory.mkdir(parents=True)
+        missing = [folder for folder in (self.directory, *self.directory.parents) if not folder.exists()]
+        if missing:
+            self.directory.mkdir(parents=True, exist_ok=True)
         elif not self.directory.is_dir():
             self.require_empty()
         try:
@@ -113,8 +113,9 @@ class Run:
         except TakenError:
             raise UsageError(f"another process is training in {self.directory}") from None
         finally:
-            if is_new and not any(self.directory.iterdir()):
-                self.directory.rmdir()
+            with suppress(OSError):  # the first that holds something, of another process perhaps, stays
+                for folder in missing:
+                    folder.rmdir()
 
     def has_checkpoint(self) -> bool:
         """Whether a state to resume from was ever saved."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.presets import resolve
+from lstmdrop_tasks.lm import reading
 from lstmdrop_tasks.lm.config import LMPrediction
 from lstmdrop_tasks.lm.predict import predict
 
@@ -46,10 +49,31 @@ def test_probabilities_of_all_continuations_sum_to_one(task: Any) -> None:
     assert total == pytest.approx(1.0, abs=1e-5)
 
 
-def test_lines_are_scored_independently_of_each_other(task: Any) -> None:
-    alone = scored([task], "a dog")
-    among = scored([task], "the cat sees", "a dog", "music")
-    assert among[1] == alone[0]
+@pytest.mark.parametrize("tokens_at_once", [1, 12, 1 << 14])
+def test_a_batch_changes_nothing_and_lines_keep_their_order(
+    build_lm: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tokens_at_once: int
+) -> None:
+    """Lines of any length, one far longer than a window and than a batch, one by one or together."""
+    tasks = [build_lm(f"seed={seed}", "model.init_bound=1.0") for seed in (1, 2)]
+    lines = ["the cat sees", "", "a dog " * 300, "music", "the old king\ta dog", "a", "the cat sees the moon"]
+    alone = [scored(tasks, line)[0] for line in lines]
+    monkeypatch.setattr(reading, "TOKENS_AT_ONCE", tokens_at_once)
+    together = scored(tasks, *lines)
+    assert [one.pop("line") for one in together] == list(range(1, 8))
+    flat = [[part for one in some for part in one.get("sentences", [one])] for some in (alone, together)]
+    for first, second in zip(*flat, strict=True):
+        assert first["tokens"] == second["tokens"]
+        assert second["token_log_probs"] == pytest.approx(first["token_log_probs"], abs=1e-5)
+
+
+def test_what_is_read_before_a_line_is_part_of_it_but_for_its_score(task: Any) -> None:
+    (whole,) = scored([task], "the cat sees the moon")
+    (rest,) = predict([task], ["sees the moon"], LMPrediction(score=True, context="the cat"))
+    assert rest["tokens"] == whole["tokens"][2:]
+    assert rest["token_log_probs"] == pytest.approx(whole["token_log_probs"][2:], abs=1e-5)
+    (after,) = predict([task], ["a dog"], LMPrediction(score=True, context="the cat\n"))
+    (both,) = scored([task], "the cat\na dog")
+    assert after["token_log_probs"] == pytest.approx(both["token_log_probs"][3:], abs=1e-5)
 
 
 def test_an_empty_line_is_its_end_alone(task: Any) -> None:
@@ -194,7 +218,7 @@ def test_beside_the_sum_stand_the_mean_and_the_bits_of_a_byte(task: Any) -> None
 @pytest.mark.parametrize("tokens", ["word", "character", "bpe"])
 def test_a_byte_is_one_in_any_script_and_vocabulary(build_lm: Callable[..., Any], tokens: str) -> None:
     (plain, windows, other) = scored([build_lm(f"data.tokens={tokens}")], "the cat", "the cat\r\n", "the кіт")
-    assert plain == windows
+    assert {**plain, "line": 2} == windows
     assert plain["bits_per_byte"] * 8 == pytest.approx(-plain["log_prob"] / 0.6931471805599453)
     assert other["bits_per_byte"] * 11 == pytest.approx(-other["log_prob"] / 0.6931471805599453)
     assert plain["num_unknown"] == 0
@@ -211,11 +235,16 @@ def test_of_two_sentences_with_a_tab_between_the_likelier_has_the_greater_sum(
     task: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     long, short = "the cat sees the moon", "the cat"
-    alone = [{key: value for key, value in one.items() if key != "text"} for one in scored([task], long, short)]
+    alone = [
+        {key: value for key, value in scored([task], line)[0].items() if key not in ("text", "line")}
+        for line in (long, short)
+    ]
     caplog.clear()
     first, second, tie, single = scored([task], f"{short}\t{long}", f"{long}\t{short}\r\n", "a xxx\ta yyy", "a dog")
-    assert first["sentences"] == alone[::-1]
-    assert second["sentences"] == alone
+    for found, expected in zip([*first["sentences"], *second["sentences"]], [*alone[::-1], *alone], strict=True):
+        values = found.pop("token_log_probs"), expected["token_log_probs"]
+        assert values[0] == pytest.approx(values[1], abs=1e-5)
+        assert found == pytest.approx({key: expected[key] for key in found}, abs=1e-4)
     assert (first["likelier"], second["likelier"], tie["likelier"]) == (1, 2, 0)
     values = [alone[n][key] for key in ("log_prob", "mean") for n in (1, 0)]
     assert first["text"] == "\t".join(["1", *(f"{value:.4f}" for value in values)])
@@ -270,3 +299,70 @@ def test_a_line_in_another_unicode_form_than_the_training_text_is_said_once(
             assert len(told) == 1
             assert told[0].startswith("line 3: ")
             assert f"uconv -x {form.lower()}, or python" in told[0]
+
+
+def test_each_prompt_of_many_gives_what_it_gives_alone(task: Any) -> None:
+    prompts = ["the old", "", "a dog"]
+    many = [dict(one) for one in predict([task], prompts, LMPrediction(prompts=True, length=6, num_samples=2))]
+    assert [one.pop("line") for one in many] == [1, 1, 2, 2, 3, 3]
+    assert [one.pop("prompt") for one in many] == [prompt for prompt in prompts for _ in range(2)]
+    assert many == [one for prompt in prompts for one in sampled([task], prompt=prompt, length=6, num_samples=2)]
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_the_next_tokens_are_those_that_scoring_expects(build_lm: Callable[..., Any], models: int) -> None:
+    tasks = [build_lm(f"seed={seed}", "model.init_bound=1.0") for seed in range(1, models + 1)]
+    size = len(tasks[0].tokenizer.vocabulary)
+    (whole,) = predict(tasks, [], LMPrediction(next=10 * size, prompt="the old"))
+    assert len(whole["next"]) == size
+    assert sum(token["probability"] for token in whole["next"]) == pytest.approx(1.0)
+    assert whole["rest"] == pytest.approx(0.0, abs=1e-9)
+    entropy = -sum(token["probability"] * token["log_prob"] for token in whole["next"]) / 0.6931471805599453
+    assert whole["entropy"] == pytest.approx(entropy)
+    log_probs = {token["token"]: token["log_prob"] for token in whole["next"]}
+    (line,) = scored(tasks, "the old king")
+    assert log_probs["king"] == pytest.approx(line["token_log_probs"][2], abs=1e-5)
+    first, second = predict(tasks, ["the old", "a"], LMPrediction(next=3, prompts=True))
+    assert first["next"] == whole["next"][:3]
+    assert first["rest"] == pytest.approx(1 - sum(token["probability"] for token in first["next"]))
+    assert [len(one["text"].splitlines()) for one in (first, second)] == [5, 5]
+    assert first["next"][0]["token"] in first["text"].splitlines()[1]
+
+
+@pytest.mark.parametrize("tokens", ["word", "character", "bpe"])
+def test_states_are_those_of_the_network_as_it_reads_each_line(
+    build_lm: Callable[..., Any], tmp_path: Path, tokens: str
+) -> None:
+    task = build_lm(f"data.tokens={tokens}", "model.init_bound=1.0", "model.tied=true", "model.embedding_size=8")
+    lines = ["the  cat sees", "", "a dog\nmusic", "the кіт <unk>"]
+    options = LMPrediction(states=tmp_path / "states.npz", context="the old")
+    assert list(predict([task], lines, options)) == []
+    with np.load(tmp_path / "states.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    assert arrays["h2"].dtype == arrays["c1"].dtype == arrays["embeddings"].dtype == np.float32
+    assert arrays["h1"].shape[1] != arrays["h2"].shape[1] == arrays["embeddings"].shape[1]
+    vocabulary = task.tokenizer.vocabulary.tokens
+    assert [*arrays["vocabulary"]] == [*vocabulary]
+    assert torch.equal(torch.from_numpy(arrays["embeddings"]), task.model.embedding.weight)
+    task.model.eval()
+    for line, first, last in zip(lines, arrays["offsets"], arrays["offsets"][1:], strict=False):
+        (found,) = scored([task], line)
+        assert [*arrays["tokens"][first:last]] == found["tokens"]
+        context = reading.encoded_prompt(task.tokenizer, "the old")
+        read = torch.tensor([*context, *arrays["ids"][first:last]])[:, None]
+        for end in range(last - first):
+            outputs, state = task.model.features(read[: len(context) + end + 1])
+            for number, (h, c) in enumerate(zip(*state, strict=True), 1):
+                width = arrays[f"h{number}"].shape[1]
+                assert arrays[f"h{number}"][first + end] == pytest.approx(h[0, :width].detach().numpy(), abs=1e-5)
+                assert arrays[f"c{number}"][first + end] == pytest.approx(c[0, :width].detach().numpy(), abs=1e-5)
+            assert arrays["h2"][first + end] == pytest.approx(outputs[-1, 0].detach().numpy(), abs=1e-5)
+        text = f"{line}\n"
+        for token, (begin, end) in zip(found["tokens"], arrays["spans"][first:last], strict=True):
+            written = token.removeprefix("▁") if tokens == "bpe" else "\n" if token == "<eos>" else token
+            assert text[begin:end] == ("\n" if token == "<eos>" else written) or token == "<unk>"
+
+
+def test_states_of_several_models_are_refused(build_lm: Callable[..., Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--states takes one run"):
+        predict([build_lm(), build_lm()], ["a"], LMPrediction(states=tmp_path / "states.npz"))

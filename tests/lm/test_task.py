@@ -81,15 +81,67 @@ def test_models_of_different_vocabularies_or_texts_are_not_averaged(
             evaluate([task, build_lm(data=folder)], "test")
 
 
-@pytest.mark.parametrize("split", ["train", "valid", "test"])
-def test_a_text_too_short_for_one_window_is_named(
-    build_lm: BuildLM, make_corpus: Callable[..., Path], split: str
-) -> None:
+def test_a_text_too_short_to_train_on_is_named(build_lm: BuildLM, make_corpus: Callable[..., Path]) -> None:
     folder = make_corpus("short")
-    (folder / f"{split}.txt").write_text("the cat sees\n")
+    (folder / "train.txt").write_text("the cat sees\n")
     task = build_lm(data=folder)
-    with pytest.raises(DataError, match=rf"{split}\.txt: 4 tokens .*training\.batch_size or training\.num_steps"):
-        task.summary()
+    for use in (task.num_batches, task.batches):
+        with pytest.raises(DataError, match=r"train\.txt: 4 tokens .*training\.batch_size or training\.num_steps"):
+            use("train")
+
+
+@pytest.mark.parametrize("text", ["cat", "the cat sees\n", "\ncat\n"])
+def test_a_text_of_a_few_tokens_has_a_score(build_lm: BuildLM, make_corpus: Callable[..., Path], text: str) -> None:
+    folder = make_corpus("short")
+    for split in ("valid", "test"):
+        (folder / f"{split}.txt").write_text(text)
+    task = build_lm(data=folder)
+    ids = [*task.tokenizer.encode_block(text.removesuffix("\n") + "\n").ids]
+    (score,) = task.evaluate("test")
+    assert score.counts["tokens"] == len(ids) - 1
+    log_probs, _ = task.model.log_probs(torch.tensor(ids[:-1])[:, None], torch.tensor(ids[1:])[:, None])
+    assert score.value == pytest.approx(float(torch.exp(-log_probs.mean())), rel=1e-5)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\n \n"])
+def test_a_text_without_a_word_has_none(build_lm: BuildLM, make_corpus: Callable[..., Path], text: str) -> None:
+    folder = make_corpus("empty")
+    (folder / "test.txt").write_text(text)
+    with pytest.raises(DataError, match=r"test\.txt: (the file is empty|there is no word)"):
+        build_lm(data=folder).evaluate("test")
+
+
+@pytest.mark.parametrize("tokens", ["character", "bpe", "unigram"])
+def test_any_vocabulary_is_scored_by_the_same_characters_bytes_and_words(build_lm: BuildLM, tokens: str) -> None:
+    task = build_lm(f"data.tokens={tokens}", "model.init_bound=1.0")
+    by_token, *by_unit = task.evaluate("test")
+    text = task.corpus.text("test").read_text(encoding="utf-8")
+    first = len(task.tokenizer.vocabulary.tokens[task.store("test").tokens[0]].removeprefix("▁"))
+    sizes = {
+        "words": len(text.split()) + text.count("\n") - 1,
+        "characters": len(text) - first,
+        "bytes": len(text) - first,
+    }
+    total = by_token.counts["tokens"] * np.log(by_token.value)
+    assert [score.name for score in by_unit] == ["word_perplexity", "bits_per_character", "bits_per_byte"]
+    for score, (name, size) in zip(by_unit, sizes.items(), strict=True):
+        assert score.counts[name] == size
+        value = np.log(score.value) if name == "words" else score.value * np.log(2)
+        assert value * size == pytest.approx(total, rel=1e-9)
+        assert "fingerprint" not in score.signature
+
+
+def test_of_words_the_perplexity_is_that_of_a_word(
+    build_lm: BuildLM, make_corpus: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_corpus("masked")
+    (folder / "test.txt").write_text("the <unk> sees\n\nthe cat\n")
+    task = build_lm(data=folder)
+    (score,) = task.evaluate("test", outputs=tmp_path)
+    lines = task.scored_lines("test")
+    assert lines.tokens.tolist() == lines.words.tolist() == [3, 1, 3]
+    assert lines.characters.tolist() == [len(" <unk> sees\n"), 1, len("the cat\n")]
+    assert (lines.masked.tolist(), score.counts["tokens"]) == ([1, 0, 0], 7)
 
 
 def test_a_missing_split_is_named(build_lm: BuildLM, make_corpus: Callable[..., Path]) -> None:

@@ -58,7 +58,9 @@ def test_translations_may_come_from_a_file_or_as_lists_of_the_best(task: Any, tm
     pairs = outputs(task, ["cat\tchat", "house\tune maison"], score=True)
     (tmp_path / "lines").write_text("chat\nune maison\n", encoding="utf-8")
     assert outputs(task, ["cat", "house"], score=True, against=tmp_path / "lines") == pairs
-    (tmp_path / "best").write_text("0 ||| chat ||| f= 1 ||| -3\n1 ||| une maison ||| -2\n1 |||  ||| -1\n", encoding="utf-8")
+    (tmp_path / "best").write_text(
+        "0 ||| chat ||| f= 1 ||| -3\n1 ||| une maison ||| -2\n1 |||  ||| -1\n", encoding="utf-8"
+    )
     scored = outputs(task, ["cat", "house"], score=True, against=tmp_path / "best")
     assert [one.pop("id") for one in scored] == [0, 1, 1]
     assert scored[:2] == pairs

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from lstmdrop.cli import options
+from lstmdrop.cli import completion, options
 
 
 def command(
-    task: Annotated[str, typer.Argument(help="The task to measure.", metavar="TASK")] = "lm",
+    task: Annotated[
+        str, typer.Argument(help="The task to measure.", metavar="TASK", autocompletion=completion.tasks)
+    ] = "lm",
     sizes: Annotated[
-        str, typer.Option("--sizes", help="Presets to measure, separated by commas.")
+        str, typer.Option("--sizes", help="Presets to measure, separated by commas.", autocompletion=completion.sizes)
     ] = "small,medium,large",
     seconds: Annotated[float, typer.Option(help="About how long to measure each, in seconds.", min=0.1)] = 20.0,
     device: options.Device = "auto",

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmdrop.cli import options
+from lstmdrop.cli import completion, options
 from lstmdrop.errors import DataError
 
 if TYPE_CHECKING:
     from lstmdrop.commands.data import DatasetRow
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A dataset's name, as 'data list' shows it.")]
+Name = Annotated[
+    str, typer.Argument(help="A dataset's name, as 'data list' shows it.", autocompletion=completion.dataset_names)
+]
 
 
 @app.callback()

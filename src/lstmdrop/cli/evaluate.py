@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstmdrop.cli import options
+from lstmdrop.cli import completion, options
 from lstmdrop.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,9 +24,13 @@ def command(
         typer.Option(
             help="A dataset's name, or the path of your own files: one in one piece is the split, whole.",
             metavar="NAME|PATH",
+            autocompletion=completion.datasets,
         ),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="valid, test or train. Default: test.", metavar="SPLIT")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="valid, test or train. Default: test.", metavar="SPLIT", autocompletion=completion.splits),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -42,11 +46,16 @@ def command(
             "--set",
             help="One setting of decoding or scoring over the run's; may be repeated.",
             metavar="SECTION.FIELD=VALUE",
+            autocompletion=completion.scoring_settings,
         ),
     ] = None,
     tune_on: Annotated[
         str | None,
-        typer.Option(help="First choose the decoding that is best on this split.", metavar="SPLIT"),
+        typer.Option(
+            help="First choose the decoding that is best on this split.",
+            metavar="SPLIT",
+            autocompletion=completion.splits,
+        ),
     ] = None,
     fail_under: Annotated[
         float | None,

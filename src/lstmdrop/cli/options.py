@@ -7,10 +7,23 @@ from typing import Annotated
 
 import typer
 
+from lstmdrop.cli import completion
 from lstmdrop.errors import UsageError
 
-Task = Annotated[str, typer.Argument(help="What to do it on: lm, or any other installed task.", metavar="TASK")]
-Data = Annotated[str | None, typer.Option(help="A dataset's name, or the path of your own files.", metavar="NAME|PATH")]
+Task = Annotated[
+    str,
+    typer.Argument(
+        help="What to do it on: lm, or any other installed task.", metavar="TASK", autocompletion=completion.tasks
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="A dataset's name, or the path of your own files.",
+        metavar="NAME|PATH",
+        autocompletion=completion.datasets,
+    ),
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where datasets lie, in place of $LSTMDROP_DATA.", metavar="DIR")]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1 ...")]
 Runs = Annotated[
@@ -21,7 +34,13 @@ Runs = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="SECTION.FIELD=VALUE")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="One setting; may be repeated.",
+        metavar="SECTION.FIELD=VALUE",
+        autocompletion=completion.settings,
+    ),
 ]
 
 

@@ -8,7 +8,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -76,6 +77,9 @@ def _make_command(plugin: TaskPlugin) -> Any:
         runs: options.Runs = None,
         device: options.Device = "auto",
         data_dir: options.DataDir = None,
+        with_names: Annotated[
+            bool, typer.Option("--names", help="Begin each line with the file that it is of, and a tab.")
+        ] = False,
         as_json: options.Json = False,
         **settings: Any,
     ) -> None:
@@ -88,11 +92,16 @@ def _make_command(plugin: TaskPlugin) -> Any:
         where = plugin.inputs_where
         if where is not None and (inputs or texts) and not where.holds(chosen):
             raise UsageError(f"{(inputs or texts or [''])[0]!r}: INPUT and --text have an effect only {where.where}")
-        work = _inputs(plugin, inputs or [], texts or [])
+        names_lines = not as_json and (where is None or where.holds(chosen))
+        options.refuse_without_effect(("--names", with_names, names_lines, "on lines of INPUT, without --json"))
+        origins = _Origins()
+        work = _inputs(plugin, inputs or [], texts or [], origins)
         for output in predict(
             plugin.name, runs=runs or (), inputs=work, options=chosen, device=device, data_dir=data_dir
         ):
-            typer.echo(json.dumps(output, ensure_ascii=False) if as_json else output["text"])
+            found = origins.told(output)
+            name = f"{_name(plugin, found)}\t" if with_names else ""
+            typer.echo(json.dumps(found, ensure_ascii=False) if as_json else f"{name}{found['text']}")
 
     signature = inspect.signature(command, locals=locals(), eval_str=True)
     inputs, texts, runs, *common, _ = signature.parameters.values()
@@ -103,7 +112,41 @@ def _make_command(plugin: TaskPlugin) -> Any:
     return command
 
 
-def _inputs(plugin: TaskPlugin, names: Sequence[str], texts: Sequence[str]) -> Iterable[str]:
+class _Origins:
+    """Which file each line is of, and where in it."""
+
+    def __init__(self) -> None:
+        self.names: list[str | None] = []
+        self.befores: list[int] = []
+        """How many lines stand before those of each."""
+
+    def lines(self, names: Iterable[str]) -> Iterator[str]:
+        """Of all files, one after the other."""
+        count = 0
+        for name in names:
+            is_sentence = name != STANDARD_INPUT and not Path(name).exists()
+            self.names.append(None if is_sentence else name)
+            self.befores.append(count)
+            for line in _lines(name):
+                count += 1
+                yield line
+
+    def told(self, output: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An output whose line is not counted through all files, but is that of its own file."""
+        if "line" not in output or not self.names:
+            return output
+        place = bisect_left(self.befores, output["line"]) - 1
+        file = self.names[place]
+        return output if file is None else {**output, "file": file, "line": output["line"] - self.befores[place]}
+
+
+def _name(plugin: TaskPlugin, output: Mapping[str, Any]) -> str:
+    if plugin.inputs == "files":
+        return str(output[plugin.output_of])
+    return ":".join(str(output[key]) for key in ("file", "line") if key in output)
+
+
+def _inputs(plugin: TaskPlugin, names: Sequence[str], texts: Sequence[str], origins: _Origins) -> Iterable[str]:
     """What the task is given; all names are looked at before the work begins."""
     from lstmdrop.config import whole_characters
 
@@ -116,13 +159,15 @@ def _inputs(plugin: TaskPlugin, names: Sequence[str], texts: Sequence[str]) -> I
             whole_characters(text)
         except ValueError as error:
             raise UsageError(f"--text {text!r}: {error}") from None
-    if texts or not names:
-        return texts or _lines_of_standard_input()
+    if texts:
+        return texts
+    if not names:
+        return origins.lines([STANDARD_INPUT]) if plugin.inputs == "lines" else _lines_of_standard_input()
     if plugin.inputs == "files":
         return names
     for name in names:
         _require_text_file(plugin.name, name)
-    return (line for name in names for line in _lines(name))
+    return origins.lines(names)
 
 
 def _require_text_file(task: str, name: str) -> None:

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from lstmdrop.cli.completion import TASK
+
 if TYPE_CHECKING:
     from lstmdrop.plugin import TaskOption, TaskPlugin
+
+
+UsageError: Any = typer.BadParameter.__base__
+"""Of the command line's own library, whichever of its modules has it."""
 
 
 class TaskCommand(TyperCommand):
@@ -24,7 +30,16 @@ class TaskCommand(TyperCommand):
         task = next((argument for argument in args if argument in tasks), None)
         options = [] if task is None else self.offered(load_plugin(task))
         with_options = _with_options(inspect.unwrap(self.callback or _nothing), options)
-        return as_command(info_name, with_options).make_context(info_name, args, parent, **extra)
+        command = as_command(info_name, with_options)
+        try:
+            context = command.make_context(info_name, args, parent, **extra)
+        except UsageError as error:
+            if task is not None and error.ctx is not None:  # the help that names its options is the task's
+                error.ctx.info_name = f"{info_name} {task}"
+                command.params[:] = [parameter for parameter in command.params if parameter.name != "task"]
+            raise
+        context.meta[TASK] = task
+        return context
 
     def offered(self, plugin: TaskPlugin) -> Sequence[TaskOption]:
         """Those of a task whose settings act in training."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lstmdrop.cli import options
+from lstmdrop.cli import completion, options
 
 if TYPE_CHECKING:
     from lstmdrop.training.progress import Event, Finished, Started
@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 
 def command(
     task: options.Task,
-    size: Annotated[str | None, typer.Option(help="A preset of the task: tiny, small, medium, large ...")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="A preset of the task: tiny, small, medium, large ...", autocompletion=completion.sizes),
+    ] = None,
     data: options.Data = None,
     regularizer: Annotated[
         str | None,
-        typer.Option(help="none, zaremba, naive, variational, recurrent, zoneout or weight-drop.", metavar="RULE"),
+        typer.Option(
+            help="none, zaremba, naive, variational, recurrent, zoneout or weight-drop.",
+            metavar="RULE",
+            autocompletion=completion.rules,
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,

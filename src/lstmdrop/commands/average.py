@@ -19,11 +19,12 @@ from lstmdrop.report.runs import read_summary
 from lstmdrop.result import SCORED_SPLITS, provenance, score_rows
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath, require_taken, resolve_config
-from lstmdrop.training.device import choose_device
+from lstmdrop.training.device import choose_device, switches_kept
 
 log = logging.getLogger("lstmdrop.average")
 
 
+@switches_kept()
 def average(
     task: str,
     out: AnyPath,

@@ -10,7 +10,7 @@ from lstmdrop.plugin import load_plugin
 from lstmdrop.result import device_name
 from lstmdrop.settings import require_taken, resolve_config
 from lstmdrop.training.bench import matrix_product_rate
-from lstmdrop.training.device import choose_device, require_kernel, set_switches
+from lstmdrop.training.device import choose_device, require_kernel, set_switches, switches_kept
 
 SETTINGS = (
     "model", "regularizer", "objective", "seed", "data.tokens", "data.vocabulary_size", "data.target_vocabulary_size",
@@ -57,15 +57,16 @@ def bench(
     configs = [resolve_config(plugin, size, overrides=overrides) for size in as_list("sizes", sizes)]
     for config in configs:
         require_kernel(config.training, chosen)
-    for config in configs:
-        set_switches(config.training)
-        rate = matrix_product_rate(chosen)
-        speed = plugin.bench(config, chosen, seconds)
-        yield BenchRow(
-            size=config.size,
-            device=device_name(chosen),
-            tokens_per_second=speed.tokens_per_second,
-            plain_tokens_per_second=speed.plain_tokens_per_second,
-            ratio=speed.tokens_per_second / speed.plain_tokens_per_second,
-            share_of_matrix_rate=speed.tokens_per_second * speed.flops_per_token / rate,
-        )
+    with switches_kept():
+        for config in configs:
+            set_switches(config.training)
+            rate = matrix_product_rate(chosen)
+            speed = plugin.bench(config, chosen, seconds)
+            yield BenchRow(
+                size=config.size,
+                device=device_name(chosen),
+                tokens_per_second=speed.tokens_per_second,
+                plain_tokens_per_second=speed.plain_tokens_per_second,
+                ratio=speed.tokens_per_second / speed.plain_tokens_per_second,
+                share_of_matrix_rate=speed.tokens_per_second * speed.flops_per_token / rate,
+            )

@@ -9,7 +9,8 @@ from pathlib import Path
 from lstmdrop.errors import DataError, UsageError, as_list
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.significance import SEED, Bootstrap, paired_bootstrap, paired_randomisation
-from lstmdrop.report.rescore import rescore, scorable
+from lstmdrop.metrics.text_units import UNITS
+from lstmdrop.report.rescore import made_score, rescore, scorable
 from lstmdrop.report.runs import RunSummary, read_summary
 from lstmdrop.report.scores import better_direction
 from lstmdrop.report.table import Cell, Column, Note, Table
@@ -70,6 +71,8 @@ def compare(
 ) -> Comparison:
     """Every test score that both runs have, or those of ``metrics``, on the predictions that the runs kept.
 
+    Language models of different vocabularies are compared by the characters, bytes and words of their text.
+
     Raises:
         UsageError: they are of different tasks, or have no such score in common.
         DataError: their test data differ, or a file is missing, damaged or does not give the run's own score.
@@ -78,7 +81,7 @@ def compare(
     runs = read_summary(first), read_summary(second)
     if runs[0].task != runs[1].task:
         raise UsageError(f"{first} is a run of {runs[0].task}, {second} one of {runs[1].task}: they share no score")
-    names = list(as_list("metrics", metrics)) or [name for name in scorable(runs[0]) if name in scorable(runs[1])]
+    names = list(as_list("metrics", metrics)) or _common(*runs)
     found: list[ComparedScore] = []
     left_out: list[str] = []
     for name in names:
@@ -93,6 +96,16 @@ def compare(
         reason = next(iter(left_out), f"{first} and {second} have no test score in common that can be compared")
         raise DataError(reason)
     return Comparison(first, second, tuple(found), tuple(left_out), num_resamples, num_shuffles, seed)
+
+
+def _common(first: RunSummary, second: RunSummary) -> list[str]:
+    """What both can be scored by; what neither was is left out where their tokens are the same."""
+    theirs = scorable(second)
+    names = [name for name in scorable(first) if name in theirs]
+    both = [{entry.score.name for entry in run.scores} for run in (first, second)]
+    if names and len({_identity(run, names[0]).get("fingerprint") for run in (first, second)}) == 1:
+        names = [name for name in names if name in both[0] | both[1]]
+    return names
 
 
 def _compared(
@@ -118,10 +131,11 @@ def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None
         for key in ours.keys() | theirs.keys()
         if ours.get(key) != theirs.get(key) and not (key in _SAID_LATER and (key not in ours or key not in theirs))
     ]
-    if "fingerprint" in differing or _may_differ_in_vocabulary(first, second, ours, theirs):
+    is_of_one = ("vocabulary" in ours) != ("vocabulary" in theirs)  # one model lacks some of the text
+    if "fingerprint" in differing or is_of_one or _may_differ_in_vocabulary(first, second, ours, theirs):
         raise DataError(
             f"{first.directory} and {second.directory} have different vocabularies: they predict different tokens, and "
-            "the one that knows fewer looks better\ntrain both on one text with the same data settings"
+            f"the one that knows fewer looks better\n{_advice(first, second)}"
         )
     if differing:
         listed = ", ".join(f"{key} {ours.get(key)} and {theirs.get(key)}" for key in sorted(differing))
@@ -129,6 +143,13 @@ def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None
             f"{first.directory} and {second.directory} were not tested on the same data: {name} over {listed}\n"
             "their numbers cannot be compared"
         )
+
+
+def _advice(first: RunSummary, second: RunSummary) -> str:
+    units = [name for name in UNITS if name in scorable(first) and name in scorable(second)]
+    if units and all("|unknown:0|" in _score(run, units[0]).signature for run in (first, second)):
+        return f"what can be compared: {', '.join(f'--metric {name}' for name in units)}"
+    return "train both on one text with the same data settings"
 
 
 def _may_differ_in_vocabulary(
@@ -151,7 +172,7 @@ def _identity(run: RunSummary, name: str) -> dict[str, str]:
 
 
 def _score(run: RunSummary, name: str) -> Score:
-    score = run.score("test", name)
+    score = made_score(run, name)
     if score is None:
         names = ", ".join(scorable(run)) or "none"
         raise UsageError(f"{run.directory} has no test score {name!r}; those that can be compared: {names}")

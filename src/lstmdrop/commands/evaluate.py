@@ -20,11 +20,12 @@ from lstmdrop.result import SCORED_SPLITS
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
 from lstmdrop.task import GoesBack, RecallsOutputs, Task
-from lstmdrop.training.device import choose_device, set_switches
+from lstmdrop.training.device import choose_device, set_switches, switches_kept
 
 log = logging.getLogger("lstmdrop.evaluate")
 
 
+@switches_kept()
 def evaluate(
     task: str,
     *,
@@ -64,6 +65,7 @@ def marked(scores: Sequence[Score], tuned_on: str | None) -> Sequence[Score]:
     return [replace(score, signature=f"{score.signature}|tuned:{_split(tuned_on)}") for score in scores]
 
 
+@switches_kept()
 def tune(
     task: str,
     *,
@@ -139,7 +141,7 @@ def require_bound(score: Score, bound: float) -> None:
 
 
 def open_runs(task: str, directories: Sequence[AnyPath] | AnyPath) -> list[Run]:
-    """The runs in ``directories``, or the newest finished run of the task.
+    """The runs in ``directories``, or the newest finished run of the task, which the log then names.
 
     Raises:
         UsageError: a run is of another task, or there twice.
@@ -147,7 +149,10 @@ def open_runs(task: str, directories: Sequence[AnyPath] | AnyPath) -> list[Run]:
     """
     paths = as_paths(directories)
     _require_different(paths)
-    runs = [Run.open(directory) for directory in paths] or [Run.newest(task)]
+    runs = [Run.open(directory) for directory in paths]
+    if not runs:
+        runs = [Run.newest(task)]
+        log.warning("%s: the newest finished run of %s; --run names another", runs[0].directory, task)
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")

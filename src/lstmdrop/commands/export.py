@@ -14,6 +14,7 @@ from lstmdrop.errors import UsageError
 from lstmdrop.plugin import load_plugin
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath
+from lstmdrop.training.device import switches_kept
 
 INTERFACE = "interface.json"
 
@@ -30,6 +31,7 @@ class ExportedGraph:
     """Under ``inputs`` and ``outputs`` the name, axes and number format of each."""
 
 
+@switches_kept()
 def export(task: str, *, run: AnyPath | None = None, out: AnyPath | None = None) -> list[ExportedGraph]:
     """Write a run's best weights as ONNX into ``out``, by default the run's folder ``export``.
 

@@ -12,6 +12,7 @@ from lstmdrop.errors import as_list
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import require_effect, resolve
 from lstmdrop.settings import AnyPath
+from lstmdrop.training.device import switches_kept
 
 
 def predict(
@@ -39,5 +40,6 @@ def predict(
     lines = [str(one) for one in given] if isinstance(given, Sequence) else map(str, given)
     chosen = options or resolve(plugin.prediction, [settings])
     require_effect(chosen)
-    models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
-    yield from plugin.predict(models, lines, chosen)
+    with switches_kept():
+        models = list(load_tasks(plugin, open_runs(task, runs), device, None, data_dir))
+        yield from plugin.predict(models, lines, chosen)

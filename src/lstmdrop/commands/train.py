@@ -18,7 +18,7 @@ from lstmdrop.run import DEFAULT_ROOT, Run
 from lstmdrop.settings import AnyPath, default_name, naming_moved_data, require_trainable, resolve_config
 from lstmdrop.task import Task
 from lstmdrop.training.checkpoint import Checkpoint
-from lstmdrop.training.device import choose_device, require_kernel
+from lstmdrop.training.device import choose_device, require_kernel, switches_kept
 from lstmdrop.training.interruption import Interruption
 from lstmdrop.training.progress import Evaluated, Event, Finished, Logged, Progress, Started, Stepped, Validating
 from lstmdrop.training.trainer import Trainer, require_same_data
@@ -26,6 +26,7 @@ from lstmdrop.training.trainer import Trainer, require_same_data
 Listener = Callable[[Event | Started | Finished], None]
 
 
+@switches_kept()
 def train(
     task: str,
     *,

@@ -47,6 +47,10 @@ class Tokenizer(Protocol):
         """The ids of one line, without ``<eos>``."""
         ...
 
+    def spans(self, line: str) -> list[tuple[int, int]]:
+        """Where each token of `encode` begins and ends in the line, in characters."""
+        ...
+
     def decode(self, ids: Sequence[int]) -> str:
         r"""Readable text; ``<eos>`` becomes ``"\n"``."""
         ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -146,11 +146,20 @@ def read_log_probs(directory: Path) -> TokenLogProbs:
     Raises:
         DataError: it is missing or damaged.
     """
+    arrays = read_arrays(directory)
+    return TokenLogProbs(arrays["log_probs"], arrays["lengths"].tolist() if "lengths" in arrays else None)
+
+
+def read_arrays(directory: Path) -> dict[str, Any]:
+    """All arrays of ``log_probs.npz``, ``log_probs`` among them.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
     path = directory / "log_probs.npz"
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            lengths = arrays["lengths"].tolist() if "lengths" in arrays else None
-            return TokenLogProbs(arrays["log_probs"], lengths)
+            return {"log_probs": arrays["log_probs"], **{name: arrays[name] for name in arrays.files}}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: the run kept no log-probabilities") from None
     except Exception as error:  # a damaged archive fails in many ways

@@ -14,6 +14,7 @@ COUNTED = (
     "tokens",
     "words",
     "characters",
+    "bytes",
     "frames",
     "unknown",
 )

@@ -13,6 +13,7 @@ from lstmdrop.metrics.bleu import bleu_metric
 from lstmdrop.metrics.bleu_tokenizer import tokenizer_in
 from lstmdrop.metrics.perplexity import LogProbs
 from lstmdrop.metrics.significance import Segments, Statistics
+from lstmdrop.metrics.text_units import UNITS, ScoredLines
 
 References = Sequence[Sequence[str]]
 """Of each segment one reference or more."""
@@ -87,6 +88,27 @@ def perplexity_segments(log_probs: LogProbs, lengths: Sequence[int] | None = Non
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
     totals = np.add.reduceat(log_probs.astype(np.float64), starts)
     return Segments(np.stack([totals, np.asarray(lengths, np.float64)], 1), _perplexity)
+
+
+def unit_segments(name: str, log_probs: LogProbs, lines: ScoredLines) -> Segments:
+    """A score of `lstmdrop.metrics.text_units.UNITS`, in lines, short ones joined to `BLOCK` words or so.
+
+    The text alone decides which: models that cut it into other tokens have the same segments.
+
+    Raises:
+        ValueError: the lines are of another number of tokens, or a line has none.
+    """
+    if not lines.tokens[1:].all():
+        raise ValueError("the tokens cannot be told by line: the text has <eos> as a word")
+    if lines.tokens.sum() != log_probs.size or not log_probs.size:
+        raise ValueError(f"{log_probs.size} log-probabilities for {lines.tokens.sum()} tokens")
+    _, field, value = UNITS[name]
+    sums = np.concatenate([[0.0], np.cumsum(log_probs.astype(np.float64))])
+    totals = np.diff(sums[np.concatenate([[0], np.cumsum(lines.tokens)])])
+    blocks = (np.cumsum(lines.words) - lines.words) // BLOCK
+    starts = np.flatnonzero(np.diff(blocks, prepend=-1))
+    statistics = np.add.reduceat(np.stack([totals, getattr(lines, field)], 1), starts)
+    return Segments(statistics, lambda row: value(row[0], row[1]))
 
 
 SegmentsOf = Callable[[Sequence[str], References], Segments]

@@ -6,15 +6,20 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop.metrics.perplexity import read_log_probs
+from lstmdrop.metrics.perplexity import has_log_probs, read_arrays, read_log_probs
 from lstmdrop.metrics.score import Score
-from lstmdrop.metrics.segments import SEGMENTS, SIGNED_SEGMENTS, perplexity_segments
+from lstmdrop.metrics.segments import SEGMENTS, SIGNED_SEGMENTS, perplexity_segments, unit_segments
 from lstmdrop.metrics.significance import Segments
+from lstmdrop.metrics.text_units import UNITS, ScoredLines, unit_score
 from lstmdrop.plugin import ScoredItem, load_plugin
 from lstmdrop.presets import merge, nest, resolve
 from lstmdrop.report.runs import RunSummary
+
+_PERPLEXITY = "perplexity"
 
 
 def read_predictions(directory: Path) -> list[str]:
@@ -39,8 +44,26 @@ TOLERANCE = 1e-4
 
 def scorable(run: RunSummary) -> list[str]:
     """The test scores that can be made again."""
-    known = {"perplexity", *SIGNED_SEGMENTS, *SEGMENTS, *load_plugin(run.task).segments(_config(run))}
-    return [entry.score.name for entry in run.scores if entry.split == "test" and entry.score.name in known]
+    known = {_PERPLEXITY, *SIGNED_SEGMENTS, *SEGMENTS, *load_plugin(run.task).segments(_config(run))}
+    units = [] if _kept_lines(run) is None else [*UNITS]
+    found = [entry.score.name for entry in run.scores if entry.split == "test" and entry.score.name in known]
+    return [*found, *units]
+
+
+def made_score(run: RunSummary, metric: str) -> Score | None:
+    """A run's test score, or one of `lstmdrop.metrics.text_units.UNITS` made of what it kept; None where neither is."""
+    score, lines = run.score("test", metric), _kept_lines(run) if metric in UNITS else None
+    perplexity = run.score("test", _PERPLEXITY)
+    if score is not None or lines is None or perplexity is None:
+        return score
+    return unit_score(metric, perplexity, float(read_log_probs(run.directory).log_probs.sum(dtype=np.float64)), lines)
+
+
+def _kept_lines(run: RunSummary) -> ScoredLines | None:
+    """The sizes of the lines of a text that was scored as one stream."""
+    if run.score("test", _PERPLEXITY) is None or not has_log_probs(run.directory):
+        return None
+    return ScoredLines.kept(read_arrays(run.directory))
 
 
 def rescore(run: RunSummary, metric: str, data_dir: Path | None = None) -> Segments:
@@ -50,11 +73,11 @@ def rescore(run: RunSummary, metric: str, data_dir: Path | None = None) -> Segme
         DataError: the outputs or the test data are missing, damaged, or give another number than the result.
         UsageError: the run has no such test score, or none can be made from what runs keep.
     """
-    score = run.score("test", metric)
+    score = made_score(run, metric)
     if score is None or metric not in scorable(run):
         raise UsageError(f"{run.directory} has no test score {metric!r} that can be made again: {scorable(run)}")
     try:
-        segments = _perplexity(run) if metric == "perplexity" else _of_predictions(run, score, data_dir)
+        segments = _of_log_probs(run, metric) or _of_predictions(run, score, data_dir)
     except ValueError as error:
         raise DataError(f"{run.directory}: {metric}: {error}") from None
     if not math.isclose(segments.value, score.value, rel_tol=TOLERANCE, abs_tol=1e-6):
@@ -84,8 +107,12 @@ def _config(run: RunSummary) -> TaskConfig:
     return resolve(load_plugin(run.task).config, [settings])
 
 
-def _perplexity(run: RunSummary) -> Segments:
-    return perplexity_segments(*read_log_probs(run.directory))
+def _of_log_probs(run: RunSummary, metric: str) -> Segments | None:
+    """None where the score is made of predictions."""
+    if metric == _PERPLEXITY:
+        return perplexity_segments(*read_log_probs(run.directory))
+    lines = _kept_lines(run) if metric in UNITS else None
+    return None if lines is None else unit_segments(metric, read_log_probs(run.directory).log_probs, lines)
 
 
 def _of_predictions(run: RunSummary, score: Score, data_dir: Path | None) -> Segments:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
 from lstmdrop.config import TrainingConfig
 from lstmdrop.errors import ConfigError, UsageError
 from lstmdrop.nn.kernel import Kernel, kernels_on
+
+SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
+"""Numbers below are denormal."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,6 +48,18 @@ def reset_switches() -> None:
     """As PyTorch starts with them: TF32 in cuDNN alone, denormals kept."""
     torch.set_flush_denormal(False)
     _set_tf32(in_products=False, in_cudnn=True)
+
+
+@contextmanager
+def switches_kept() -> Iterator[None]:
+    """What `set_switches` changes, for the whole process, is as it was before when the block ends."""
+    flushes = not torch.full((), SMALLEST_NORMAL / 2).mul(1).is_nonzero()  # PyTorch does not tell otherwise
+    precision, in_cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(flushes)
+        _set_tf32(in_products=precision != "highest", in_cudnn=in_cudnn)
 
 
 def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextManager[object]:

@@ -28,6 +28,7 @@ PLUGIN = TaskPlugin(
     evaluate=evaluate,
     prediction=ASRPrediction,
     predict=predict,
+    output_of="audio",
     bench=bench,
     references=references,
     segments=segments,

@@ -26,6 +26,7 @@ PLUGIN = TaskPlugin(
     evaluate=evaluate,
     prediction=CaptionPrediction,
     predict=predict,
+    output_of="image",
     bench=bench,
     references=references,
     examples=examples,

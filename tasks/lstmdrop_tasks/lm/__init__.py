@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lstmdrop.plugin import TaskOption, TaskPlugin, deferred
-from lstmdrop_tasks.lm.config import SCORING, LMConfig, LMPrediction
+from lstmdrop_tasks.lm.config import READING, LMConfig, LMPrediction
 from lstmdrop_tasks.lm.datasets import DATASETS
 
 with deferred():
@@ -27,7 +27,7 @@ PLUGIN = TaskPlugin(
     prediction=LMPrediction,
     predict=predict,
     inputs="lines",
-    inputs_where=SCORING,
+    inputs_where=READING,
     bench=bench,
     examples=examples,
     graphs=graphs,

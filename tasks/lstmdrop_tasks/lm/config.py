@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -20,10 +21,25 @@ from lstmdrop.config import (
 )
 
 COUNTED = OnlyWhere(lambda config: config.data.tokens in ("word", "character"), "with data.tokens=word or character")
-SAMPLING = OnlyWhere(lambda options: not options.score, "without --score")
+SAMPLING = OnlyWhere(
+    lambda options: not options.score and options.states is None and options.next is None,
+    "without --score, --next and --states",
+)
+PROMPTED = OnlyWhere(
+    lambda options: not options.score and options.states is None and not options.prompts,
+    "without --score, --states and --prompts",
+)
+GOING_ON = OnlyWhere(
+    lambda options: not options.score and options.states is None, "without --score and --states, which take lines"
+)
 DYNAMIC = OnlyWhere(lambda config: config.scoring.dynamic, "with scoring.dynamic=true")
 CACHE = OnlyWhere(lambda config: config.scoring.cache, "with scoring.cache=true")
-SCORING = OnlyWhere(lambda options: options.score, "with --score; a text to continue is given with --prompt")
+WITHOUT_SCORE = OnlyWhere(lambda options: not options.score, "without --score")
+SCORED = OnlyWhere(lambda options: options.score or options.states is not None, "with --score or --states")
+READING = OnlyWhere(
+    lambda options: options.score or options.prompts or options.states is not None,
+    "with --score, --prompts or --states; a text to continue is given with --prompt",
+)
 
 
 class LMDataConfig(DataConfig):
@@ -139,10 +155,16 @@ class LMConfig(TaskConfig):
 
 
 class LMPrediction(Section):
-    """Sample text that follows a prompt, or score lines of text."""
+    """Sample text that follows a prompt, tell what may come next, or score lines of text."""
 
-    prompt: Annotated[Text, SAMPLING] = Field(
+    prompt: Annotated[Text, PROMPTED] = Field(
         default="", description="text to continue; without it, a new line is begun"
+    )
+    prompts: Annotated[bool, GOING_ON] = Field(
+        default=False, description="each line of INPUT is a text to continue, in place of one prompt"
+    )
+    next: Annotated[int | None, GOING_ON] = Field(
+        default=None, ge=1, description="in place of sampling, the N likeliest next tokens with their probabilities"
     )
     length: Annotated[int, SAMPLING] = Field(default=100, ge=1, description="tokens to sample")
     temperature: Annotated[float, SAMPLING] = Field(
@@ -160,3 +182,10 @@ class LMPrediction(Section):
     num_samples: Annotated[int, SAMPLING] = Field(default=1, ge=1, description="texts to sample")
     seed: Annotated[Seed, SAMPLING] = Field(default=1, description="other seeds give other samples")
     score: bool = Field(default=False, description="in place of sampling, log-probability of each line and token")
+    context: Annotated[Text, SCORED] = Field(
+        default="", description="text that is read before each line, and not scored"
+    )
+    states: Annotated[Path | None, WITHOUT_SCORE] = Field(
+        default=None,
+        description="write the embeddings, and what every layer has after each token of each line, as .npz",
+    )

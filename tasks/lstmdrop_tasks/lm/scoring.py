@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
+from lstmdrop.data.lines import as_they_come
 from lstmdrop.data.spelling import other_form
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.perplexity import warn_of_unknown
+from lstmdrop.metrics.text_units import bits, perplexity_of, size_of
 from lstmdrop_tasks.lm.corpora import line_oddities
+from lstmdrop_tasks.lm.reading import Encoded, encoded_line, log_probs_of
 from lstmdrop_tasks.lm.task import LanguageModelling
 
 TAB = "\t"
 
+LINES_AT_ONCE = 1024
+"""Lines of a file that are sorted by their lengths together; those of a pipe are scored as they come."""
+
 log = logging.getLogger("lstmdrop.lm")
 
 
-def score(tasks: Sequence[LanguageModelling], lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+def score(tasks: Sequence[LanguageModelling], lines: Iterable[str], context: str = "") -> Iterator[Mapping[str, Any]]:
     """The log-probability of each line in nats, its end included; of two with a tab between, which is likelier.
 
-    A blank line is a blank line, its end scored. What was seen of all lines is told at the end: the share of pairs
-    whose first sentence is likelier, and many unknown tokens.
+    A blank line is a blank line, its end scored. Before each line the models read ``context``, which is not scored.
+    Lines are scored in batches of about one length, and come in their own order. What was seen of all lines is told at
+    the end: the share of pairs whose first sentence is likelier, and many unknown tokens.
 
     Raises:
         DataError: a line has tabs that part no two sentences, and the vocabulary has no tab.
@@ -34,17 +37,23 @@ def score(tasks: Sequence[LanguageModelling], lines: Iterable[str]) -> Iterator[
     tokenizer = tasks[0].tokenizer
     said: set[str] = set()
     pairs = _Pairs()
-    num_tokens = num_unknown = 0
-    for number, line in enumerate(lines, 1):
-        sentences = _sentences(line.removesuffix("\n").removesuffix("\r"), number, tokenizer)
-        for kind, about in (found for sentence in sentences for found in _oddities(sentence, tokenizer)):
-            if kind not in said:
-                said.add(kind)
-                log.warning("line %d: %s", number, about)
-        scored = [_scored(tasks, sentence) for sentence in sentences]
-        num_tokens += sum(one["num_tokens"] for one in scored)
-        num_unknown += sum(one["num_unknown"] for one in scored)
-        yield pairs.judged(scored) if len(scored) == 2 else pairs.alone(scored[0], line)
+    num_lines = num_tokens = num_unknown = 0
+    for batch in as_they_come(lines, LINES_AT_ONCE):
+        parts: list[list[str]] = []
+        for number, line in enumerate(batch, num_lines + 1):
+            parts.append(_sentences(line.removesuffix("\n").removesuffix("\r"), number, tokenizer))
+            for kind, about in (found for sentence in parts[-1] for found in _oddities(sentence, tokenizer)):
+                if kind not in said:
+                    said.add(kind)
+                    log.warning("line %d: %s", number, about)
+        results = iter(_scored(tasks, [sentence for sentences in parts for sentence in sentences], context))
+        for number, (line, sentences) in enumerate(zip(batch, parts, strict=True), num_lines + 1):
+            scored = [next(results) for _ in sentences]
+            num_tokens += sum(one["num_tokens"] for one in scored)
+            num_unknown += sum(one["num_unknown"] for one in scored)
+            output = pairs.judged(scored) if len(scored) == 2 else pairs.alone(scored[0], line)
+            yield {**output, "line": number}
+        num_lines += len(batch)
     warn_of_unknown(num_unknown, num_tokens, "the lines")
     pairs.tell()
 
@@ -68,28 +77,26 @@ def _oddities(sentence: str, tokenizer: Tokenizer) -> Iterator[tuple[str, str]]:
         yield "form", about
 
 
-def _scored(tasks: Sequence[LanguageModelling], sentence: str) -> dict[str, Any]:
-    tokenizer = tasks[0].tokenizer
-    text = sentence.replace("\r\n", "\n") + "\n"
-    ids, num_unknown = tokenizer.encode_block(text)
-    members = torch.stack([_log_probs(task, [tokenizer.eos, *ids.tolist()]) for task in tasks])
-    log_probs = (members.logsumexp(0) - torch.tensor(len(tasks)).log()).tolist()
-    total = sum(log_probs)
+def _scored(tasks: Sequence[LanguageModelling], sentences: Sequence[str], context: str) -> Iterator[dict[str, Any]]:
+    encoded = [encoded_line(tasks[0].tokenizer, sentence) for sentence in sentences]
+    found = log_probs_of(tasks, [one.ids for one in encoded], context)
+    for one, log_probs in zip(encoded, found, strict=True):
+        yield _described(tasks[0].tokenizer, one, log_probs)
+
+
+def _described(tokenizer: Tokenizer, line: Encoded, log_probs: list[float]) -> dict[str, Any]:
+    total, size = sum(log_probs), size_of(line.text)
     return {
         "log_prob": total,
         "mean": total / len(log_probs),
-        "bits_per_byte": -total / math.log(2) / len(text.encode(errors="surrogatepass")),
+        "word_perplexity": perplexity_of(total, size.words),
+        "bits_per_character": bits(total, size.characters),
+        "bits_per_byte": bits(total, size.bytes),
         "num_tokens": len(log_probs),
-        "num_unknown": num_unknown,
-        "tokens": [tokenizer.vocabulary.tokens[token] for token in ids],
+        "num_unknown": line.num_unknown,
+        "tokens": [tokenizer.vocabulary.tokens[token] for token in line.ids],
         "token_log_probs": log_probs,
     }
-
-
-def _log_probs(task: LanguageModelling, ids: list[int]) -> Tensor:
-    tokens = torch.tensor(ids, device=task.device)[:, None]
-    log_probs, _ = task.model.log_probs(tokens[:-1], tokens[1:])
-    return log_probs[:, 0].double().cpu()
 
 
 class _Pairs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,17 +15,12 @@ from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.batching import Variation, Window, num_windows, stream_windows
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
+from lstmdrop.data.text import read_lines
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.errors import ConfigError, DataError
-from lstmdrop.metrics.perplexity import (
-    LogProbs,
-    Predicted,
-    mixture_log_probs,
-    read_log_probs,
-    stream_perplexities,
-    warn_of_unknown,
-)
+from lstmdrop.metrics.perplexity import LogProbs, read_log_probs
 from lstmdrop.metrics.score import Score
+from lstmdrop.metrics.text_units import ScoredLines
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from lstmdrop_tasks.lm.adaptation import (
@@ -34,7 +29,6 @@ from lstmdrop_tasks.lm.adaptation import (
     Adaptation,
     Readings,
     Weights,
-    adaptation_of,
     measure_gradients,
     mixed,
     read,
@@ -43,6 +37,8 @@ from lstmdrop_tasks.lm.adaptation import (
 )
 from lstmdrop_tasks.lm.config import LMConfig
 from lstmdrop_tasks.lm.corpora import Corpus, find_corpus, text_oddities
+from lstmdrop_tasks.lm.evaluation import evaluate
+from lstmdrop_tasks.lm.lines import scored_lines
 from lstmdrop_tasks.lm.model import LanguageModel, Penalties, StreamLoss
 
 log = logging.getLogger("lstmdrop.lm")
@@ -69,6 +65,7 @@ class LanguageModelling:
         self._data_dir = data_dir
         self._stores: dict[Split, TokenStore] = {}
         self._recalled: Mapping[Split, Path] = {}
+        self._lines: dict[Split, ScoredLines] = {}
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -79,7 +76,7 @@ class LanguageModelling:
         """The tokens of a split, made on first use.
 
         Raises:
-            DataError: the text is missing, damaged or shorter than one window.
+            DataError: the text is missing or damaged, or has no word.
         """
         if split not in self._stores:
             text = self.corpus.text(split)
@@ -88,13 +85,24 @@ class LanguageModelling:
             store = build_store(text, self.tokenizer, cache_dir() / "tokens")
             if store.num_tokens == store.num_lines:
                 raise DataError(f"{text}: there is no word in this text, only blank lines")
-            self._require_window(store, text, self.config.training.batch_size if split == "train" else 1)
             self._stores[split] = store
         return self._stores[split]
 
+    def scored_lines(self, split: Split) -> ScoredLines:
+        """The sizes of the split's lines, found on first use."""
+        if split not in self._lines:
+            text, tokens = self.corpus.text(split), self.store(split).tokens
+            self._lines[split] = scored_lines(read_lines(text), tokens, self.tokenizer)
+        return self._lines[split]
+
     def batches(self, split: Split, *, epoch: int = 0) -> Iterator[Window]:
-        """Windows of parallel streams, always in the text's own order."""
+        """Windows of parallel streams, always in the text's own order.
+
+        Raises:
+            DataError: the text is shorter than one window.
+        """
         training = self.config.training
+        self._require_window(split)
         tokens = self.store(split).tokens
         return stream_windows(
             tokens, training.batch_size, training.num_steps, self.device, training.accumulate, self._variation(epoch)
@@ -109,6 +117,7 @@ class LanguageModelling:
 
     def num_batches(self, split: Split) -> int:
         """Windows of one pass, the parts of an accumulated batch counted each."""
+        self._require_window(split)
         training = self.config.training
         windows = num_windows(self.store(split).num_tokens, training.batch_size, training.num_steps)
         return windows * training.accumulate
@@ -203,12 +212,13 @@ class LanguageModelling:
         """Hash over the contents of the three splits."""
         return hashlib.sha256("".join(self.store(split).sha256 for split in SPLITS).encode()).hexdigest()
 
-    def _require_window(self, store: TokenStore, text: Path, num_streams: int) -> None:
-        needed = num_streams * (self.config.training.num_steps + 1)
-        if store.num_tokens < needed:
+    def _require_window(self, split: Split) -> None:
+        training, num_tokens = self.config.training, self.store(split).num_tokens
+        needed = training.batch_size * (training.num_steps + 1)
+        if num_tokens < needed:
             raise DataError(
-                f"{text}: {store.num_tokens} tokens are less than one window of {num_streams} x "
-                f"{self.config.training.num_steps} steps ({needed}); use more text, "
+                f"{self.corpus.text(split)}: {num_tokens} tokens are less than one window of {training.batch_size} x "
+                f"{training.num_steps} steps ({needed}); use more text, "
                 "or lower training.batch_size or training.num_steps"
             )
 
@@ -230,50 +240,6 @@ def build(
     size = len(tokenizer.vocabulary)
     model = LanguageModel(config.model, size, regularizer, generator, chosen.embedding_dropout).to(device)
     return LanguageModelling(config, model, tokenizer, device, corpus, data_dir)
-
-
-def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:
-    """Perplexity of the models' averaged probabilities; one model is in memory at a time.
-
-    Raises:
-        DataError: the models differ in vocabulary or test text, so that their tokens cannot be compared.
-    """
-    members = _Members(tasks, split)
-    log_probs, num_models = mixture_log_probs(members)
-    if outputs is not None:
-        np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32))
-    assert members.predicted is not None
-    warn_of_unknown(members.predicted.num_unknown, log_probs.size, f"the {split} text")
-    assert members.adaptation is not None
-    how = members.adaptation.signature
-    return stream_perplexities(log_probs, members.predicted, members.is_known, num_models, how)
-
-
-class _Members:
-    """The log-probabilities of each task in turn; all must predict the same tokens."""
-
-    def __init__(self, tasks: Iterable[LanguageModelling], split: Split) -> None:
-        self.tasks = tasks
-        self.split: Split = split
-        self.predicted: Predicted | None = None
-        self.adaptation: Adaptation | None = None
-        """Of all of them as the first one's settings say; each adapts by itself."""
-        self.is_known = np.zeros(0, np.bool_)
-        """Of each token but the first, whether it is another than ``<unk>``."""
-
-    def __iter__(self) -> Iterator[LogProbs]:
-        for task in self.tasks:
-            store, tokenizer = task.store(self.split), task.tokenizer
-            is_known = store.tokens[1:] != tokenizer.unk
-            num_unknown = min(store.num_unknown, int((~is_known).sum()))  # the first token is not predicted
-            predicted = Predicted(len(tokenizer.vocabulary), tokenizer.fingerprint, num_unknown, store.sha256)
-            if self.predicted not in (None, predicted):
-                raise DataError("these runs differ in vocabulary or test text: their probabilities cannot be averaged")
-            self.predicted, self.is_known = predicted, is_known
-            self.adaptation = self.adaptation or adaptation_of(task.config.scoring)
-            log_probs = task.log_probs(self.split, self.adaptation)
-            del task  # the next model is built only after this one is gone
-            yield log_probs
 
 
 def _tokenizer(config: LMConfig, assets: Path, corpus: Callable[[], Corpus]) -> Tokenizer:

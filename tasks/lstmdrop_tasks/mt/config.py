@@ -159,7 +159,9 @@ class MTConfig(TaskConfig):
 class MTPrediction(Section):
     """Translate lines, or score translations; what is not given is as the run's configuration has it."""
 
-    beam_size: Annotated[int | None, SEARCHING, WRITING] = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
+    beam_size: Annotated[int | None, SEARCHING, WRITING] = Field(
+        default=None, ge=1, description="hypotheses kept; 1 is greedy"
+    )
     length_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, allow_inf_nan=False, description="above 1 favours longer translations"
     )
@@ -174,7 +176,9 @@ class MTPrediction(Section):
         default=1, ge=1, description="translations a line, best first, for --json"
     )
     batch_size: int = Field(default=32, ge=1, description="lines translated at a time; changes speed only")
-    sample: Annotated[bool, WRITING] = Field(default=False, description="draw translations in place of searching for the best")
+    sample: Annotated[bool, WRITING] = Field(
+        default=False, description="draw translations in place of searching for the best"
+    )
     temperature: Annotated[float, DRAWING] = Field(
         default=1.0,
         gt=0,

@@ -78,12 +78,14 @@ def _translated(tasks: Models, lines: Iterable[str], options: MTPrediction) -> I
         prefixes = [one.tokens for one in begun]
         search = _drawn if options.sample else _searched
         found = search(tasks, batch, options, prefixes if any(prefixes) else (), first)
-        for line, beginning, hypotheses in zip(batch, begun, found, strict=True):
+        for number, (line, beginning, hypotheses) in enumerate(zip(batch, begun, found, strict=True), first + 1):
             source = _source_tokens(tasks[0], line)
             if options.attention is not None:
                 _draw_attention(options.attention, tasks[0], source, hypotheses[0])
             best = [_as_json(tasks[0], hypothesis, beginning) for hypothesis in hypotheses]
-            yield {"text": best[0]["text"], "source": line, "source_tokens": source, "hypotheses": best}
+            yield {
+                "text": best[0]["text"], "line": number, "source": line, "source_tokens": source, "hypotheses": best
+            }  # fmt: skip
         first += len(batch)
     if options.prefixes is not None and next(beginnings, None) is not None:
         raise DataError(f"{options.prefixes} has more lines than the input, which has {first:,}")

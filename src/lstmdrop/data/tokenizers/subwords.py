@@ -197,6 +197,18 @@ class SubwordTokenizer:
         ids: list[int] = self._ids(line.split(" ")).tolist()
         return ids
 
+    def spans(self, line: str) -> list[tuple[int, int]]:
+        """Where each piece begins and ends in the line; the blank before a word is no part of its first piece."""
+        spans: list[tuple[int, int]] = []
+        start = 0
+        for word in line.split(" "):
+            end = start
+            for number, piece in enumerate(self._pieces(word)):
+                begin, end = end, end + len(piece) - (number == 0)  # the first one begins with the mark of a word
+                spans.append((begin, end))
+            start += len(word) + 1
+        return spans
+
     def decode(self, ids: Sequence[int]) -> str:
         r"""The pieces joined to words again; ``<eos>`` becomes ``"\n"``."""
         lines: list[list[int]] = [[]]
@@ -222,6 +234,10 @@ class SubwordTokenizer:
         with atomic_file(directory / MODEL) as handle:
             handle.write(self._model)
         write_description(directory, self.kind, self.fingerprint)
+
+    def _pieces(self, word: str) -> list[str]:
+        """The word's pieces as they are written, unknown ones too; the word ``<unk>`` is cut as `encode` cuts it."""
+        return ["▁", UNK] if word == UNK else self._processor.encode(word, out_type=str)
 
     def _ids(self, words: Sequence[str]) -> npt.NDArray[np.int32]:
         # Joined bytes become an array faster than numbers do, one by one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -66,6 +67,10 @@ class WordTokenizer:
     def encode(self, line: str) -> list[int]:
         """The ids of the line's words."""
         return [self.vocabulary.ids.get(word, self.unk) for word in line.split()]
+
+    def spans(self, line: str) -> list[tuple[int, int]]:
+        """Where each word begins and ends in the line."""
+        return [match.span() for match in re.finditer(r"\S+", line)]
 
     def decode(self, ids: Sequence[int]) -> str:
         r"""The words joined by spaces; ``<eos>`` becomes ``"\n"``."""
@@ -130,6 +135,10 @@ class CharacterTokenizer:
     def encode(self, line: str) -> list[int]:
         """The ids of the line's characters."""
         return [self.vocabulary.ids.get(character, self.unk) for character in line]
+
+    def spans(self, line: str) -> list[tuple[int, int]]:
+        """Each character by itself."""
+        return [(place, place + 1) for place in range(len(line))]
 
     def decode(self, ids: Sequence[int]) -> str:
         r"""The characters joined; ``<eos>`` becomes ``"\n"``."""
