@@ -63,10 +63,14 @@ def _fit(content: Table, width: int) -> tuple[dict[int, int], list[str]]:
         room = width - _GAP * (len(shown) - 1)
         widths = _shrink({index: natural[index] for index in shown}, room, _NARROWEST)
         highest = max((_rank(content, index) for index in shown), default=0)
-        if sum(widths.values()) <= room or highest == 0:
+        broken = {index for index in shown if content.columns[index].is_whole and widths[index] < natural[index]}
+        if broken:
+            shown = [index for index in shown if index not in broken]
+        elif sum(widths.values()) <= room or highest == 0:
             left_out = [content.columns[index].name for index in worth if index not in shown]
             return _shrink(widths, room, 1), left_out
-        shown = [index for index in shown if _rank(content, index) < highest]
+        else:
+            shown = [index for index in shown if _rank(content, index) < highest]
 
 
 def _says_something(content: Table, index: int) -> bool:
@@ -103,7 +107,8 @@ def _grid(
     )
     for index, width in widths.items():
         justify: Literal["left", "right"] = "left" if columns[index].is_text else "right"
-        grid.add_column(Text(_header(columns[index])), width=width, justify=justify, vertical="top")
+        header = "\n".join(part for line in _header(columns[index]).split("\n") for part in _wrap(line, width))
+        grid.add_column(Text(header), width=width, justify=justify, vertical="top")
     for row in rows:
         cells = (cell_text(row[index], columns[index]) for index in widths)
         grid.add_row(*(Text("\n".join(_wrap(cell, width))) for cell, width in zip(cells, widths.values(), strict=True)))

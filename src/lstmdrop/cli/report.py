@@ -13,6 +13,8 @@ from lstmdrop.errors import DataError, UsageError
 if TYPE_CHECKING:
     from lstmdrop.commands.report import Report
 
+LISTED = 24
+"""Of more runs than a screen holds, the lines of the rules stand for them; the page lists all."""
 FORMATS = ("table", "markdown", "latex", "csv", "json", "html", "svg")
 
 
@@ -77,10 +79,17 @@ def _write(made: Report, output_format: str, output: Path | None, *, with_data: 
 
 def _show(made: Report, *, with_curves: bool) -> None:
     from lstmdrop.cli import render, terminal_plot
+    from lstmdrop.report.beside_paper import split_unrun
+    from lstmdrop.report.changes import changes, headline
+    from lstmdrop.report.tables import run_list
 
     if with_curves:
         typer.echo(terminal_plot.curves("Perplexity by epoch", made.curves) + "\n")
-    render.print_tables(made.tables)
+    listed = [run_list(made.runs)] if 1 < len(made.runs) <= LISTED else []
+    folded = [part for table in made.papers for part in split_unrun(table) if part.rows]
+    if answer := headline(changes(made.runs)):
+        typer.echo(f"{answer}\n")
+    render.print_tables([*listed, *made.own, *folded])
 
 
 def _page(made: Report, with_data: bool, data_dir: Path | None) -> str:

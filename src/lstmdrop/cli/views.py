@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from lstmdrop.data.work_progress import listening
+from lstmdrop.metrics.score import metric_decimals
 from lstmdrop.training.progress import Evaluated, Event, Finished, Logged, Started, Stepped, Validating
 
 QUIET_SECONDS = 10.0
@@ -158,7 +159,7 @@ class TrainingView:
         best = ", best so far" if event.is_best else ""
         self.say(
             f"epoch {event.epoch:>2}/{self.num_epochs}: training {label} {training:.2f}, "
-            f"{event.split} {score.name} {score.value:.2f}{best}"
+            f"{event.split} {score.name} {score.value:.{metric_decimals(score.name)}f}{best}"
         )
 
     def _finish(self, event: Finished) -> None:

@@ -184,10 +184,10 @@ _COLUMNS = (
     Column("A"),
     Column("B"),
     Column("B minus A", is_signed=True),
-    Column("95% from", is_signed=True, rank=2),
-    Column("95% to", is_signed=True, rank=2),
-    Column("p bootstrap", decimals=None, significant=2, rank=1),
-    Column("p randomisation", decimals=None, significant=2),
+    Column("95% from", is_signed=True, rank=3),
+    Column("95% to", is_signed=True, rank=3),
+    Column("p bootstrap", decimals=None, significant=2, rank=2),
+    Column("p randomisation", decimals=None, significant=2, rank=1),
     Column("better", is_text=True),
     Column("signature A", is_text=True, for_programs=True),
     Column("signature B", is_text=True, for_programs=True),
@@ -219,9 +219,10 @@ def comparison_table(comparison: Comparison) -> Table:
 def _row(score: ComparedScore) -> tuple[Cell, ...]:
     first, second = score.first, score.second
     better = "neither" if not score.is_significant else "B" if second.is_better_than(first) else "A"
-    bounds = (score.bootstrap.low, score.bootstrap.high, score.bootstrap.p_value, score.p_randomisation)
+    values = (first.value, second.value, score.difference, score.bootstrap.low, score.bootstrap.high)
+    p_values = (score.bootstrap.p_value, score.p_randomisation)
     made = (first.signature, second.signature)
-    return (first.name, first.value, second.value, score.difference, *bounds, better, *made)
+    return (first.name, *(measured(first.name, value) for value in values), *p_values, better, *made)
 
 
 def _signatures(score: ComparedScore) -> list[Note]:

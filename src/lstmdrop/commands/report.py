@@ -28,12 +28,20 @@ DEFAULT_DIRECTORY = Path("runs")
 class Report:
     """What the runs show."""
 
-    tables: tuple[Table, ...]
+    own: tuple[Table, ...]
+    """What dropout changed, and a run in full where it is the only one."""
+    papers: tuple[Table, ...]
+    """The paper's, with ours beside them."""
     problems: tuple[str, ...]
     """One line about each run, or log of a run, that could not be shown."""
     runs: tuple[RunSummary, ...]
     curves_of: dict[Path, Curves]
     """By the run's directory; an average of several models was never trained and has none."""
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """One's own results, then the paper's."""
+        return (*self.own, *self.papers)
 
     @property
     def curves(self) -> tuple[Curves, ...]:
@@ -42,7 +50,7 @@ class Report:
 
 
 def report(directories: Sequence[AnyPath] | AnyPath = (), *, papers: Sequence[PaperTable] = PAPER_TABLES) -> Report:
-    """The paper's tables beside our runs, what dropout changed, and a run in full where it is the only one.
+    """What dropout changed, a run in full where it is the only one, and the paper's tables beside our runs.
 
     ``directories`` are runs or folders of runs, ``runs/`` where none is given. A run that cannot be read
     raises nothing: ``problems`` names it.
@@ -50,13 +58,10 @@ def report(directories: Sequence[AnyPath] | AnyPath = (), *, papers: Sequence[Pa
     summaries, problems = read_summaries(as_paths(directories) or (DEFAULT_DIRECTORY,))
     curves, damaged_logs = _read_all_curves(summaries)
     runs = tuple(replace(run, gap=generalisation_gap(run, curves.get(run.directory))) for run in summaries)
-    tables = [published_table(runs)] if papers else []
-    tables += [paper_table(runs, paper) for paper in papers]
-    if runs:
-        tables.append(rule_table(runs))
-    if len(runs) == 1:
-        tables.append(run_table(runs[0]))
-    return Report(tuple(tables), (*problems, *damaged_logs), runs, curves)
+    own = [rule_table(runs)] if runs else []
+    own += [run_table(runs[0])] if len(runs) == 1 else []
+    beside = [published_table(runs), *(paper_table(runs, paper) for paper in papers)] if papers else []
+    return Report(tuple(own), tuple(beside), (*problems, *damaged_logs), runs, curves)
 
 
 def _read_all_curves(summaries: Iterable[RunSummary]) -> tuple[dict[Path, Curves], list[str]]:
@@ -119,14 +124,14 @@ def page(made: Report, *, with_data: bool = True, data_dir: Path | None = None) 
     Without ``with_data`` it shows nothing of the datasets (sources, references, pictures), so that it can be
     published where they cannot.
     """
-    examples: dict[str, Sequence[Example]] = {}
+    examples: dict[Path, Sequence[Example]] = {}
     problems = list(made.problems)
     for run in _shown(made.runs):
         try:
-            examples[str(run.directory)] = _examples(run, with_data, data_dir)
+            examples[run.directory] = _examples(run, with_data, data_dir)
         except DataError as error:
             problems.append(str(error))
-    return results_page(made.tables, made.runs, made.curves_of, examples, problems)
+    return results_page(made.papers, made.runs, made.curves_of, examples, problems)
 
 
 def _shown(runs: Sequence[RunSummary]) -> list[RunSummary]:
@@ -144,9 +149,11 @@ def _examples(run: RunSummary, with_data: bool, data_dir: Path | None) -> list[E
 
     lines = read_predictions(run.directory)
     items = _items(run, data_dir) if with_data else []
-    if len(items) == len(lines):
-        return from_predictions(lines, items, EXAMPLES)
-    return kept or from_predictions(lines, [], EXAMPLES)
+    if kept and len(items) != len(lines):
+        return kept
+    is_framewise = run.scores[0].score.name == "frame_accuracy" if run.scores else False
+    examples = from_predictions(lines, items if len(items) == len(lines) else [], EXAMPLES)
+    return [replace(example, is_framewise=is_framewise) for example in examples]
 
 
 def _has_data(example: Example) -> bool:

@@ -25,6 +25,24 @@ ADAPTED = ("dynamic", "cache", "temperature")
 """Keys of a signature that say what a model learnt from the text that it was scored on."""
 
 
+_TITLES = {
+    "wer": "WER", "cer": "CER", "bleu": "BLEU", "chrf": "chrF", "cider": "CIDEr", "rouge_l": "ROUGE-L",
+    "meteor": "METEOR", "spice": "SPICE", "ctc_loss": "CTC loss",
+    **{f"bleu{order}": f"BLEU-{order}" for order in range(1, 5)},
+}  # fmt: skip
+_DECIMALS = {"cider": 3}  # about 1 for a strong model, where the others are percentages or larger
+
+
+def metric_title(name: str) -> str:
+    """A score's name as a reader knows it: ``WER``, ``CIDEr``, ``frame accuracy``."""
+    return _TITLES.get(name, name.replace("_", " "))
+
+
+def metric_decimals(name: str) -> int:
+    """As many as a table shows of a score of that name."""
+    return _DECIMALS.get(name, 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """One number on one split, with the signature that says how it was made (as sacreBLEU's does).

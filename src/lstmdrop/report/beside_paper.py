@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from lstmdrop.report.paper import PUBLISHED, TABLE_1, PaperColumn, PaperRow, PaperTable
 from lstmdrop.report.runs import RunSummary
@@ -46,13 +47,39 @@ def published_table(summaries: Iterable[RunSummary]) -> Table:
         how = signatures(found, column.split, column.metric)
         rows.append((label, *cells, len({run.seed for run in found}), how, row.command))
         if not found:
-            notes.append(Note(f"{label}, not run:", row.command))
+            notes.append(Note(f"{label}{_UNRUN}", row.command))
         notes += signature_notes(found, {(column.split, column.metric)})
     columns = (Column("paper"), Column("ours"), Column("diff", is_signed=True), Column("seeds", rank=1), *_FOR_PROGRAMS)
     title = "The paper's five published results"
     return Table(title, (Column("result", is_text=True), *columns), tuple(rows), tuple(dict.fromkeys(notes)))
 
 
+def split_unrun(table: Table) -> tuple[Table, Table]:
+    """The rows that runs of ours stand beside, and those that wait for one, each with its command.
+
+    What another system reached goes with the first, if there are any.
+    """
+    is_unrun = [NOT_RUN in row for row in table.rows]
+    nothing_run = not any(isinstance(cell, float) for row in table.rows for cell in _ours(table, row))
+    waiting = [row for row, unrun in zip(table.rows, is_unrun, strict=True) if unrun or nothing_run]
+    kept = [row for row in table.rows if row not in waiting]
+    notes = tuple(note for note in table.notes if not note.text.endswith(_UNRUN))
+    shown = [index for index, column in enumerate(table.columns) if column.name.split()[-1] in ("paper", "command")]
+    columns = [replace(table.columns[index], for_programs=False) for index in shown]
+    unrun = Table(
+        title=f"{table.title}: not run" if nothing_run else f"{table.title.partition(':')[0]}: rows not run",
+        columns=(table.columns[0], *(replace(column, is_whole=column.is_text) for column in columns)),
+        rows=tuple((row[0], *(row[index] for index in shown)) for row in waiting),
+        notes=tuple(note for note in notes if note.text != _DIFFERENCE) if nothing_run else (),
+    )
+    return replace(table, rows=tuple(kept), notes=() if nothing_run else notes), unrun
+
+
+def _ours(table: Table, row: Sequence[Cell]) -> Iterator[Cell]:
+    return (cell for cell, column in zip(row, table.columns, strict=True) if column.name.split()[-1] == "ours")
+
+
+_UNRUN = ", not run:"
 _FOR_PROGRAMS = tuple(Column(name, is_text=True, for_programs=True) for name in ("signature", "command"))
 
 
@@ -94,7 +121,7 @@ def _value_cells(
 
 def _row_notes(row: PaperRow, runs: Sequence[RunSummary]) -> Iterator[Note]:
     if not runs and row.target:
-        yield Note(f"{row.label}, not run:", row.command)
+        yield Note(f"{row.label}{_UNRUN}", row.command)
     paper = row.target.epochs if row.target else None
     others = sorted({run.epochs for run in runs if run.epochs is not None} - {paper})
     if paper is not None and others:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lstmdrop.errors import DataError, UsageError, loading
 from lstmdrop.report.curves import Curves
+from lstmdrop.report.forest import Forest, ForestRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,8 +44,12 @@ def overfitting_figure(runs: Sequence[Curves]) -> str:
     with mpl.rc_context({"svg.hashsalt": "lstmdrop", "svg.fonttype": "path", "font.size": 9}):
         figure = Figure(figsize=(7.2, 4.2), layout="constrained", facecolor="white")
         _draw(figure, runs)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "lstmdrop"})
+        return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "lstmdrop"})
     return text.getvalue()
 
 
@@ -93,10 +98,11 @@ def perplexity_ticks(low: float, high: float) -> list[float]:
         values = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
         if len(values) >= 4:
             return values
-    return _even_ticks(low, high) if high > low else [low]
+    return even_ticks(low, high) if high > low else [low]
 
 
-def _even_ticks(low: float, high: float) -> list[float]:
+def even_ticks(low: float, high: float) -> list[float]:
+    """At least four round values from ``low`` to ``high``, which is above it, evenly spread."""
     largest = math.floor(math.log10(high - low))
     sizes = (digit * 10.0**power for power in range(largest, largest - 3, -1) for digit in (5, 2, 1))
     # A range holds four multiples of anything shorter than a quarter of it
@@ -161,6 +167,69 @@ def _is_drawn(values: Sequence[float]) -> bool:
     return all(math.isfinite(value) and value > 0 for value in values)
 
 
+def forest_figure(forest: Forest) -> str:
+    """Means and 95% intervals under each other, as SVG: a filled point where the interval leaves out the reference.
+
+    Raises:
+        MissingPartError: matplotlib is not installed.
+        DataError: there are no rows.
+    """
+    if not forest.rows:
+        raise DataError(f"{forest.title}: there is nothing to draw")
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"svg.hashsalt": "lstmdrop", "svg.fonttype": "path", "font.size": 9}):
+        places = forest_places(forest.rows)
+        figure = Figure(figsize=(10.5, 1.0 + 0.26 * (places[-1] + 1)), layout="constrained", facecolor="white")
+        axes = figure.add_subplot()
+        for row, place in zip(forest.rows, places, strict=True):
+            _draw_interval(axes, row, place, forest.reference)
+        _label_rows(axes, forest, places)
+        return _svg(figure)
+
+
+def forest_places(rows: Sequence[ForestRow]) -> list[int]:
+    """The line of each row, from 0 at the top; a heading takes a line of its own."""
+    places: list[int] = []
+    heading = ""
+    for row in rows:
+        place = places[-1] + 1 if places else 0
+        places.append(place + (row.heading != heading))
+        heading = row.heading
+    return places
+
+
+def _draw_interval(axes: Axes, row: ForestRow, place: int, reference: float | None) -> None:
+    is_clear = row.low is not None and row.high is not None and not row.low <= (reference or 0.0) <= row.high
+    color = COLORS[1] if reference is not None and row.mean < reference else COLORS[0]
+    if row.low is not None and row.high is not None:
+        axes.plot((row.low, row.high), (place, place), color=color, linewidth=2, alpha=0.6, solid_capstyle="butt")
+    axes.plot(row.values, [place] * len(row.values), "o", color=color, markersize=3, alpha=0.5)
+    axes.plot(row.mean, place, "o", color=color, markersize=6, markerfacecolor=color if is_clear else "white")
+
+
+def _label_rows(axes: Axes, forest: Forest, places: Sequence[int]) -> None:
+    headings = {place - 1: row.heading for row, place in zip(forest.rows, places, strict=True) if row.heading}
+    headings = {line: text for line, text in headings.items() if line not in places}
+    labels = [", ".join(filter(None, (row.context, row.label))) for row in forest.rows]
+    axes.set_yticks([*places, *headings], [*map(_plain, labels), *map(_plain, headings.values())])
+    for tick in axes.get_yticklabels()[len(places) :]:
+        tick.set_fontweight("bold")
+    for row, place in zip(forest.rows, places, strict=True):
+        words = ", ".join(filter(None, (row.said, row.details)))
+        axes.annotate(_plain(words), (1.02, place), xycoords=("axes fraction", "data"), va="center")
+    axes.set(xlim=forest.limits, ylim=(places[-1] + 0.7, -0.7), xlabel=forest.axis)
+    axes.set_title(forest.title, loc="left")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    if forest.reference is not None:
+        axes.axvline(forest.reference, color="#555555", linewidth=0.9, zorder=0.9)
+
+
 def attention_figure(source: Sequence[str], target: Sequence[str], weights: Sequence[Sequence[float]]) -> str:
     """The weights, one row a target token and one column a source token, as SVG; darker is more.
 
@@ -180,9 +249,7 @@ def attention_figure(source: Sequence[str], target: Sequence[str], weights: Sequ
         axes.set_xticks(range(len(source)), [_plain(token) for token in source], rotation=60, ha="left")
         axes.set_yticks(range(len(target)), [_plain(token) for token in target])
         axes.tick_params(length=0)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "lstmdrop"})
-    return text.getvalue()
+        return _svg(figure)
 
 
 def _plain(token: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -172,6 +173,24 @@ def read_summary(directory: Path) -> RunSummary:
         settings=settings,
         defaults=_defaults(result["task"]) if settings else {},
     )
+
+
+def shown_path(text: str) -> str:
+    """A path as a reader needs it: below the working folder without that, below the home folder with ``~``."""
+    path = Path(text)
+    if not path.is_absolute():
+        return text
+    for folder, short in ((Path.cwd(), Path()), (Path("~").expanduser(), Path("~"))):
+        if path.is_relative_to(folder):
+            return str(short / path.relative_to(folder))
+    return text
+
+
+def names_below(runs: Sequence[RunSummary]) -> tuple[str, dict[Path, str]]:
+    """The folder that all runs are in, and by directory the rest of the path: what tells the runs apart."""
+    folder = Path(os.path.commonpath([run.directory.absolute().parent for run in runs])) if runs else Path()
+    names = {run.directory: str(run.directory.absolute().relative_to(folder)) for run in runs}
+    return shown_path(str(folder)), names
 
 
 def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from lstmdrop.metrics.score import ADAPTED, Score
+from lstmdrop.metrics.score import ADAPTED, Score, metric_decimals, metric_title
 from lstmdrop.metrics.student import student_cdf, student_quantile
 from lstmdrop.report.runs import RunSummary
-from lstmdrop.report.table import Note
+from lstmdrop.report.table import Note, Rounded
 
 # Settings that change no result, and those that a line of a table states itself
 _NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.")
@@ -23,6 +23,41 @@ _TELLING = ("tok", "case", "vocabulary")
 def better_direction(score: Score) -> str:
     """Which values of the score are better, in one word."""
     return "higher" if score.higher_is_better else "lower"
+
+
+def measured(metric: str, value: float) -> Rounded:
+    """A value of a score, to be written with as many decimals as such scores have."""
+    return Rounded.to(metric_decimals(metric), value)
+
+
+def mean_text(metric: str, pooled: Pooled | None) -> str:
+    """``97.85 ± 1.87``; the mean alone where there is no interval, nothing where there is no score."""
+    if pooled is None:
+        return ""
+    return value_text(metric, pooled.mean) + _with_margin(metric, pooled.margin)
+
+
+def difference_text(metric: str, change: Difference | None) -> str:
+    """``-2.59 ± 3.13``; nothing where there is none."""
+    if change is None:
+        return ""
+    return format(change.value, f"+.{metric_decimals(metric)}f") + _with_margin(metric, change.margin)
+
+
+def gap_text(runs: Sequence[RunSummary], metric: str) -> str:
+    """The generalisation gap with its interval; of another score than ``metric``, that is named behind it."""
+    names = dict.fromkeys(run.gap.metric for run in runs if run.gap)
+    text = mean_text(next(iter(names), metric), pool_gap(runs))
+    return " ".join(filter(None, [text, *(metric_title(name) for name in names if name != metric)]))
+
+
+def _with_margin(metric: str, margin: float | None) -> str:
+    return "" if margin is None else f" ± {value_text(metric, margin)}"
+
+
+def value_text(metric: str, value: float) -> str:
+    """``97.85``."""
+    return format(value, f".{metric_decimals(metric)}f")
 
 
 def signature_notes(runs: Iterable[RunSummary], scores: Collection[tuple[str, str]]) -> Iterable[Note]:

@@ -15,6 +15,19 @@ Cell = str | int | float | None
 """A number keeps its value; None where there is nothing to say."""
 
 
+class Rounded(float):
+    """A number that is written with ``decimals`` of its own, whatever its column says; it keeps every digit."""
+
+    decimals: int
+
+    @classmethod
+    def to(cls, decimals: int, value: float) -> Rounded:
+        """``value``, to be written so."""
+        made = cls(value)
+        made.decimals = decimals
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column and how its numbers are written."""
@@ -30,6 +43,8 @@ class Column:
     """Rows that agree in all such columns are one block, which these cells head."""
     rank: int = 0
     """Where space is short the highest rank goes first; 0 never goes."""
+    is_whole: bool = False
+    """Goes where it would have to be broken over lines, such as a command."""
     for_programs: bool = False
     """Only in the formats that programs read; for readers the notes say it once."""
 
@@ -63,7 +78,8 @@ def cell_text(cell: Cell, column: Column) -> str:
     if cell is None:
         return "" if column.is_text else "-"
     if isinstance(cell, float):
-        digits = f".{column.significant}g" if column.decimals is None else f".{column.decimals}f"
+        decimals = cell.decimals if isinstance(cell, Rounded) else column.decimals
+        digits = f".{column.significant}g" if decimals is None else f".{decimals}f"
         return format(cell, f"{'+' if column.is_signed else ''}{digits}")
     return str(cell)
 

@@ -6,12 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from lstmdrop.report.runs import RunSummary
+from lstmdrop.report.runs import RunSummary, names_below, shown_path
 from lstmdrop.report.scores import (
-    Difference,
     Pooled,
     better_direction,
     difference,
+    difference_text,
+    gap_text,
+    mean_text,
+    measured,
     pool_gap,
     pool_score,
     setting,
@@ -36,7 +39,7 @@ def run_table(summary: RunSummary) -> Table:
     facts = [(name, getattr(summary, name)) for name in (*names, *costs)]
     scores = [(f"{entry.split} {entry.score.name}", entry.score) for entry in summary.scores]
     return Table(
-        title=f"Run {summary.directory}",
+        title=f"Run {shown_path(str(summary.directory))}",
         columns=_RUN_COLUMNS,
         rows=(
             *((name, score.value, better_direction(score), score.signature) for name, score in scores),
@@ -47,37 +50,42 @@ def run_table(summary: RunSummary) -> Table:
 
 
 _LIST_COLUMNS = (
-    *(Column(name, is_text=True) for name in ("run", "task", "data", "size", "rule")),
-    Column("p", decimals=None),
-    Column("seed"),
-    Column("models"),
-    Column("metric", is_text=True),
-    Column("valid"),
+    Column("run", is_text=True),
+    Column("rule", is_text=True, rank=2),
+    Column("p", decimals=None, rank=2),
     Column("test"),
-    Column("gap", is_signed=True),
-    Column("epochs"),
-    Column("parameters"),
-    Column("minutes", decimals=1),
-    Column("version", is_text=True),
+    Column("valid", rank=1),
+    Column("metric", is_text=True, rank=1),
+    Column("gap", is_signed=True, rank=4),
+    Column("seed", rank=3),
+    Column("epochs", rank=5),
+    Column("minutes", decimals=1, rank=5),
+    *(Column(name, is_text=True, rank=7) for name in ("task", "data", "size")),
+    Column("models", rank=6),
+    Column("parameters", rank=8),
+    Column("version", is_text=True, rank=9),
 )
 
 
 def run_list(runs: Sequence[RunSummary]) -> Table:
     """Every run with its first score on the validation and test splits."""
-    return Table("All runs", _LIST_COLUMNS, tuple(_list_row(run) for run in runs))
+    folder, names = names_below(runs)
+    title = f"All runs in {folder}" if runs else "All runs"
+    return Table(title, _LIST_COLUMNS, tuple(_list_row(run, names[run.directory]) for run in runs))
 
 
-def _list_row(run: RunSummary) -> tuple[Cell, ...]:
+def _list_row(run: RunSummary, name: str) -> tuple[Cell, ...]:
     metric = run.scores[0].score.name if run.scores else None
     found = [run.score(split, metric) if metric else None for split in ("valid", "test")]
-    valid, test = (score.value if score else None for score in found)
+    valid, test = (measured(score.name, score.value) if score else None for score in found)
+    gap = measured(run.gap.metric, run.gap.value) if run.gap else None
     minutes = None if run.train_seconds is None else run.train_seconds / 60
     if run.adaptation:
         metric = f"{metric} ({', '.join(run.adaptation)})"
     made = " ".join(run.provenance[key] for key in ("version", "git") if key in run.provenance)
     return (
-        str(run.directory), run.task, run.data, run.size, run.regularizer, run.dropout, run.seed, run.num_models,
-        metric, valid, test, run.gap.value if run.gap else None, run.epochs, run.num_parameters, minutes, made or None,
+        name, run.regularizer, run.dropout, test, valid, metric, gap, run.seed, run.epochs, minutes,
+        run.task, shown_path(run.data), run.size, run.num_models, run.num_parameters, made or None,
     )  # fmt: skip
 
 
@@ -188,17 +196,26 @@ def _rule_rows(key: Group, group: Sequence[RunSummary], splits: Sequence[str]) -
         cells: list[Cell] = [*key, *line, len({run.seed for run in runs})]
         for split in splits:
             cells += _score_cells(runs, plain, split, key.metric)
-        gap = pool_gap(runs)
-        measured = " or ".join(dict.fromkeys(run.gap.metric for run in runs if run.gap))
         how = (signatures(runs, split, key.metric) for split in splits)
-        yield (*cells, *((gap.mean, gap.margin) if gap else (None, None)), measured or None, *how)
+        yield (*cells, *_gap_cells(runs), *how)
+
+
+def _gap_cells(runs: Sequence[RunSummary]) -> Iterator[Cell]:
+    gap, names = pool_gap(runs), list(dict.fromkeys(run.gap.metric for run in runs if run.gap))
+    yield from (_cell(names[0], value) for value in (gap.mean, gap.margin)) if gap else (None, None)
+    yield " or ".join(names) or None
+
+
+def _cell(metric: str, value: float | None) -> Cell:
+    return None if value is None else measured(metric, value)
 
 
 def _score_cells(runs: Sequence[RunSummary], plain: Sequence[RunSummary], split: str, metric: str) -> Iterator[Cell]:
     ours, none = pool_score(runs, split, metric), pool_score(plain, split, metric)
     change = difference(ours, none) if ours and none else None
-    yield from (ours.mean, ours.margin) if ours else (None, None)
-    yield from (change.value, change.margin, change.p_value) if change else (None, None, None)
+    yield from (_cell(metric, value) for value in (ours.mean, ours.margin)) if ours else (None, None)
+    yield from (_cell(metric, value) for value in (change.value, change.margin)) if change else (None, None)
+    yield change.p_value if change else None
 
 
 def _order(line: Line) -> tuple[str, int, bool, str, float, float]:
@@ -246,30 +263,15 @@ def _rows(key: Group, group: Sequence[RunSummary]) -> Iterator[tuple[Cell, ...]]
         valid, test = (pool_score(runs, split, key.metric) for split in ("valid", "test"))
         experiment, score = f"{key.task}, {key.data}, {key.size}", f"{key.metric} ({direction} is better)"
         change = _change(lines, line, test, key.metric)
-        numbers = (len({run.seed for run in runs}), valid.mean if valid else None)
-        yield (experiment, score, line_name(line), *numbers, _mean(test), change, _gap(runs, key.metric))
-
-
-def _gap(runs: Sequence[RunSummary], metric: str) -> str:
-    """Of the score that the line is about, or of another one, which is then named."""
-    others = dict.fromkeys(run.gap.metric for run in runs if run.gap and run.gap.metric != metric)
-    return " ".join(filter(None, [_mean(pool_gap(runs)), *others]))
+        numbers = (len({run.seed for run in runs}), _cell(key.metric, valid.mean) if valid else None)
+        gap = gap_text(runs, key.metric)
+        yield (experiment, score, line_name(line), *numbers, mean_text(key.metric, test), change, gap)
 
 
 def _change(lines: dict[Line, list[RunSummary]], line: Line, test: Pooled | None, metric: str) -> str:
     plain = pool_score(lines.get(line.without_dropout, []), "test", metric)
     if line == line.without_dropout or test is None or plain is None:
         return ""
-    return _difference(difference(test, plain))
-
-
-def _difference(change: Difference) -> str:
-    p_value = "" if change.p_value is None else f" (p = {change.p_value:.2g})"
-    margin = "" if change.margin is None else f" ± {change.margin:.2f}"
-    return f"{change.value:+.2f}{margin}{p_value}"
-
-
-def _mean(pooled: Pooled | None) -> str:
-    if pooled is None:
-        return ""
-    return f"{pooled.mean:.2f}" + ("" if pooled.margin is None else f" ± {pooled.margin:.2f}")
+    changed = difference(test, plain)
+    p_value = "" if changed.p_value is None else f" (p = {changed.p_value:.2g})"
+    return f"{difference_text(metric, changed)}{p_value}"

@@ -1,4 +1,4 @@
-"""What the page's script draws: runs, their curves and the rules that are compared, as plain values."""
+"""What the page's script draws and compares: runs and their curves, as plain values."""
 
 from __future__ import annotations
 
@@ -8,22 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lstmdrop.metrics.score import metric_title
 from lstmdrop.report.curves import Curves
-from lstmdrop.report.runs import RunSummary
-from lstmdrop.report.scores import Pooled, pool_score
-from lstmdrop.report.tables import Group, Line, grouped, line_name, lines_of
+from lstmdrop.report.runs import RunSummary, names_below, shown_path
 
 DIGITS = 6
 """Of a number that is drawn; tables hold every digit."""
 
 
 def page_data(runs: Sequence[RunSummary], curves: Mapping[Path, Curves]) -> dict[str, Any]:
-    """Runs by number, and the groups whose rules are compared."""
-    numbers = {run.directory: number for number, run in enumerate(runs)}
-    return {
-        "runs": [_run(run, curves.get(run.directory)) for run in runs],
-        "groups": [_group(key, group, numbers) for key, group in grouped(runs).items()],
-    }
+    """Runs by number."""
+    _, names = names_below(runs)
+    return {"runs": [_run(run, names[run.directory], curves.get(run.directory)) for run in runs]}
 
 
 def as_script(data: Mapping[str, Any]) -> str:
@@ -32,9 +28,9 @@ def as_script(data: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _run(run: RunSummary, curves: Curves | None) -> dict[str, Any]:
+def _run(run: RunSummary, name: str, curves: Curves | None) -> dict[str, Any]:
     return {
-        "name": str(run.directory),
+        "name": name,
         "seed": run.seed,
         "scores": {f"{entry.split} {entry.score.name}": _number(entry.score.value) for entry in run.scores},
         "settings": {key: _setting(value) for key, value in run.settings.items() if value is not None},
@@ -46,6 +42,7 @@ def _run(run: RunSummary, curves: Curves | None) -> dict[str, Any]:
 def _curves(curves: Curves) -> dict[str, Any]:
     return {
         "metric": curves.metric,
+        "title": metric_title(curves.metric),
         "withDropout": curves.with_dropout,
         "epochs": curves.epochs,
         "kept": curves.best_epoch or curves.epochs[-1],
@@ -54,41 +51,10 @@ def _curves(curves: Curves) -> dict[str, Any]:
     }
 
 
-def _group(key: Group, group: Sequence[RunSummary], numbers: Mapping[Path, int]) -> dict[str, Any]:
-    split = "test" if any(run.score("test", key.metric) for run in group) else "valid"
-    return {
-        "name": f"{key.task}, {key.data}, {key.size}",
-        "metric": key.metric,
-        "split": split,
-        "higherIsBetter": group[0].scores[0].score.higher_is_better,
-        "lines": _lines(lines_of(group), numbers, split, key.metric),
-    }
-
-
-def _lines(
-    lines: Mapping[Line, Sequence[RunSummary]], numbers: Mapping[Path, int], split: str, metric: str
-) -> list[dict[str, Any]]:
-    places = {line: place for place, line in enumerate(lines)}
-    return [
-        {
-            "name": line_name(line),
-            "plain": places.get(line.without_dropout),  # the line that it is compared with
-            "runs": [numbers[run.directory] for run in runs],
-            **_pooled(pool_score(runs, split, metric)),
-        }
-        for line, runs in lines.items()
-    ]
-
-
-def _pooled(pooled: Pooled | None) -> dict[str, Any]:
-    if pooled is None:
-        return {"values": [], "mean": None, "margin": None}
-    margin = None if pooled.margin is None else _number(pooled.margin)
-    return {"values": [_number(value) for value in pooled.values], "mean": _number(pooled.mean), "margin": margin}
-
-
 def _setting(value: object) -> object:
-    """As JSON can hold it."""
+    """As JSON can hold it, and as a reader needs it."""
+    if isinstance(value, str):
+        return shown_path(value)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

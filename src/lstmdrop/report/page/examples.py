@@ -17,6 +17,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
 from lstmdrop.report.page.data import as_script
+from lstmdrop.report.page.strips import strips_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Example:
     references: tuple[str, ...] = ()
     image: Path | None = None
     attention: Attention | None = None
+    is_framewise: bool = False
+    """Whether text and reference are a name and then one label for each frame."""
 
 
 class _Hypothesis(TypedDict, total=False):
@@ -164,8 +167,14 @@ LARGEST_IMAGE = 200_000
 
 def examples_html(name: str, examples: Sequence[Example]) -> str:
     """What one run made of some inputs, folded under its name."""
-    items = "".join(_item(example) for example in examples)
+    items = "".join(_strips(example) if example.is_framewise else _item(example) for example in examples)
     return f"<details><summary>{escape(name)}</summary><ol class='examples'>{items}</ol></details>"
+
+
+def _strips(example: Example) -> str:
+    name, *predicted = example.text.split() or [""]
+    expected = example.references[0].split()[1:] if example.references else []
+    return f"<li><p>{escape(name)}</p>{strips_html(predicted, expected)}</li>"
 
 
 def _item(example: Example) -> str:

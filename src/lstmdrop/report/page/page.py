@@ -1,4 +1,4 @@
-"""The page as one text, its tables among it."""
+"""The page as one text: the answer, a card for each task, the paper's tables, examples, every run."""
 
 from __future__ import annotations
 
@@ -10,70 +10,39 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from lstmdrop.report.beside_paper import split_unrun
+from lstmdrop.report.changes import changes, headline
 from lstmdrop.report.curves import Curves
+from lstmdrop.report.forest import changes_forest
+from lstmdrop.report.page.cards import cards_html
 from lstmdrop.report.page.data import as_script, page_data
 from lstmdrop.report.page.examples import Example, examples_html
-from lstmdrop.report.runs import RunSummary
-from lstmdrop.report.table import Cell, Column, Note, Table, cell_text
-from lstmdrop.report.tables import run_list
-
-
-def table_html(table: Table) -> str:
-    """A table under its heading, its notes folded below it; a click on a column's head sorts by it."""
-    shown = table.for_readers()
-    kept = [index for index in range(len(shown.columns)) if _says_something(shown, index)]
-    heads = "".join(_head(shown.columns[index]) for index in kept)
-    rows = "".join(
-        f"<tr>{''.join(_cell(row[index], shown.columns[index]) for index in kept)}</tr>" for row in shown.rows
-    )
-    title = escape(table.title)
-    return (
-        f'<section class="results"><h2>{title}</h2>'
-        f'<div class="wide" tabindex="0" role="region" aria-label="{title}">'
-        f"<table><caption>{title}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-        f"{_notes(table.notes)}</section>"
-    )
-
-
-def _says_something(table: Table, index: int) -> bool:
-    return not table.rows or any(row[index] is not None for row in table.rows)
-
-
-def _head(column: Column) -> str:
-    kind = "text" if column.is_text else "number"
-    return f'<th scope="col" class="{kind}" aria-sort="none"><button type="button">{escape(column.name)}</button></th>'
-
-
-def _cell(cell: Cell, column: Column) -> str:
-    kind = "text" if column.is_text else "number"
-    value = "" if cell is None else repr(cell) if isinstance(cell, float) else str(cell)
-    return f'<td class="{kind}" data-value="{escape(value)}">{escape(cell_text(cell, column))}</td>'
-
-
-def _notes(notes: tuple[Note, ...]) -> str:
-    if not notes:
-        return ""
-    items = "".join(f"<li>{escape(note.text)}{_code(note.code)}</li>" for note in notes)
-    return f"<details><summary>How these numbers were made</summary><ul>{items}</ul></details>"
-
-
-def _code(code: str) -> str:
-    return f" <code>{escape(code)}</code>" if code else ""
+from lstmdrop.report.page.grid import table_html
+from lstmdrop.report.page.intervals import forest_html
+from lstmdrop.report.runs import RunSummary, names_below
+from lstmdrop.report.table import Table
+from lstmdrop.report.tables import run_list, run_table
 
 
 def results_page(
-    tables: Sequence[Table],
+    papers: Sequence[Table],
     runs: Sequence[RunSummary],
     curves: Mapping[Path, Curves],
-    examples: Mapping[str, Sequence[Example]],
+    examples: Mapping[Path, Sequence[Example]],
     problems: Sequence[str],
 ) -> str:
     """One HTML file that needs no other and no network; the same runs give the same bytes."""
+    listed, (_, names) = run_list(runs), names_below(runs)
+    singles = [run_table(run) for run in runs] if len(runs) == 1 else []
     return Template(_resource("page.html")).substitute(
         style=_resource("page.css"),
-        tables="".join(map(table_html, sorted(tables, key=_is_of_the_paper))),
-        list=table_html(run_list(runs)),
-        examples=_examples(examples),
+        headline=escape(headline(changes(runs)) or "No rule has a run without dropout beside it yet."),
+        forest=forest_html(changes_forest(runs)),
+        cards=cards_html(runs, curves.keys()),
+        papers=_papers(papers),
+        list=f"<h2>{escape(listed.title)}</h2>{table_html(listed)}{''.join(map(_titled, singles))}",
+        marks=_MARKS if any(example.references for found in examples.values() for example in found) else "",
+        examples=_examples({names[directory]: found for directory, found in examples.items()}),
         problems=_problems(problems),
         data=as_script(page_data(runs, curves)),
         d3=_resource("vendor/d3.min.js"),
@@ -84,8 +53,26 @@ def results_page(
     )
 
 
-def _is_of_the_paper(table: Table) -> bool:
-    return "paper" in table.title
+_MARKS = '<p class="key">Against a single reference: <mark>wrong</mark>, <ins>too much</ins>, <del>missing</del>.</p>'
+
+
+def _papers(tables: Sequence[Table]) -> str:
+    if not tables:
+        return ""
+    return f'<section id="papers"><h2>Beside the paper</h2>{"".join(map(_paper, tables))}</section>'
+
+
+def _paper(table: Table) -> str:
+    """Rows that were run, and folded below them those that were not."""
+    run, unrun = split_unrun(table)
+    count = f"{len(unrun.rows)} row{'s' if len(unrun.rows) > 1 else ''}"
+    folded = f"<details><summary>{count} not run yet</summary>{table_html(unrun)}</details>" if unrun.rows else ""
+    shown = table_html(run) if run.rows else ""
+    return f'<section class="results"><h3>{escape(table.title)}</h3>{shown}{folded}</section>'
+
+
+def _titled(table: Table) -> str:
+    return f"<h3>{escape(table.title)}</h3>{table_html(table)}"
 
 
 def _examples(examples: Mapping[str, Sequence[Example]]) -> str:
