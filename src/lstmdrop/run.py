@@ -77,11 +77,7 @@ class Run:
         return self._path("assets")
 
     def require_assets(self) -> None:
-        """Make sure that a trained model is used with what it was trained with.
-
-        Raises:
-            DataError: there are no assets.
-        """
+        """Make sure that a trained model is used with what it was trained with, or raise `DataError`."""
         if not self.assets.is_dir() or not any(self.assets.iterdir()):
             raise DataError(f"{self.assets} is empty: the run was stopped before it began, or is damaged")
 
@@ -171,6 +167,10 @@ class Run:
         """Whether the result has been written."""
         return self._path("result.json").is_file()
 
+    def reopen(self) -> None:
+        """Take back that the run is finished: it goes on."""
+        self._path("result.json").unlink(missing_ok=True)
+
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result, whole or not at all."""
         _write(self._path("result.json"), _pretty(result))
@@ -226,6 +226,10 @@ class Run:
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Save the weights with the best validation score so far, and which assets they were trained with."""
         write_checkpoint(self._path("best.safetensors"), self._with_assets(checkpoint))
+
+    def has_best(self) -> bool:
+        """Whether an epoch's weights were ever saved."""
+        return self._path("best.safetensors").exists()
 
     def load_best(self) -> Checkpoint:
         """The weights with the best validation score.

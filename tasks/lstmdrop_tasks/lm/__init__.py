@@ -33,6 +33,7 @@ PLUGIN = TaskPlugin(
     graphs=graphs,
     oddities=own_oddities,
     tune=tune,
+    inherited=("model", "data.tokens", "data.min_count", "data.vocabulary_size"),
     options=(
         TaskOption(
             "--dynamic", "scoring.dynamic", "Go on learning from the text once it is scored (Krause et al. 2018)."
