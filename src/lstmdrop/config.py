@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 log = logging.getLogger("lstmdrop.config")
 
@@ -33,6 +33,10 @@ class Section(BaseModel):
 
     neutral: ClassVar[frozenset[str]] = frozenset()
     """The settings of this section that change no result: a run may go on with another value."""
+    between_epochs: ClassVar[frozenset[str]] = frozenset()
+    """Those that shape batches: a run may go on with another value where an epoch begins, not within one."""
+    records: ClassVar[frozenset[str]] = frozenset()
+    """What is no setting, but noted of a run: nobody sets it, and where there is nothing to note it is left out."""
 
 
 Split = Literal["train", "valid", "test"]
@@ -116,6 +120,7 @@ class TrainingConfig(Section):
     """How the weights are found."""
 
     neutral = frozenset({"log_every", "save_minutes"})
+    between_epochs = frozenset({"accumulate"})
 
     epochs: int = Field(default=13, ge=1)
     optimizer: Literal["sgd", "adamw", "adam"] = "sgd"
@@ -177,8 +182,37 @@ class DataConfig(Section):
     name: str = "demo"
 
 
+class Start(Section):
+    """The trained run whose weights and assets a run began with."""
+
+    run: str
+    """Its folder, which is not needed once the first checkpoint is written."""
+    name: str
+    """What it was, as its folder is named by default, but for the seed: ``mt-small-multi30k``."""
+    weights_sha256: str
+    config_sha256: str
+
+
+class Change(Section):
+    """Settings of training with which a run went on from a point of it."""
+
+    epoch: int
+    """The first epoch, counted from 1, that ended under them."""
+    step: int
+    """Steps made before."""
+    settings: dict[str, tuple[Any, Any]]
+    """By dotted key the value until then and the one from then on."""
+
+    def __str__(self) -> str:
+        """In a line."""
+        listed = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in self.settings.items())
+        return f"from epoch {self.epoch} on, step {self.step}: {listed}"
+
+
 class TaskConfig(Section):
     """All that determines a run; a task adds its own sections."""
+
+    records = frozenset({"start", "changes"})
 
     task: str
     size: str = "small"
@@ -186,11 +220,18 @@ class TaskConfig(Section):
     data: DataConfig = DataConfig()
     regularizer: RegularizerConfig = RegularizerConfig()
     training: TrainingConfig = TrainingConfig()
+    start: Start | None = None
+    changes: tuple[Change, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _with_what_is_noted(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if value or key not in self.records}
 
     def sha256(self) -> str:
         """Identity of the configuration: the hash of all that differs from the defaults, as canonical JSON.
 
-        So a setting that a later version adds does not change the identity of earlier runs.
+        So a setting that a later version adds does not change the identity of earlier runs. Of the run that training
+        started from its weights count, not its place.
         """
-        settings = self.model_dump(mode="json", exclude_defaults=True)
+        settings = self.model_dump(mode="json", exclude_defaults=True, exclude={"start": {"run"}})
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

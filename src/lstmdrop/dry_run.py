@@ -14,6 +14,7 @@ from lstmdrop.config import TaskConfig
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.plugin import TaskPlugin
+from lstmdrop.start import build_new, start_summary
 from lstmdrop.task import Task
 from lstmdrop.training.device import choose_device, require_kernel
 
@@ -25,13 +26,14 @@ def plan(plugin: TaskPlugin, config: TaskConfig, device: str = "auto", data_dir:
     chosen = choose_device(device)
     require_kernel(config.training, chosen)
     with tempfile.TemporaryDirectory() as assets:
-        built = plugin.build(config, Path(assets), chosen, data_dir)
+        built = build_new(plugin, config, Path(assets), chosen, data_dir)
         steps = -(-built.num_batches("train") // config.training.accumulate)
         num_parameters = sum(parameter.numel() for parameter in built.model.parameters())
         weights = 4 * num_parameters
         optimizer = OPTIMIZER_COPIES[config.training.optimizer] * weights
         activations = activation_bytes(built, _kernel(config, built))
         return {
+            **start_summary(built, config),
             **built.summary(),
             "parameters": f"{num_parameters:,}",
             "steps": f"{steps:,} an epoch, {steps * config.training.epochs:,} in {config.training.epochs} epochs",

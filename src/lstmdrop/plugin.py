@@ -74,6 +74,12 @@ class TaskPlugin:
     """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
     eval_only: Sequence[str] = ()
     """Those of them that a training would not know what to do with: ``train`` neither offers nor takes them."""
+    inherited: Sequence[str] = ("model",)
+    """Settings, and sections of them, that belong to trained weights: who starts from a run has its."""
+    left_behind: Sequence[str] = ()
+    """Settings of a run that one which starts from it does not take over unless they are named."""
+    begin: Begin | None = None
+    """Checks the data of a run that starts from another's assets, and notes in them what is of its own data."""
     assets_for_training: Sequence[str] = ()
     """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
 
@@ -112,6 +118,14 @@ class Build(Protocol):
         With ``scored`` the data is there to be scored on these splits alone: own data in one piece is not dealt out
         but is the split (see `lstmdrop.data.registry.whole_split`), and no other split need be there.
         """
+        ...
+
+
+class Begin(Protocol):
+    """What making assets would have done for a run that has another's instead."""
+
+    def __call__(self, task: Any, assets: Path) -> None:
+        """Called once, when the task is built and has its weights."""
         ...
 
 

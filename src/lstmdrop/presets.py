@@ -157,11 +157,26 @@ def neutral_settings(config: Section, prefix: str = "") -> set[str]:
     return {f"{prefix}{name}" for name in config.neutral}.union(*inner)
 
 
-def differences(old: Section, new: Section, but: Collection[str] = ()) -> list[str]:
-    """The dotted keys whose values differ, each as ``key: old -> new``, those of ``but`` left out."""
+def without_records(config_class: type[Section], layer: Layer) -> dict[str, Any]:
+    """The settings alone, without what is noted of the run that they are from."""
+    return {key: value for key, value in layer.items() if key not in config_class.records}
+
+
+def changed(old: Section, new: Section, but: Collection[str] = ()) -> dict[str, tuple[Any, Any]]:
+    """By dotted key the old and the new value where they differ, the keys of ``but`` left out."""
     before, after = flatten(old.model_dump(mode="json")), flatten(new.model_dump(mode="json"))
     keys = sorted((before.keys() | after.keys()) - set(but))
-    return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    return {key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)}
+
+
+def differences(old: Section, new: Section, but: Collection[str] = ()) -> list[str]:
+    """The dotted keys whose values differ, each as ``key: old -> new``, those of ``but`` left out."""
+    return told(changed(old, new, but))
+
+
+def told(changes: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    """Each as ``key: old -> new``."""
+    return [f"{key}: {old} -> {new}" for key, (old, new) in changes.items()]
 
 
 def _explain(error: ValidationError, config_class: type[Section]) -> str:
@@ -178,9 +193,11 @@ def _explain(error: ValidationError, config_class: type[Section]) -> str:
 
 
 def setting_names(section: type[Section], prefix: str = "") -> list[str]:
-    """Every dotted key of a configuration class."""
+    """Every dotted key of a configuration class that can be set."""
     names: list[str] = []
     for name, field in section.model_fields.items():
+        if name in section.records:
+            continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             names += setting_names(field.annotation, f"{prefix}{name}.")
         else:

@@ -84,6 +84,8 @@ def run_result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskCo
         **provenance(trainer.device),
         "config_sha256": config.sha256(),
         "data_sha256": built.data_sha256(),
+        **({"start": config.start.name} if config.start else {}),
+        **({"changes": [str(change) for change in config.changes]} if config.changes else {}),
     }
 
 

@@ -79,11 +79,7 @@ class Run:
         return self._path("assets")
 
     def require_assets(self) -> None:
-        """Make sure that a trained model is used with what it was trained with.
-
-        Raises:
-            DataError: there are no assets.
-        """
+        """Make sure that a trained model is used with what it was trained with, or raise `DataError`."""
         if not self.assets.is_dir() or not any(self.assets.iterdir()):
             raise DataError(f"{self.assets} is empty: the run was stopped before it began, or is damaged")
 
@@ -173,6 +169,10 @@ class Run:
     def is_finished(self) -> bool:
         """Whether the result has been written."""
         return self._path("result.json").is_file()
+
+    def reopen(self) -> None:
+        """Take back that the run is finished: it goes on."""
+        self._path("result.json").unlink(missing_ok=True)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result, whole or not at all."""

@@ -11,7 +11,7 @@ from lstmdrop.config import TaskConfig
 from lstmdrop.data.registry import expanded
 from lstmdrop.errors import ConfigError, DataError, as_list
 from lstmdrop.plugin import TaskPlugin, find_preset, stands_among
-from lstmdrop.presets import Layer, flatten, nest, parse_override, read_preset, resolve, setting_names, without_effect
+from lstmdrop.presets import Layer, flatten, nest, parse_override, read_preset, resolve, setting_names, without_effect, without_records
 
 DEFAULT_SIZE = "small"
 
@@ -42,9 +42,10 @@ def resolve_config(
     Raises:
         ConfigError: a size, a key or a value is wrong, or the settings are of another task.
     """
-    from_file = {} if preset is None else read_preset(preset)
+    from_file = {} if preset is None else without_records(plugin.config, read_preset(preset))
     overridden = [parse_override(text) for text in as_list("overrides", overrides)]
     _require_task(plugin.name, [stored or {}, from_file, *overridden])
+    _require_settings(plugin, overridden)
     if stored is None:
         size = size or str(from_file.get("size", DEFAULT_SIZE))
         stored = find_preset(plugin, size)
@@ -79,6 +80,11 @@ def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], place
     return given
 
 
+def _require_settings(plugin: TaskPlugin, given: Iterable[Layer]) -> None:
+    for key in (key for layer in given for key in layer if key in plugin.config.records):
+        raise ConfigError(f"--set {key}: this is no setting, but what a run notes of itself")
+
+
 def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:
     """Refuse what was given and changes nothing; a default may be given anywhere."""
     flat = {key for layer in given for key in flatten(layer)}
@@ -106,10 +112,15 @@ def require_trainable(plugin: TaskPlugin, config: TaskConfig) -> None:
 
 def default_name(config: Mapping[str, Any]) -> str:
     """``task-size-data-sSEED``, with the rule where it is not the default; safe as a folder's name."""
+    return f"{recipe_name(config)}-s{config['seed']}"
+
+
+def recipe_name(config: Mapping[str, Any]) -> str:
+    """What all seeds of a recipe are called: ``task-size-data``, with the rule, and with what they started from."""
     data = Path(str(config["data"]["name"])).name
-    rule = config["regularizer"]["rule"]
-    parts = [config["task"], config["size"], data, *([] if rule == "zaremba" else [rule]), f"s{config['seed']}"]
-    return "-".join(str(part) for part in parts)
+    rule, start = config["regularizer"]["rule"], config.get("start")
+    parts = [config["task"], config["size"], data, *([] if rule == "zaremba" else [rule])]
+    return "-".join(map(str, [*parts, *(["from", start["name"]] if start else [])]))
 
 
 @contextmanager

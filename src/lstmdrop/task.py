@@ -60,6 +60,18 @@ class ScoresSplits(Protocol):
 
 
 @runtime_checkable
+class CountsUnknown(Protocol):
+    """A task that can say how much of its data its vocabulary lacks."""
+
+    unit: str
+    """What is counted, in the plural: tokens, say."""
+
+    def num_unknown(self, split: Split) -> tuple[int, int]:
+        """How many of a split are unknown, and of how many."""
+        ...
+
+
+@runtime_checkable
 class GoesBack(Protocol):
     """A task that may go back to the data that it was trained on while other data is scored."""
 

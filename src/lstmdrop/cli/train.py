@@ -33,8 +33,17 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The run's directory.", metavar="DIR")] = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="A trained run: begin with its best weights and vocabulary.", metavar="RUN"),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run; with --data, wherever its data is now.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with an interrupted run, or a finished one under other settings of training; with --data, "
+            "wherever its data is now.",
+        ),
     ] = False,
     preset: Annotated[
         Path | None, typer.Option(help="Settings from a TOML or config.json file.", metavar="FILE")
@@ -58,22 +67,23 @@ def command(
         ("--log", log != "none", not dry_run, "without --dry-run, which trains nothing"),
     )
     if dry_run:
-        _show_plan(task, (size, data, regularizer, seed, preset, overrides), device, data_dir)
+        _show_plan(task, start, (size, data, regularizer, seed, preset, overrides), device, data_dir)
     else:
         _train(
             task, log, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
-            overrides=overrides, out=out, device=device, resume=resume, data_dir=data_dir,
+            overrides=overrides, out=out, start=start, device=device, resume=resume, data_dir=data_dir,
         )  # fmt: skip
 
 
-def _show_plan(task: str, choices: tuple[Any, ...], device: str, data_dir: Path | None) -> None:
+def _show_plan(task: str, start: Path | None, choices: tuple[Any, ...], device: str, data_dir: Path | None) -> None:
     from lstmdrop.cli.views import shown_work
     from lstmdrop.dry_run import plan
     from lstmdrop.plugin import load_plugin
     from lstmdrop.settings import require_trainable, resolve_config
+    from lstmdrop.start import started_config
 
     plugin = load_plugin(task)
-    config = resolve_config(plugin, *choices)
+    config = resolve_config(plugin, *choices) if start is None else started_config(plugin, start, *choices)
     require_trainable(plugin, config)
     with shown_work():
         planned = plan(plugin, config, device, data_dir)

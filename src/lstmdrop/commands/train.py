@@ -12,16 +12,18 @@ from typing import Any
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import ConfigError, DataError, did_you_mean
 from lstmdrop.plugin import TaskPlugin, load_plugin
-from lstmdrop.presets import differences, flatten, neutral_settings, parse_override, read_preset, resolve
+from lstmdrop.presets import flatten, parse_override, read_preset, resolve
 from lstmdrop.result import run_result
 from lstmdrop.run import DEFAULT_ROOT, Run
 from lstmdrop.settings import AnyPath, default_name, naming_moved_data, require_trainable, resolve_config
+from lstmdrop.start import build_new, require_other_place, require_same_start, start_summary, started_config
 from lstmdrop.task import Task
+from lstmdrop.training.changes import changed_training, noted, require_possible, require_same_data
 from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.device import choose_device, require_kernel, switches_kept
 from lstmdrop.training.interruption import Interruption
 from lstmdrop.training.progress import Evaluated, Event, Finished, Logged, Progress, Started, Stepped, Validating
-from lstmdrop.training.trainer import Trainer, require_same_data
+from lstmdrop.training.trainer import Trainer
 
 Listener = Callable[[Event | Started | Finished], None]
 
@@ -37,6 +39,7 @@ def train(
     preset: AnyPath | None = None,
     overrides: Sequence[str] = (),
     out: AnyPath | None = None,
+    start: AnyPath | None = None,
     device: str = "auto",
     resume: bool = False,
     data_dir: Path | None = None,
@@ -44,9 +47,13 @@ def train(
 ) -> Run:
     """Train and score a model; returns its finished run.
 
+    With ``start``, a trained run of the task, a new run begins with that one's best weights and its assets, and what is
+    not named is as it was there; what belongs to the weights cannot be another.
+
     With ``resume`` an interrupted run goes on from its last checkpoint, to the weights that it would have
-    had; a finished one is returned as it is; where there is none, one is begun if its data is named. What changes no
-    result may be another then: see `lstmdrop.config.Section.neutral`, and the place of the data, whose content decides.
+    had; a finished one is returned as it is; where there is none, one is begun if its data is named. Settings of
+    training may be others then: both kinds go on under them, and note it. So may what changes no result: see
+    `lstmdrop.config.Section.neutral`, and the place of the data, whose content decides.
     ``listener`` hears of every event. A run that ends before its first step leaves nothing behind.
 
     Raises:
@@ -55,14 +62,9 @@ def train(
     """
     plugin = load_plugin(task)
     choices = (size, data, regularizer, seed, preset, overrides)
-    config = resolve_config(plugin, *choices)
-    require_trainable(plugin, config)
-    run = Run(out or DEFAULT_ROOT / default_name(config.model_dump()))
+    run, config = _chosen(plugin, choices, out, start, resume)
     goes_on = resume and run.exists()
-    if goes_on:
-        config = resolve_config(plugin, *choices, stored=run.config())
-        _require_alike(run, plugin, config)
-    elif resume:
+    if resume and not goes_on and start is None:
         _require_named_data(run.directory, data, preset, overrides)
     with run.claimed(), naming_moved_data([config.data.name]):
         if goes_on:
@@ -72,6 +74,27 @@ def train(
                 _finish(run, plugin, config, device, data_dir, listener)
     listener(Finished(run.directory, run.result()))
     return run
+
+
+def _chosen(
+    plugin: TaskPlugin, choices: tuple[Any, ...], out: AnyPath | None, start: AnyPath | None, resume: bool
+) -> tuple[Run, TaskConfig]:
+    """Where to train, and with which configuration."""
+    run = None if out is None else Run(out)
+    if run is None or not (resume and run.exists()):  # of a run that goes on, its start may be gone
+        if run is not None and start is not None:
+            require_other_place(run, start)
+        config = resolve_config(plugin, *choices) if start is None else started_config(plugin, start, *choices)
+        require_trainable(plugin, config)
+        run = run or Run(DEFAULT_ROOT / default_name(config.model_dump()))
+        if not (resume and run.exists()):
+            return run, config
+    config = resolve_config(plugin, *choices, stored=run.config())
+    require_trainable(plugin, config)
+    if start is not None:
+        require_same_start(plugin, run, config, start)
+    _changes(run, plugin, config)
+    return run, config
 
 
 @contextmanager
@@ -89,8 +112,9 @@ def _begun(run: Run, config: TaskConfig) -> Iterator[None]:
 def _go_on(
     run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
 ) -> None:
-    if not run.is_finished():
+    if not run.is_finished() or _changes(run, plugin, config):
         if not run.has_checkpoint():
+            _require_unfinished(run)
             run.start_over()
         _finish(run, plugin, config, device, data_dir, listener)
     elif config.data != _stored(run, plugin).data:
@@ -99,11 +123,19 @@ def _go_on(
         run.write_config(config.model_dump(mode="json"))
 
 
+def _require_unfinished(run: Run) -> None:
+    if run.is_finished():
+        raise DataError(
+            f"{run.directory} is finished and has no state to go on from (last.safetensors): a new run that begins "
+            f"with its weights is made with --from {run.directory}"
+        )
+
+
 def _finish(
     run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
 ) -> None:
     with Interruption() as interruption:
-        built, trainer = _prepare(run, plugin, config, device, data_dir, listener)
+        built, trainer, config = _prepare(run, plugin, config, device, data_dir, listener)
         _fit(run, trainer, listener, interruption)
         result = run_result(run, built, trainer, config)
         if plugin.examples is not None:
@@ -115,14 +147,12 @@ def _stored(run: Run, plugin: TaskPlugin) -> TaskConfig:
     return resolve(plugin.config, [run.config()])
 
 
-def _require_alike(run: Run, plugin: TaskPlugin, config: TaskConfig) -> None:
-    """Make sure that a run can go on with ``config``, if the data is the same."""
-    changed = differences(_stored(run, plugin), config, but={*neutral_settings(config), "data.name"})
-    if changed:
-        listed = "\n".join(f"  {line}" for line in changed)
-        raise ConfigError(
-            f"{run.directory} was started with another configuration; it cannot go on with this one:\n{listed}"
-        )
+def _changes(run: Run, plugin: TaskPlugin, config: TaskConfig) -> dict[str, tuple[Any, Any]]:
+    """The settings of training that are others from now on; no other may be."""
+    try:
+        return changed_training(_stored(run, plugin), config)
+    except ConfigError as error:
+        raise ConfigError(f"{run.directory}: {error}") from None
 
 
 def _require_named_data(
@@ -141,28 +171,37 @@ def _require_named_data(
 
 def _prepare(
     run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
-) -> tuple[Task[Any], Trainer[Any]]:
-    """The task and its trainer, at the point where the run stands."""
-    chosen = choose_device(device)
-    if not run.has_checkpoint():  # a run that goes on takes another kernel where its own cannot run
-        require_kernel(config.training, chosen)
-    built = plugin.build(config, run.assets, chosen, data_dir)
-    trainer = Trainer(built, config)
-    notes = _restore(run, trainer)
-    if config != _stored(run, plugin):  # in what changes no result
-        run.write_config(config.model_dump(mode="json"))
-    listener(_started(run, built, trainer, config, notes))
-    return built, trainer
-
-
-def _restore(run: Run, trainer: Trainer[Any]) -> list[str]:
+) -> tuple[Task[Any], Trainer[Any], TaskConfig]:
+    """The task and its trainer, at the point where the run stands, and the configuration with what is noted of it."""
+    chosen, changes = choose_device(device), _changes(run, plugin, config)
+    if not run.has_checkpoint() or "training.kernel" in changes:
+        require_kernel(config.training, chosen)  # a run that goes on takes another where its own cannot run
     checkpoint, notes = run.load_last()
-    if checkpoint is not None:
+    if checkpoint is None:
+        built = build_new(plugin, config, run.assets, chosen, data_dir)
+        trainer = Trainer(built, config)
+    else:
+        progress = Progress.from_json(checkpoint.values)
+        if changes:
+            require_possible(config, progress, changes, is_finished=run.is_finished())
+        config = noted(config, progress, changes)
+        built = plugin.build(config, run.assets, chosen, data_dir)
+        trainer = Trainer(built, config)
         trainer.load_state_dict(checkpoint)
         if notes:
             notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
+        notes += _told(config, trainer)
     run.rewind_log(partial(_is_past, progress=trainer.progress))
-    return notes
+    if config != _stored(run, plugin):
+        run.reopen()  # first: what is finished and has other settings would be taken for a run of these
+        run.write_config(config.model_dump(mode="json"))
+    listener(_started(run, built, trainer, config, notes))
+    return built, trainer, config
+
+
+def _told(config: TaskConfig, trainer: Trainer[Any]) -> list[str]:
+    lines = [str(change) for change in config.changes]
+    return [*lines, f"the next step has the rate {trainer.rate():g}"] if lines else []
 
 
 def _is_past(entry: Mapping[str, Any], progress: Progress) -> bool:
@@ -211,7 +250,7 @@ def _started(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConf
     return Started(
         config=config,
         directory=run.directory,
-        summary=built.summary(),
+        summary={**start_summary(built, config), **built.summary()},
         num_parameters=sum(parameter.numel() for parameter in trainer.parameters),
         steps_per_epoch=-(-built.num_batches("train") // config.training.accumulate),
         step=trainer.progress.step,

@@ -77,6 +77,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(tensors, json.loads(values))
 
 
+def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Identity of weights by name, shape and content, whatever file they are in."""
+    return _digest("", {name: value.detach().cpu().contiguous() for name, value in tensors.items()})
+
+
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """With a copy for the second name of a tensor, such as tied weights: the format lets no two share memory."""
     apart: dict[str, Tensor] = {}

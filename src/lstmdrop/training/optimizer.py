@@ -49,7 +49,9 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave."""
+    """Put back what `optimizer_tensors` gave; of another optimiser's what this one has too."""
+    if isinstance(optimizer, SGD):  # it remembers nothing, and would carry Adam's moments along
+        return
     state = optimizer.state_dict()
     state["state"] = {}
     for key, value in tensors.items():

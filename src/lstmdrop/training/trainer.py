@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.errors import DataError, LstmdropError
+from lstmdrop.errors import LstmdropError
 from lstmdrop.metrics.score import are_better
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
+from lstmdrop.training.changes import require_same_data
 from lstmdrop.training.checkpoint import Checkpoint, load_random_state, random_state
 from lstmdrop.training.device import autocast, set_switches, usable_kernels
 from lstmdrop.training.optimizer import (
@@ -45,6 +46,7 @@ class Trainer(Generic[BatchT]):
     def __init__(self, task: Task[BatchT], config: TaskConfig) -> None:
         self.task = task
         self.config = config.training
+        self.changes = config.changes
         self.parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
         self.device = self.parameters[0].device
         self.optimizer = make_optimizer(self.config, self.parameters)
@@ -151,6 +153,17 @@ class Trainer(Generic[BatchT]):
         losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
+        for change in self.changes:
+            if (change.epoch, change.step) == (self.progress.epoch, self.progress.step):
+                self._begin_anew(change.settings)
+
+    def _begin_anew(self, changed: Iterable[str]) -> None:
+        """What was gathered under settings that have changed at this point, and means nothing under the new ones."""
+        if any(key.startswith("training.average_") for key in changed):
+            self.average, self.progress.averages = WeightAverage(self.parameters), False
+        if any(key in ("training.kernel", "training.precision") for key in changed):
+            for lstm in self._lstms().values():
+                lstm.kernel = None if self.config.kernel == "auto" else self.config.kernel
 
     def kernels(self) -> dict[str, Kernel | None]:
         """By the name of each LSTM the fused kernel of its training; None where none has been measured yet."""
@@ -238,12 +251,16 @@ class Trainer(Generic[BatchT]):
         return event
 
     def _set_rate(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+
+    def rate(self) -> float:
+        """That of the next step, as the schedule has it."""
         progress, share = self.progress, 1.0
         if changes_by_step(self.config):
             in_epoch = min(1.0, (progress.position + 0.5) / self._steps_per_epoch)
             share = (progress.epoch - 1 + in_epoch) / self.config.epochs
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(self.config, progress.epoch, share, progress.num_drops)
+        return rate_at(self.config, progress.epoch, share, progress.num_drops)
 
     @cached_property
     def _steps_per_epoch(self) -> int:
@@ -268,19 +285,6 @@ class Trainer(Generic[BatchT]):
     def _lstms(self) -> dict[str, RegularizedLSTM]:
         modules = self.task.model.named_modules()
         return {name: module for name, module in modules if isinstance(module, RegularizedLSTM)}
-
-
-def require_same_data(sha256: str, task: Task[Any]) -> None:
-    """Refuse to go on with other data, wherever it lies.
-
-    Raises:
-        DataError: its hash is another than ``sha256``.
-    """
-    if task.data_sha256() != sha256:
-        raise DataError(
-            "the data has changed since the run was started, so it cannot go on "
-            f"(it was {sha256[:12]}, and is {task.data_sha256()[:12]})"
-        )
 
 
 def _after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:

@@ -15,7 +15,7 @@ with deferred():
     from lstmdrop_tasks.asr.predict import predict
     from lstmdrop_tasks.asr.references import references
     from lstmdrop_tasks.asr.scoring import segments
-    from lstmdrop_tasks.asr.task import build, evaluate
+    from lstmdrop_tasks.asr.task import begin, build, evaluate
     from lstmdrop_tasks.asr.tuning import tune
 
 PLUGIN = TaskPlugin(
@@ -35,6 +35,8 @@ PLUGIN = TaskPlugin(
     tune=tune,
     graphs=graphs,
     oddities=own_oddities,
+    inherited=("objective", "features", "model", "data.tokens", "data.vocabulary_size", "data.normalisation"),
+    begin=begin,
     assets_for_training=("transcripts.txt", "left_out.txt"),
     options=(TaskOption("--objective", "objective", "frames or ctc.", "NAME"),),
 )

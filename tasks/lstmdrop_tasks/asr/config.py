@@ -154,6 +154,8 @@ class ASRModelConfig(Section):
 class ASRTrainingConfig(TrainingConfig):
     """Batches of whole utterances of like length."""
 
+    between_epochs = TrainingConfig.between_epochs | {"batch_frames"}
+
     optimizer: Literal["sgd", "adamw"] = "adamw"
     rate: float = Field(default=1e-3, gt=0, description="learning rate of the first epochs")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")

@@ -50,6 +50,7 @@ class SpeechRecognition:
         self.normalisation = normalisation
         self.speech = speech
         self.device = device
+        self.unit = objective.unit
 
     @property
     def scored_splits(self) -> tuple[Split, ...]:
@@ -102,6 +103,13 @@ class SpeechRecognition:
             left_out |= self.speech.left_out(split, self.targets)
         return {**rows, "left out": listed(left_out)} if left_out else rows
 
+    def num_unknown(self, split: Split) -> tuple[int, int]:
+        """How many targets of a split the training data of the model lacked, and of how many."""
+        utterances, store = self.speech.utterances(split), self.speech.store(split)
+        numbers = self.speech.usable(split, self.targets).tolist()
+        targets = [self.targets.targets(utterances[number], store, number) for number in numbers]
+        return sum(int((own == self.targets.unknown).sum()) for own in targets), sum(map(len, targets))
+
     def data_sha256(self) -> str:
         """Hash over features and transcripts of the three splits."""
         return self.speech.data_sha256()
@@ -133,6 +141,21 @@ def build(
     generator = torch.Generator().manual_seed(config.seed)
     model = AcousticModel(config.model, len(normalisation.mean), objective.num_outputs, regularizer, generator)
     return SpeechRecognition(config, model.to(device), objective, normalisation, speech, device)
+
+
+def begin(task: SpeechRecognition, assets: Path) -> None:
+    """Make sure that a model trained on other recordings can hear these, and note which of them it cannot.
+
+    Raises:
+        DataError: their features are not of its kind.
+    """
+    heard, known = task.speech.store("train").frames.shape[1], len(task.normalisation.mean)
+    if heard != known:
+        raise DataError(
+            f"{task.config.data.name}: its features are {heard} numbers a frame, and those of the run that this one "
+            f"starts from {known}"
+        )
+    save_left_out(task.speech, task.targets, assets)
 
 
 def evaluate(tasks: Iterable[SpeechRecognition], split: Split, outputs: Path | None = None) -> Sequence[Score]:

@@ -14,7 +14,7 @@ with deferred():
     from lstmdrop_tasks.caption.export import graphs
     from lstmdrop_tasks.caption.predict import examples, predict
     from lstmdrop_tasks.caption.references import references, segments
-    from lstmdrop_tasks.caption.task import build, evaluate
+    from lstmdrop_tasks.caption.task import begin, build, evaluate
 
 PLUGIN = TaskPlugin(
     name="caption",
@@ -34,6 +34,9 @@ PLUGIN = TaskPlugin(
     graphs=graphs,
     oddities=own_oddities,
     scoring_settings=("decoding", "scoring", "images.batch_size"),
+    inherited=("images", "model", "data.tokens", "data.min_count", "data.vocabulary_size"),
+    left_behind=("start_from",),
+    begin=begin,
     assets_for_training=("first_stage.safetensors",),
     options=(TaskOption("--objective", "objective", "captions or self-critical.", "NAME"),),
 )

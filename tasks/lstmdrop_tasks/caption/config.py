@@ -74,6 +74,8 @@ class CaptionModelConfig(Section):
 class CaptionTrainingConfig(TrainingConfig):
     """Batches of captions of like length, gradients of the mean over tokens."""
 
+    between_epochs = TrainingConfig.between_epochs | {"batch_tokens"}
+
     optimizer: Literal["sgd", "adamw"] = "adamw"
     rate: float = Field(default=1e-3, gt=0, description="learning rate of the first epochs")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
@@ -120,8 +122,10 @@ class CaptionConfig(TaskConfig):
 
     @model_validator(mode="after")
     def _second_stage_has_a_first(self) -> Self:
-        if self.objective == "self-critical" and self.start_from is None:
-            raise ValueError("self-critical training goes on from a trained run: set start_from=RUN")
+        if self.start is not None and self.start_from is not None:
+            raise ValueError(f"start_from = {self.start_from}: --from {self.start.run} names a run already")
+        if self.objective == "self-critical" and self.start_from is None and self.start is None:
+            raise ValueError("self-critical training goes on from a trained run: name it with --from RUN")
         return self
 
 

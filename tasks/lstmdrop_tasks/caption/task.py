@@ -41,6 +41,8 @@ log = logging.getLogger("lstmdrop.caption")
 class ImageCaptioning:
     """A captioner, its images and its scores."""
 
+    unit = "tokens"
+
     def __init__(
         self,
         config: CaptionConfig,
@@ -112,8 +114,9 @@ class ImageCaptioning:
         rows = {"images": str(self.about), "vocabulary": f"{len(self.tokenizer.vocabulary):,} tokens"}
         for split in SPLITS:
             captions, num_images = self.data.captions(split, self.tokenizer), len(self.data.images(split))
-            unknown = captions.num_unknown / len(captions.tokens)
-            rows[split] = f"{num_images:,} images, {len(captions):,} captions, {unknown:.2%} unknown tokens"
+            num_unknown, num_tokens = self.num_unknown(split)
+            unknown = f"{num_unknown / num_tokens:.2%} unknown tokens"
+            rows[split] = f"{num_images:,} images, {len(captions):,} captions, {unknown}"
         rows["split"] = corpus.split
         damaged = sum(len(self.data.damaged(split)) for split in SPLITS)
         longest = self.config.data.max_length
@@ -124,6 +127,11 @@ class ImageCaptioning:
             f"the ends of {too_long:,} training captions of {longest} tokens or more" if too_long else "",
         ]
         return {**rows, "left out": "; ".join(filter(None, left_out))} if any(left_out) else rows
+
+    def num_unknown(self, split: Split) -> tuple[int, int]:
+        """How many tokens of a split's captions the vocabulary lacks, and of how many."""
+        captions = self.data.captions(split, self.tokenizer)
+        return captions.num_unknown, len(captions.tokens)
 
     def data_sha256(self) -> str:
         """Hash over features and captions of the three splits."""
@@ -162,6 +170,11 @@ def build(
     model = build_captioner(config.model, about.num_channels, len(tokenizer.vocabulary), regularizer, generator)
     load_first_stage(model, assets)
     return ImageCaptioning(config, model.to(device), tokenizer, about, data)
+
+
+def begin(task: ImageCaptioning, assets: Path) -> None:
+    """Make sure that what the scores need is here, or it is missed after an epoch."""
+    require_parts(meteor=task.config.scoring.meteor, spice=task.config.scoring.spice)
 
 
 def evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | None = None) -> Sequence[Score]:

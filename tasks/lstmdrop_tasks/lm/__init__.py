@@ -33,6 +33,7 @@ PLUGIN = TaskPlugin(
     graphs=graphs,
     oddities=own_oddities,
     tune=tune,
+    inherited=("model", "data.tokens", "data.min_count", "data.vocabulary_size"),
     options=(
         TaskOption("--column", "data.column", "Column of a table or of JSON lines with the text.", "NAME"),
         TaskOption(

@@ -91,6 +91,8 @@ class LMRegularizerConfig(RegularizerConfig):
 class LMTrainingConfig(TrainingConfig):
     """Truncated back-propagation through parallel streams of text."""
 
+    between_epochs = TrainingConfig.between_epochs | {"batch_size", "num_steps", "random_steps", "rotate"}
+
     batch_size: int = Field(default=20, ge=1, description="parallel streams")
     num_steps: int = Field(default=20, ge=1, description="unrolled steps")
     random_steps: bool = Field(

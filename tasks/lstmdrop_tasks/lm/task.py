@@ -47,6 +47,8 @@ log = logging.getLogger("lstmdrop.lm")
 class LanguageModelling:
     """A language model, its text and its perplexity."""
 
+    unit = "tokens"
+
     def __init__(
         self,
         config: LMConfig,
@@ -203,10 +205,14 @@ class LanguageModelling:
         """Sizes of vocabulary and splits, and how much of each split is unknown."""
         rows = {"vocabulary": f"{len(self.tokenizer.vocabulary):,} tokens"}
         for split in SPLITS:
-            store = self.store(split)
-            unknown = store.num_unknown / store.num_tokens
-            rows[split] = f"{store.num_tokens:,} tokens, {unknown:.2%} unknown"
+            num_unknown, num_tokens = self.num_unknown(split)
+            rows[split] = f"{num_tokens:,} tokens, {num_unknown / num_tokens:.2%} unknown"
         return rows
+
+    def num_unknown(self, split: Split) -> tuple[int, int]:
+        """How many tokens of a split the vocabulary lacks, and of how many."""
+        store = self.store(split)
+        return store.num_unknown, store.num_tokens
 
     def data_sha256(self) -> str:
         """Hash over the contents of the three splits."""

@@ -14,6 +14,7 @@ with deferred():
     from lstmdrop_tasks.mt.export import graphs
     from lstmdrop_tasks.mt.predict import examples, predict
     from lstmdrop_tasks.mt.references import references
+    from lstmdrop_tasks.mt.start import begin
     from lstmdrop_tasks.mt.task import build, evaluate
     from lstmdrop_tasks.mt.tuning import tune
 
@@ -34,6 +35,8 @@ PLUGIN = TaskPlugin(
     examples=examples,
     graphs=graphs,
     oddities=own_oddities,
+    inherited=("model", "data.tokens", "data.joint", "data.vocabulary_size", "data.target_vocabulary_size"),
+    begin=begin,
     scoring_settings=("decoding", "scoring", "data.pair", "data.columns", "data.header", "data.quoted"),
     options=(
         TaskOption("--pair", "data.pair", "Source and target language, such as en-fr.", "XX-YY"),

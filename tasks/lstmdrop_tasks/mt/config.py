@@ -100,6 +100,8 @@ class MTModelConfig(Section):
 class MTTrainingConfig(TrainingConfig):
     """Batches of whole sentences, gradients of the mean over target tokens."""
 
+    between_epochs = TrainingConfig.between_epochs | {"batch_tokens"}
+
     optimizer: Literal["sgd", "adamw"] = "adamw"
     rate: float = Field(default=1e-3, gt=0, description="learning rate of the first epochs")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")

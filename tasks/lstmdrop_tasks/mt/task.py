@@ -50,6 +50,8 @@ log = logging.getLogger("lstmdrop.mt")
 class MachineTranslation:
     """A translator, its sentence pairs and its scores."""
 
+    unit = "tokens"
+
     def __init__(
         self,
         config: MTConfig,
@@ -159,10 +161,9 @@ class MachineTranslation:
         sizes = f"{len(self.tokenizers.source.vocabulary):,} source, {len(self.tokenizers.target.vocabulary):,} target"
         rows = {"languages": f"{self.corpus.source_language} to {self.corpus.target_language}", "vocabulary": sizes}
         for split in SPLITS:
-            pairs = self.pairs(split)
-            source, target = pairs.source.store, pairs.target.store
-            unknown = (source.num_unknown + target.num_unknown) / (source.num_tokens + target.num_tokens)
-            rows[split] = f"{len(pairs):,} pairs, {target.num_tokens:,} target tokens, {unknown:.2%} unknown"
+            pairs, (num_unknown, num_tokens) = self.pairs(split), self.num_unknown(split)
+            size = f"{len(pairs):,} pairs, {pairs.target.store.num_tokens:,} target tokens"
+            rows[split] = f"{size}, {num_unknown / num_tokens:.2%} unknown"
         rows["split"] = self.corpus.split
         rows["dropped"] = self.corpus.dropped
         lowercase = ", lower case" if self.config.scoring.lowercase else ""
@@ -170,6 +171,11 @@ class MachineTranslation:
         rows["longest"] = f"translations of {self.longest_ratio:g} times the source and {LONGEST_MORE} tokens"
         too_long = len(self.pairs("train")) - len(self.pairs("train").kept(self.config.data.max_length))
         return {**rows, "left out": f"{too_long:,} training pairs of more than {self.config.data.max_length} tokens"}
+
+    def num_unknown(self, split: Split) -> tuple[int, int]:
+        """How many tokens of a split, both languages, the vocabularies lack, and of how many."""
+        stores = (self.pairs(split).source.store, self.pairs(split).target.store)
+        return sum(store.num_unknown for store in stores), sum(store.num_tokens for store in stores)
 
     def data_sha256(self) -> str:
         """Hash over the contents of the three splits, both languages."""

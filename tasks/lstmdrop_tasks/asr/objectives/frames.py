@@ -34,6 +34,9 @@ UNKNOWN = -1
 class FrameObjective:
     """Cross-entropy against the phone of every frame; a step speaks for all ``stride`` frames that it stands for."""
 
+    unit = "frames"
+    unknown = UNKNOWN
+
     def __init__(self, phones: Sequence[str], stride: int) -> None:
         self.phones = tuple(phones)
         self.stride = stride

@@ -59,6 +59,14 @@ def _columns(rows: Sequence[npt.NDArray[np.generic]], padding: float, dtype: typ
 class Objective(Protocol):
     """Targets, the loss against them, and scores."""
 
+    unit: str
+    """What the targets are, in the plural."""
+
+    @property
+    def unknown(self) -> int:
+        """The target that stands for what the training data lacked."""
+        ...
+
     @property
     def num_outputs(self) -> int:
         """Of the softmax, at every step of the network."""

@@ -126,6 +126,8 @@ class TranscriptScorer:
 class TranscriptObjective:
     """CTC over the tokens of transcripts; ``<eos>``, which no transcript holds, stands for the blank."""
 
+    unit = "tokens"
+
     def __init__(
         self, tokenizer: Tokenizer, stride: int, decoding: ASRDecodingConfig, normalisation: Normalisation = "spoken"
     ) -> None:
@@ -142,6 +144,11 @@ class TranscriptObjective:
     def blank(self) -> int:
         """The output that says nothing."""
         return self.tokenizer.eos
+
+    @property
+    def unknown(self) -> int:
+        """What stands for a letter that no token has."""
+        return self.tokenizer.unk
 
     @property
     def num_outputs(self) -> int:
