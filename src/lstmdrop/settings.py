@@ -11,7 +11,17 @@ from lstmdrop.config import TaskConfig
 from lstmdrop.data.registry import expanded
 from lstmdrop.errors import ConfigError, DataError, as_list
 from lstmdrop.plugin import TaskPlugin, find_preset, stands_among
-from lstmdrop.presets import Layer, flatten, nest, parse_override, read_preset, resolve, setting_names, without_effect, without_records
+from lstmdrop.presets import (
+    Layer,
+    flatten,
+    nest,
+    parse_override,
+    read_preset,
+    resolve,
+    setting_names,
+    without_effect,
+    without_records,
+)
 
 DEFAULT_SIZE = "small"
 

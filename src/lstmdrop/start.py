@@ -145,5 +145,7 @@ def start_summary(task: Task[Any], config: TaskConfig) -> dict[str, str]:
     rows = {"start": f"best weights of {config.start.run} ({config.start.name})"}
     if isinstance(task, CountsUnknown):
         unknown, total = task.num_unknown("train")
-        rows["not known"] = f"{unknown:,} of {total:,} training {task.unit} ({unknown / max(1, total):.2%}) to its vocabulary"
+        rows["not known"] = (
+            f"{unknown:,} of {total:,} training {task.unit} ({unknown / max(1, total):.2%}) to its vocabulary"
+        )
     return rows

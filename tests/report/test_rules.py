@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lstmdrop.commands.report import Report, with_results
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.rules import Contest, contest_table, contests, tries_table
+from lstmdrop.report.rules import Contest, contest_forest, contest_table, contests, tries_table
 from lstmdrop.report.runs import RunSummary, SplitScore
 from lstmdrop.report.table import Cell, Table
 
@@ -90,3 +91,30 @@ def test_an_experiment_on_pieces_has_a_baseline_of_its_own(tmp_path: Path) -> No
     assert isinstance(contest, Contest)
     assert contest.title == "What each piece does: lm, demo"
     assert next(iter(contest.entries)) == "base"
+
+
+def test_the_picture_shows_better_to_the_right_whichever_way_the_score_goes(runs: list[RunSummary]) -> None:
+    (contest,) = contests(runs)
+    zaremba, zoneout = contest_forest(contest).rows
+    assert (zaremba.label, zaremba.mean) == ("zaremba", pytest.approx(100 * 10 / 101))
+    assert zoneout.mean == pytest.approx(100 * 5.5 / 101)
+    assert zaremba.low is not None
+    assert zaremba.high is not None
+    assert zaremba.low < zaremba.mean < zaremba.high
+    higher = [replace(one, scores=tuple(map(as_accuracy, one.scores))) for one in runs]
+    (contest,) = contests(higher)
+    assert [row.mean < 0 for row in contest_forest(contest).rows] == [True, True]
+
+
+def as_accuracy(entry: SplitScore) -> SplitScore:
+    return replace(entry, score=replace(entry.score, name="frame_accuracy", higher_is_better=True))
+
+
+def test_a_document_takes_the_tables_of_experiments_between_its_markers(runs: list[RunSummary]) -> None:
+    made = Report((), (), (), tuple(runs), {}, tuple(contests(runs)))
+    begin, end = "<!-- experiments: some command -->", "<!-- end of experiments -->"
+    text = with_results(f"before\n{begin}\nold\n{end}\nafter\n", made)
+    assert text.startswith(f"before\n{begin}\n\n## Which rule: lm, demo, perplexity")
+    assert text.endswith(f"{end}\nafter\n")
+    assert "old" not in text
+    assert with_results(text, made) == text

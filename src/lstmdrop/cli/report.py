@@ -24,7 +24,10 @@ def command(
     ] = None,
     output_format: Annotated[
         str,
-        typer.Option("--format", help="table, markdown, latex, csv, json, html (a page), or svg (the curves)."),
+        typer.Option(
+            "--format",
+            help="table, markdown, latex, csv, json, html (a page), or svg (the curves; of an experiment with many rules, what each changed).",
+        ),
     ] = "table",
     output: Annotated[Path | None, typer.Option(help="Write to a file.", metavar="FILE")] = None,
     paper: Annotated[bool, typer.Option(help="Show the paper's tables beside the runs.")] = True,
@@ -99,9 +102,12 @@ def _page(made: Report, with_data: bool, data_dir: Path | None) -> str:
 
 
 def _text(made: Report, output_format: str) -> str:
-    from lstmdrop.report.plots import overfitting_figure
+    from lstmdrop.report.plots import forest_figure, overfitting_figure
+    from lstmdrop.report.rules import contest_forest
     from lstmdrop.report.table import WRITERS
 
+    if output_format == "svg" and made.contests:
+        return forest_figure(contest_forest(made.contests[0]))
     if output_format == "svg":
         return overfitting_figure(made.curves)
     return WRITERS["markdown" if output_format == "table" else output_format](made.tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from lstmdrop.report.curves import Curves, generalisation_gap, read_curves
 from lstmdrop.report.page.examples import Example, from_predictions, read_examples
 from lstmdrop.report.page.page import results_page
 from lstmdrop.report.paper import PAPER_TABLES, PaperTable
+from lstmdrop.report.rules import Contest, contest_table, contests, tries_table
 from lstmdrop.report.runs import RunSummary, read_summaries
 from lstmdrop.report.table import Table, to_markdown
 from lstmdrop.report.tables import rule_table, run_table, short_table
@@ -37,6 +39,8 @@ class Report:
     runs: tuple[RunSummary, ...]
     curves_of: dict[Path, Curves]
     """By the run's directory; an average of several models was never trained and has none."""
+    contests: tuple[Contest, ...] = ()
+    """The experiments among them that put several rules, or pieces of a recipe, beside each other."""
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -59,9 +63,18 @@ def report(directories: Sequence[AnyPath] | AnyPath = (), *, papers: Sequence[Pa
     curves, damaged_logs = _read_all_curves(summaries)
     runs = tuple(replace(run, gap=generalisation_gap(run, curves.get(run.directory))) for run in summaries)
     own = [rule_table(runs)] if runs else []
+    experiments, damaged = _contests(runs)
+    own += [table for one in experiments for table in (contest_table(one), tries_table(one)) if table.rows]
     own += [run_table(runs[0])] if len(runs) == 1 else []
     beside = [published_table(runs), *(paper_table(runs, paper) for paper in papers)] if papers else []
-    return Report(tuple(own), tuple(beside), (*problems, *damaged_logs), runs, curves)
+    return Report(tuple(own), tuple(beside), (*problems, *damaged_logs, *damaged), runs, curves, experiments)
+
+
+def _contests(runs: Sequence[RunSummary]) -> tuple[tuple[Contest, ...], list[str]]:
+    try:
+        return tuple(contests(runs)), []
+    except DataError as error:
+        return (), [str(error)]
 
 
 def _read_all_curves(summaries: Iterable[RunSummary]) -> tuple[dict[Path, Curves], list[str]]:
@@ -172,19 +185,29 @@ def _items(run: RunSummary, data_dir: Path | None) -> Sequence[ScoredItem]:
 
 BEGIN = "<!-- results: lstmdrop report docs/results --into README.md -->"
 END = "<!-- end of results -->"
+_MARKED = re.compile(r"(<!-- (results|experiments): [^\n]*-->\n).*?\n?(<!-- end of \2 -->)", re.DOTALL)
 
 
 def with_results(text: str, made: Report, name: str = "the text") -> str:
-    """``text`` with the table between its markers.
+    """``text`` with tables between its markers: what dropout changed, or the experiments with many entries.
 
     Raises:
         DataError: the markers are missing, or there twice.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise DataError(f"{name} needs these two lines, once each, for the table to stand between:\n{BEGIN}\n{END}")
-    before, _, rest = text.partition(BEGIN)
-    _, heading, table = to_markdown([short_table(made.runs)]).partition("\n\n")
-    return f"{before}{BEGIN}{heading}{table}\n{END}{rest.partition(END)[2]}"
+    kinds = [found[2] for found in _MARKED.finditer(text)]
+    if not kinds or len(set(kinds)) < len(kinds) or len(kinds) < text.count("<!-- end of "):
+        raise DataError(
+            f"{name} needs these two lines, once each, for the table to stand between:\n{BEGIN}\n{END}\n"
+            "(or, with 'experiments' in place of 'results' in both, for the tables of rules beside each other)"
+        )
+    return _MARKED.sub(lambda found: f"{found[1]}\n{_between(found[2], made)}\n{found[3]}", text)
+
+
+def _between(kind: str, made: Report) -> str:
+    if kind == "results":
+        return to_markdown([short_table(made.runs)]).partition("\n\n")[2]
+    tables = [table for one in made.contests for table in (contest_table(one), tries_table(one)) if table.rows]
+    return to_markdown(tables)
 
 
 def write_results(path: Path, made: Report) -> None:

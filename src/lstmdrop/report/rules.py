@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.errors import DataError
+from lstmdrop.metrics.score import metric_title
+from lstmdrop.report.forest import Forest, ForestRow
 from lstmdrop.report.runs import RunSummary
-from lstmdrop.report.scores import better_direction, difference, pool_gap, pool_score, setting, telling_settings
+from lstmdrop.report.scores import (
+    Pooled,
+    better_direction,
+    difference,
+    mean_text,
+    pool_gap,
+    pool_score,
+    setting,
+    telling_settings,
+)
 from lstmdrop.report.table import Cell, Column, Note, Table
 
 KEPT_TRIES = "tries.jsonl"
@@ -146,6 +158,35 @@ def own_settings(contest: Contest, name: str) -> str:
 def _time(runs: Sequence[RunSummary], plain: Sequence[RunSummary]) -> float | None:
     ours, before = ([run.tokens_per_second for run in group if run.tokens_per_second] for group in (runs, plain))
     return statistics.fmean(before) / statistics.fmean(ours) if ours and before else None
+
+
+def contest_forest(contest: Contest) -> Forest:
+    """What each entry changed: per cent of the baseline's test score, better to the right."""
+    before = pool_score(contest.entries[contest.baseline], "test", contest.metric)
+    rows = [_forest_row(contest, name, before) for name in contest.entries if name != contest.baseline and before]
+    told = mean_text(contest.metric, before)
+    axis = f"← worse, in % of the {metric_title(contest.metric)} of {contest.baseline} ({told}), better →"
+    return Forest(contest.title, axis, tuple(rows), reference=0.0)
+
+
+def _forest_row(contest: Contest, name: str, before: Pooled) -> ForestRow:
+    runs = contest.entries[name]
+    test = pool_score(runs, "test", contest.metric)
+    if test is None:
+        return ForestRow(name, math.nan, said="no test score")
+    change = difference(test, before)
+    sign = 1 if runs[0].scores[0].score.higher_is_better else -1
+    gain, margin = (None if part is None else 100 * part / before.mean for part in (change.value, change.margin))
+    gain = sign * (gain or 0.0)
+    time = _time(runs, contest.entries[contest.baseline])
+    return ForestRow(
+        label=name,
+        mean=gain,
+        low=None if margin is None else gain - margin,
+        high=None if margin is None else gain + margin,
+        said=mean_text(contest.metric, test),
+        details="" if time is None else f"time {time:.2f}",
+    )
 
 
 def tries_table(contest: Contest) -> Table:
