@@ -12,7 +12,7 @@ from typing import Any
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import DataError, LstmdropError
 from lstmdrop.plugin import ScoredItem
-from lstmdrop.report.beside_paper import paper_table, published_table
+from lstmdrop.report.beside_paper import headline_table, paper_table, published_table
 from lstmdrop.report.curves import Curves, generalisation_gap, read_curves
 from lstmdrop.report.page.examples import Example, from_predictions, read_examples
 from lstmdrop.report.page.page import results_page
@@ -185,11 +185,11 @@ def _items(run: RunSummary, data_dir: Path | None) -> Sequence[ScoredItem]:
 
 BEGIN = "<!-- results: lstmdrop report docs/results --into README.md -->"
 END = "<!-- end of results -->"
-_MARKED = re.compile(r"(<!-- (results|experiments): [^\n]*-->\n).*?\n?(<!-- end of \2 -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- (results|experiments|headline): [^\n]*-->\n).*?\n?(<!-- end of \2 -->)", re.DOTALL)
 
 
 def with_results(text: str, made: Report, name: str = "the text") -> str:
-    """``text`` with tables between its markers: what dropout changed, or the experiments with many entries.
+    """``text`` with tables between its markers: what dropout changed, the paper's rows, experiments with many entries.
 
     Raises:
         DataError: the markers are missing, or there twice.
@@ -198,7 +198,8 @@ def with_results(text: str, made: Report, name: str = "the text") -> str:
     if not kinds or len(set(kinds)) < len(kinds) or len(kinds) < text.count("<!-- end of "):
         raise DataError(
             f"{name} needs these two lines, once each, for the table to stand between:\n{BEGIN}\n{END}\n"
-            "(or, with 'experiments' in place of 'results' in both, for the tables of rules beside each other)"
+            "(with 'headline' in place of 'results' in both: the paper's rows and what is below them; with "
+            "'experiments': rules beside each other)"
         )
     return _MARKED.sub(lambda found: f"{found[1]}\n{_between(found[2], made)}\n{found[3]}", text)
 
@@ -206,6 +207,8 @@ def with_results(text: str, made: Report, name: str = "the text") -> str:
 def _between(kind: str, made: Report) -> str:
     if kind == "results":
         return to_markdown([short_table(made.runs)]).partition("\n\n")[2]
+    if kind == "headline":
+        return to_markdown([headline_table(made.runs)]).partition("\n\n")[2]
     tables = [table for one in made.contests for table in (contest_table(one), tries_table(one)) if table.rows]
     return to_markdown(tables)
 

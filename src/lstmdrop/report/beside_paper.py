@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from lstmdrop.plugin import find_preset, load_plugin, sizes
+from lstmdrop.presets import flatten, resolve
 from lstmdrop.report.paper import PUBLISHED, TABLE_1, PaperColumn, PaperRow, PaperTable
 from lstmdrop.report.runs import RunSummary
-from lstmdrop.report.scores import differing_settings, pool_score, signature_notes, signatures
+from lstmdrop.report.scores import differing_settings, mean_text, pool_score, setting, signature_notes, signatures
 from lstmdrop.report.table import Cell, Column, Note, Table
 
 NOT_RUN = "not run"
@@ -128,3 +133,72 @@ def _row_notes(row: PaperRow, runs: Sequence[RunSummary]) -> Iterator[Note]:
         yield Note(f"{row.label}: ours ran {', '.join(map(str, others))} epochs, the paper's {paper}.")
     if differing := differing_settings(runs):
         yield Note(f"{row.label}: the mean is over runs that differ in {', '.join(differing)}.")
+
+
+_HEADLINE = (
+    Column("Penn Treebank", is_text=True), Column("paper, test"), Column("ours, test", is_text=True), Column("seeds"),
+    Column("hours"),
+)  # fmt: skip
+
+
+def headline_table(summaries: Iterable[RunSummary]) -> Table:
+    """Table 1's rows with ours where they were run, and under them the presets that came after the paper.
+
+    Of such a preset there is a line for what it was trained to, and one for each way in which it learnt from the text
+    as it was scored.
+    """
+    runs = [run for run in summaries if run.task == "lm" and run.data == "ptb"]
+    rows: list[tuple[Cell, ...]] = []
+    for row in TABLE_1.rows:
+        found = matching(row, runs)
+        rows.append((row.label, row.values[-1], *_headline_cells(found)))
+    for name, found in _after_the_paper(runs).items():
+        rows.append((name, None, *_headline_cells(found)))
+    return Table("The paper's rows, and below", _HEADLINE, tuple(rows), (Note(_HEADLINE_REMARK),))
+
+
+_HEADLINE_REMARK = (
+    "Test perplexity, the mean over seeds ± half of its 95% interval; hours: of training one, on the machine that its "
+    "result.json names."
+)
+
+
+def _headline_cells(runs: Sequence[RunSummary]) -> tuple[Cell, ...]:
+    test = pool_score(runs, "test", "perplexity")
+    hours = [run.train_seconds / 3600 for run in runs if run.train_seconds]
+    told = mean_text("perplexity", test) if test else NOT_RUN
+    return told, len({run.seed for run in runs}), statistics.fmean(hours) if hours else None
+
+
+def _after_the_paper(runs: Sequence[RunSummary]) -> dict[str, list[RunSummary]]:
+    papers = {row.target.size for row in TABLE_1.rows if row.target}
+    found: dict[str, list[RunSummary]] = defaultdict(list)
+    for run in runs:
+        if run.size in papers or not run.num_parameters or not _is_preset(run):
+            continue
+        models = f", {run.num_models} models" if run.num_models > 1 else ""
+        learning = f", {' and '.join(run.adaptation)} at test time" if run.adaptation else ""
+        found[f"{run.size}, {run.num_parameters / 1e6:.1f} M parameters{models}{learning}"].append(run)
+    return dict(sorted(found.items(), key=lambda item: -_mean_test(item[1])))
+
+
+def _is_preset(run: RunSummary) -> bool:
+    """Whether it was trained by the recipe of its size, in every setting that the preset names."""
+    plugin = load_plugin(run.task)
+    if run.size not in sizes(plugin):
+        return False
+    recipe = flatten(resolve(plugin.config, [find_preset(plugin, run.size)]).model_dump(mode="json"))
+    wanted = {key: value for key, value in recipe.items() if key.startswith(("model.", "training.", "regularizer."))}
+    neutral = {
+        "training.log_every",
+        "training.save_minutes",
+        "training.kernel",
+        "training.replay",
+        "training.precision",
+    }
+    return all(setting(run, key) == value for key, value in wanted.items() if key not in neutral)
+
+
+def _mean_test(runs: Sequence[RunSummary]) -> float:
+    test = pool_score(runs, "test", "perplexity")
+    return test.mean if test else math.inf
