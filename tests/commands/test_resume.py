@@ -273,8 +273,8 @@ def test_going_on_with_another_configuration_is_refused_with_its_differences(
     before = contents(run)
     with pytest.raises(ConfigError) as caught:
         train_toy(out=run, overrides=[*overrides, "training.rate=0.02", "model.hidden_size=9"], seed=5, resume=True)
-    lines = [line.strip() for line in str(caught.value).splitlines()[1:]]
-    assert lines == ["model.hidden_size: 8 -> 9", "seed: 1 -> 5", "training.rate: 0.01 -> 0.02"]
+    lines = [line.strip() for line in str(caught.value).splitlines() if "->" in line]
+    assert lines == ["model.hidden_size: 8 -> 9", "seed: 1 -> 5"]  # the rate may change
     assert contents(run) == before
 
 

@@ -208,6 +208,7 @@ def comparison_table(comparison: Comparison) -> Table:
         notes=(
             Note("A:", str(comparison.first)),
             Note("B:", str(comparison.second)),
+            *(note for label, run in zip("AB", (comparison.first, comparison.second), strict=True) for note in _begun(label, run)),
             *([Note("A and B are the same run.")] if comparison.first.samefile(comparison.second) else []),
             Note(how),
             *(note for score in comparison.scores for note in _signatures(score)),
@@ -223,6 +224,13 @@ def _row(score: ComparedScore) -> tuple[Cell, ...]:
     p_values = (score.bootstrap.p_value, score.p_randomisation)
     made = (first.signature, second.signature)
     return (first.name, *(measured(first.name, value) for value in values), *p_values, better, *made)
+
+
+def _begun(label: str, directory: Path) -> list[Note]:
+    """That a run is no plain one of its settings, if it is not."""
+    run = read_summary(directory)
+    found = {"began with the weights of": run.start, "went on under other settings:": run.changes}
+    return [Note(f"{label} {what}", value) for what, value in found.items() if value]
 
 
 def _signatures(score: ComparedScore) -> list[Note]:

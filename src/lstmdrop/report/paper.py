@@ -29,13 +29,15 @@ class Target:
     def matches(self, run: RunSummary) -> bool:
         """Whether ``run`` is of this recipe; a single one that does not say its p is taken at its size's word.
 
-        One that learnt from the text as it was scored is of none.
+        One that learnt from the text as it was scored is of none, nor is one that began with another run's weights or
+        went on under other settings.
         """
         mine = (self.task, self.data, self.size, self.regularizer, self.num_models)
         theirs = (run.task, run.data, run.size, run.regularizer, run.num_models)
         same_settings = all(run.settings.get(key, values[0]) in values for key, values in self.settings.items())
         same_rate = self.dropout is None or _drops(run, self.dropout)
-        return mine == theirs and same_settings and same_rate and self._measures(run) and not run.adaptation
+        altered = run.adaptation or run.start or run.changes
+        return mine == theirs and same_settings and same_rate and self._measures(run) and not altered
 
     def _measures(self, run: RunSummary) -> bool:
         scores = ((run.score(*key), parts) for key, parts in self.measured.items())

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
+from lstmdrop.config import Change
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import installed_tasks, load_plugin
@@ -73,6 +74,17 @@ class RunSummary:
     """The configuration by dotted key (``training.epochs``)."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Those of its task: a run from before there was a setting was trained as its default says."""
+
+    @property
+    def start(self) -> str | None:
+        """What the run was that this one began with; None of one that began from scratch."""
+        return _text(self.settings.get("start.name"))
+
+    @property
+    def changes(self) -> str | None:
+        """The settings that it went on with from some epoch on; None where they stayed as they were."""
+        found = self.settings.get("changes")
+        return "; ".join(map(_change, found)) if isinstance(found, list) and found else None
 
     @property
     def adaptation(self) -> Mapping[str, str]:
@@ -238,6 +250,17 @@ def _defaults(task: str) -> Mapping[str, object]:
     if task not in installed_tasks():
         return {}
     return flatten(load_plugin(task).config(task=task).model_dump(mode="json"))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _change(entry: object) -> str:
+    try:
+        return str(Change.model_validate(entry))
+    except ValidationError:  # changed by hand
+        return str(entry)
 
 
 def _number(value: object) -> float | None:

@@ -15,7 +15,7 @@ from lstmdrop.report.runs import RunSummary
 from lstmdrop.report.table import Note, Rounded
 
 # Settings that change no result, and those that a line of a table states itself
-_NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.")
+_NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.", "start.")
 # Parts of the first score's signature that are as good as settings: numbers that differ in them have no common mean
 _TELLING = ("tok", "case", "vocabulary")
 
@@ -123,7 +123,8 @@ def _known(run: RunSummary) -> dict[str, object]:
     parts = {key: value for key, _, value in (part.partition(":") for part in signature.split("|"))}
     adapted = {key: run.adaptation.get(key, "no") for key in ADAPTED}  # no run has no say in these
     told = {key: parts[key] for key in _TELLING if key in parts}
-    return {**run.defaults, **run.settings, **told, **adapted}
+    begun = {"start": run.start, "changes": run.changes}
+    return {**run.defaults, **run.settings, **told, **adapted, **{key: value or "no" for key, value in begun.items()}}
 
 
 CONFIDENCE = 0.95

@@ -125,7 +125,7 @@ class CaptionConfig(TaskConfig):
         if self.start is not None and self.start_from is not None:
             raise ValueError(f"start_from = {self.start_from}: --from {self.start.run} names a run already")
         if self.objective == "self-critical" and self.start_from is None and self.start is None:
-            raise ValueError("self-critical training goes on from a trained run: name it with --from RUN")
+            raise ValueError("self-critical training goes on from a trained run: --from RUN, or set start_from=RUN")
         return self
 
 
