@@ -160,7 +160,7 @@ def test_where_its_start_has_become_another_it_does_not_begin_again(
         ("lm", "model.hidden_size=9", "model.hidden_size: 8 there, 9 here"),
         ("lm", "data.min_count=2", "data.min_count: 1 there, 2 here"),
         ("mt", "data.joint=true", "data.joint: False there, True here"),
-        ("asr", "features.num_filters=20", "features.num_filters: 40 there, 20 here"),
+        ("asr", "model.stack=4", "model.stack: 3 there, 4 here"),
         ("caption", "model.architecture=show-tell", "model.architecture: attend there, show-tell here"),
     ],
 )
