@@ -76,8 +76,10 @@ class TaskPlugin:
     """Those of them that a training would not know what to do with: ``train`` neither offers nor takes them."""
     inherited: Sequence[str] = ("model",)
     """Settings, and sections of them, that belong to trained weights: who starts from a run has its."""
+    reading: Sequence[str] = ()
+    """Settings that say how data is read: who starts from a run, on other data, has its own."""
     left_behind: Sequence[str] = ()
-    """Settings of a run that one which starts from it does not take over unless they are named."""
+    """Settings of a run that none which starts from it takes over."""
     begin: Begin | None = None
     """Checks the data of a run that starts from another's assets, and notes in them what is of its own data."""
     assets_for_training: Sequence[str] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from lstmdrop.config import Start, TaskConfig
 from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.plugin import TaskPlugin, stands_among
-from lstmdrop.presets import changed, neutral_settings, resolve, without_records
+from lstmdrop.presets import Layer, changed, flatten, merge, nest, neutral_settings, resolve, without_records
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath, recipe_name, resolve_config
 from lstmdrop.task import CountsUnknown, Task
@@ -73,9 +74,10 @@ def started_config(plugin: TaskPlugin, start: AnyPath, *choices: Any) -> TaskCon
         LstmdropError: as `open_origin`.
     """
     origin = open_origin(plugin, start)
-    stored = without_records(plugin.config, origin.run.config())
-    kept = {key: value for key, value in stored.items() if key not in plugin.left_behind}
-    config = resolve_config(plugin, *choices, stored={**kept, "start": origin.note.model_dump()})
+    stored = {**without_records(plugin.config, origin.run.config()), "start": origin.note.model_dump()}
+    config = resolve_config(plugin, *choices, stored=_without(stored, plugin.left_behind))
+    if config.data.name != origin.config.data.name:  # and how it is read is not as it was there
+        config = resolve_config(plugin, *choices, stored=_without(stored, (*plugin.left_behind, *plugin.reading)))
     inherited = (*ALWAYS_INHERITED, *plugin.inherited)
     differing = changed(origin.config, config, but=neutral_settings(config))
     contradicted = {key: values for key, values in differing.items() if stands_among(key, inherited)}
@@ -86,6 +88,14 @@ def started_config(plugin: TaskPlugin, start: AnyPath, *choices: Any) -> TaskCon
             "leave these out, or begin from scratch, without --from"
         )
     return config
+
+
+def _without(layer: Layer, keys: Sequence[str]) -> Layer:
+    kept: Layer = {}
+    for key, value in flatten(layer).items():
+        if key not in keys:
+            kept = merge(kept, nest(key, value))
+    return kept
 
 
 def require_other_place(run: Run, start: AnyPath) -> None:
@@ -106,9 +116,10 @@ def require_same_start(plugin: TaskPlugin, run: Run, config: TaskConfig, start: 
     """
     if config.start is None:
         raise ConfigError(f"{run.directory} began from scratch, not from {start}: it goes on without --from")
-    if Path(start).resolve() != Path(config.start.run):
-        if open_origin(plugin, start).note.weights_sha256 != config.start.weights_sha256:
-            raise ConfigError(f"{run.directory} began with {config.start.run}, whose weights are not those of {start}")
+    if Path(start).resolve() == Path(config.start.run):
+        return
+    if open_origin(plugin, start).note.weights_sha256 != config.start.weights_sha256:
+        raise ConfigError(f"{run.directory} began with {config.start.run}, whose weights are not those of {start}")
 
 
 def build_new(

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from lstmdrop.commands.compare import comparison_table
 from lstmdrop.commands.compare import compare as compare_runs
+from lstmdrop.commands.compare import comparison_table
 from lstmdrop.commands.train import train
 from lstmdrop.config import Change
 from lstmdrop.errors import ConfigError, DataError
@@ -98,9 +98,7 @@ def test_more_epochs_give_the_weights_of_a_run_of_so_many_and_are_noted(
     train_toy(whole, "training.epochs=3")
     go_on(run, "training.epochs=3")
     assert_same_weights(run, whole)
-    assert read(run, "config")["changes"] == [
-        {"epoch": 3, "step": step, "settings": {"training.epochs": [2, 3]}}
-    ]
+    assert read(run, "config")["changes"] == [{"epoch": 3, "step": step, "settings": {"training.epochs": [2, 3]}}]
     results = [read(each, "result") for each in (run, whole)]
     assert results[0]["scores"] == results[1]["scores"]
     assert results[0]["config_sha256"] != results[1]["config_sha256"]
@@ -194,7 +192,7 @@ def test_an_optimiser_is_left_with_what_it_remembers(train_toy: Train, tmp_path:
 def test_without_a_checkpoint_a_finished_run_names_the_way_out(run: Path) -> None:
     for name in ("last", "previous"):
         (run / f"{name}.safetensors").unlink()
-    with pytest.raises(DataError, match="no state to go on from.*--from"):
+    with pytest.raises(DataError, match=r"no state to go on from.*--from"):
         go_on(run, "training.epochs=3")
     assert (run / "result.json").exists()
 

@@ -121,15 +121,13 @@ def test_it_ends_alike_from_a_copy_interrupted_and_with_its_start_gone(
     assert are_equal(weights(tmp_path / "first"), weights(tmp_path / "second"))
     results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("first", "second")]
     assert results[0]["config_sha256"] == results[1]["config_sha256"]
-    with pytest.raises(ConfigError, match="began with .*moved, whose weights are not those of"):
+    with pytest.raises(ConfigError, match=r"began with .*moved, whose weights are not those of"):
         fixed(start=tmp_path / "second", out=tmp_path / "second", resume=True)
     with pytest.raises(ConfigError, match="began from scratch"):
         train("lm", start=tmp_path / "first", out=trained("lm"), resume=True)
 
 
-def test_killed_before_its_first_checkpoint_it_begins_again(
-    trained: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_killed_before_its_first_checkpoint_it_begins_again(trained: Callable[[str], Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     source = Path(shutil.copytree(trained("lm"), tmp_path / "source"))
     config = started_config(load_plugin("lm"), source, None, None, None, None, None, STILL)
@@ -196,11 +194,23 @@ def test_a_start_that_is_none_is_refused_in_a_line(trained: Callable[[str], Path
     assert files(source) == files(trained("lm"))
 
 
-def test_translators_start_in_their_own_direction(
-    trained: Callable[[str], Path], tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigError, match="data.pair = fr-en: the run that this one starts from translates en-fr"):
+def test_translators_start_in_their_own_direction(trained: Callable[[str], Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.pair = fr-en: the run that this one starts from translates en-fr"):
         train("mt", start=trained("mt"), overrides=["data.pair=fr-en"], out=tmp_path / "run")
+
+
+def test_how_other_data_is_read_is_not_as_it_was_there(toy_pairs: Path, toys: Any, tmp_path: Path) -> None:
+    """A table of other columns: the pair of languages stays, which the run itself remembers."""
+    sides = [(toy_pairs / f"train.{language}").read_text(encoding="utf-8").splitlines() for language in ("en", "fr")]
+    table = tmp_path / "table.tsv"
+    table.write_text("".join(f"{n}\t{en}\t{fr}\n" for n, (en, fr) in enumerate(zip(*sides, strict=True))), "utf-8")
+    settings = [*toys["mt"][1], "training.epochs=1", "data.columns=2,3"]
+    first = train("mt", size="tiny", data=table, overrides=settings, out=tmp_path / "first").directory
+    config = started_config(load_plugin("mt"), first).model_dump()
+    assert (config["data"]["columns"], config["data"]["pair"]) == ((2, 3), "en-fr")
+    second = train("mt", start=first, data=toy_pairs, overrides=STILL, out=tmp_path / "second")
+    assert (second.config()["data"]["columns"], second.config()["data"]["pair"]) == (None, None)
+    assert "pair.txt" in files(second.assets)
 
 
 def test_a_speech_model_is_not_given_features_of_another_size(
@@ -209,7 +219,7 @@ def test_a_speech_model_is_not_given_features_of_another_size(
     narrow = Path(shutil.copytree(toy_speech, tmp_path / "narrow"))
     for path in narrow.glob("*.npy"):
         np.save(path, np.load(path)[:, :4])
-    with pytest.raises(DataError, match="its features are 4 numbers a frame, and those of the run .* 6"):
+    with pytest.raises(DataError, match=r"its features are 4 numbers a frame, and those of the run .* 6"):
         train("asr", start=trained("asr"), data=narrow, out=tmp_path / "run")
 
 

@@ -12,7 +12,7 @@ from lstmdrop.metrics.significance import SEED, Bootstrap, paired_bootstrap, pai
 from lstmdrop.metrics.text_units import UNITS
 from lstmdrop.report.rescore import made_score, rescore, scorable
 from lstmdrop.report.runs import RunSummary, read_summary
-from lstmdrop.report.scores import better_direction
+from lstmdrop.report.scores import better_direction, measured
 from lstmdrop.report.table import Cell, Column, Note, Table
 from lstmdrop.settings import AnyPath
 
@@ -208,7 +208,11 @@ def comparison_table(comparison: Comparison) -> Table:
         notes=(
             Note("A:", str(comparison.first)),
             Note("B:", str(comparison.second)),
-            *(note for label, run in zip("AB", (comparison.first, comparison.second), strict=True) for note in _begun(label, run)),
+            *(
+                note
+                for label, run in zip("AB", (comparison.first, comparison.second), strict=True)
+                for note in _begun(label, run)
+            ),
             *([Note("A and B are the same run.")] if comparison.first.samefile(comparison.second) else []),
             Note(how),
             *(note for score in comparison.scores for note in _signatures(score)),

@@ -34,9 +34,9 @@ _RUN_COLUMNS = (
 
 def run_table(summary: RunSummary) -> Table:
     """One run in full: what it was, and every score with its signature."""
-    names = ("task", "data", "size", "regularizer", "dropout", "recurrent_dropout", "seed", "num_models", "start", "changes")
+    names = ("task", "data", "size", "regularizer", "dropout", "recurrent_dropout", "seed", "num_models")
     costs = ("num_parameters", "epochs", "train_seconds", "tokens_per_second")
-    facts = [(name, getattr(summary, name)) for name in (*names, *costs)]
+    facts = [(name, getattr(summary, name)) for name in (*names, "start", "changes", *costs)]
     scores = [(f"{entry.split} {entry.score.name}", entry.score) for entry in summary.scores]
     return Table(
         title=f"Run {shown_path(str(summary.directory))}",

@@ -36,6 +36,7 @@ PLUGIN = TaskPlugin(
     graphs=graphs,
     oddities=own_oddities,
     inherited=("objective", "features", "model", "data.tokens", "data.vocabulary_size", "data.normalisation"),
+    reading=("data.speakers", "data.split_seed", "data.parts", "data.allow_commands"),
     begin=begin,
     assets_for_training=("transcripts.txt", "left_out.txt"),
     options=(TaskOption("--objective", "objective", "frames or ctc.", "NAME"),),

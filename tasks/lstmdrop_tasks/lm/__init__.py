@@ -34,6 +34,7 @@ PLUGIN = TaskPlugin(
     oddities=own_oddities,
     tune=tune,
     inherited=("model", "data.tokens", "data.min_count", "data.vocabulary_size"),
+    reading=("data.column",),
     options=(
         TaskOption("--column", "data.column", "Column of a table or of JSON lines with the text.", "NAME"),
         TaskOption(

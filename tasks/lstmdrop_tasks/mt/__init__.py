@@ -36,6 +36,7 @@ PLUGIN = TaskPlugin(
     graphs=graphs,
     oddities=own_oddities,
     inherited=("model", "data.tokens", "data.joint", "data.vocabulary_size", "data.target_vocabulary_size"),
+    reading=("data.pair", "data.columns", "data.header", "data.quoted"),
     begin=begin,
     scoring_settings=("decoding", "scoring", "data.pair", "data.columns", "data.header", "data.quoted"),
     options=(
