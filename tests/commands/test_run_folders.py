@@ -193,7 +193,8 @@ def test_a_setting_that_changes_the_result_is_refused_beside_one_that_does_not(t
     changed = ["decoding.batch_size=3", "training.log_every=9", "decoding.beam_size=5"]
     with pytest.raises(ConfigError) as caught:
         train("mt", out=run.directory, overrides=changed, resume=True)
-    assert [line.strip() for line in str(caught.value).splitlines()[1:]] == ["decoding.beam_size: 2 -> 5"]
+    lines = str(caught.value).splitlines()
+    assert [line.strip() for line in lines if "->" in line] == ["decoding.beam_size: 2 -> 5"]
 
 
 @pytest.mark.parametrize("spelling", ["same", "dotted", "relative", "link"])
