@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from lstmdrop.commands.average import average
 from lstmdrop.commands.train import train
 from lstmdrop.dry_run import plan
 from lstmdrop.errors import ConfigError, DataError, LstmdropError, UsageError
@@ -201,9 +203,11 @@ def test_translators_start_in_their_own_direction(trained: Callable[[str], Path]
 
 def test_how_other_data_is_read_is_not_as_it_was_there(toy_pairs: Path, toys: Any, tmp_path: Path) -> None:
     """A table of other columns: the pair of languages stays, which the run itself remembers."""
-    sides = [(toy_pairs / f"train.{language}").read_text(encoding="utf-8").splitlines() for language in ("en", "fr")]
+    french = {"one": "un", "cat": "chat", "red": "rouge", "sees": "voit", "house": "maison"}
+    sentences = list(itertools.permutations(french, 4))
+    rows = [(" ".join(words), " ".join(french[word] for word in words)) for words in sentences]
     table = tmp_path / "table.tsv"
-    table.write_text("".join(f"{n}\t{en}\t{fr}\n" for n, (en, fr) in enumerate(zip(*sides, strict=True))), "utf-8")
+    table.write_text("".join(f"{n}\t{one}\t{other}\n" for n, (one, other) in enumerate(rows)), encoding="utf-8")
     settings = [*toys["mt"][1], "training.epochs=1", "data.columns=2,3"]
     first = train("mt", size="tiny", data=table, overrides=settings, out=tmp_path / "first").directory
     config = started_config(load_plugin("mt"), first).model_dump()
@@ -230,6 +234,12 @@ def test_a_captioner_goes_on_to_its_second_stage(trained: Callable[[str], Path],
     assert (config.model_dump()["objective"], config.model_dump()["start_from"]) == ("self-critical", None)
     with pytest.raises(ConfigError, match="names a run already"):
         train("caption", start=trained("caption"), overrides=[f"start_from={tmp_path}"], out=tmp_path / "run")
+
+
+def test_an_average_with_such_a_run_is_no_plain_one(trained: Callable[[str], Path], tmp_path: Path) -> None:
+    second = train("lm", start=trained("lm"), overrides=STILL, seed=2, out=tmp_path / "second").directory
+    average("lm", tmp_path / "average", runs=[trained("lm"), second])
+    assert read_summary(tmp_path / "average").start == "no+lm-tiny-toy"
 
 
 def test_a_plan_tells_it_and_trains_nothing(trained: Callable[[str], Path], other: Path) -> None:

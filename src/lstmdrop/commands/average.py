@@ -15,7 +15,7 @@ from lstmdrop.metrics.perplexity import has_log_probs
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import flatten
-from lstmdrop.report.runs import read_summary
+from lstmdrop.report.runs import RunSummary, read_summary
 from lstmdrop.result import SCORED_SPLITS, provenance, score_rows
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath, require_taken, resolve_config
@@ -84,8 +84,7 @@ def _scorable_splits(members: Sequence[Run]) -> list[Split]:
 def _result(members: Sequence[Run], scored_data: Sequence[str], given: Mapping[str, object]) -> dict[str, Any]:
     """What the members were, as far as they are alike, scored under the settings that were ``given``."""
     results = [run.result() for run in members]
-    for run in members:
-        read_summary(run.directory)  # names what is not as a run writes it
+    summaries = [read_summary(run.directory) for run in members]  # it names what is not as a run writes it
     if len({result.get("config_sha256") for result in results}) < max(1 if given else 2, len(results)):
         raise UsageError("--out takes two or more --run, which differ at least in their seed, or one with --set")
     common = _common(results)
@@ -97,8 +96,14 @@ def _result(members: Sequence[Run], scored_data: Sequence[str], given: Mapping[s
         "runs": [str(run.directory) for run in members],
         "num_parameters": common.get("num_parameters"),
         "epochs": common.get("epochs"),
-        "settings": {**_common([flatten(run.config()) for run in members]), **given},
+        "settings": {**_common([flatten(run.config()) for run in members]), **_begun(summaries), **given},
     }
+
+
+def _begun(members: Sequence[RunSummary]) -> dict[str, str]:
+    """What they began with and how they went on, where one is no plain run of its settings."""
+    told = {"start.name": [run.start for run in members], "changes": [run.changes for run in members]}
+    return {key: _joined(value or "no" for value in values) for key, values in told.items() if any(values)}
 
 
 def _joined(names: Iterable[str]) -> str:

@@ -84,7 +84,7 @@ class RunSummary:
     def changes(self) -> str | None:
         """The settings that it went on with from some epoch on; None where they stayed as they were."""
         found = self.settings.get("changes")
-        return "; ".join(map(_change, found)) if isinstance(found, list) and found else None
+        return "; ".join(map(_change, found)) if isinstance(found, list) and found else _text(found)
 
     @property
     def adaptation(self) -> Mapping[str, str]:
