@@ -376,7 +376,7 @@ def test_splits_that_cannot_be_used_are_refused(
 def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"did you mean 'flickr8k'\?\ndatasets: flickr8k, flickr30k, coco, demo"):
         find_corpus("flickr8")
-    with pytest.raises(DataError, match=r"no known layout is in this folder\nit needs captions.jsonl, or"):
+    with pytest.raises(DataError, match=r"no known layout is in this folder\nit needs captions.jsonl; "):
         find_corpus(str(tmp_path))
     with pytest.raises(DataError, match="the file is empty"):
         find_corpus(str(write(tmp_path / "empty.jsonl")))
