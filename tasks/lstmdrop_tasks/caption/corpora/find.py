@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lstmdrop.config import Split
 from lstmdrop.data.registry import contents, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, oddities
+from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.coco import ANNOTATIONS, OF_2017, coco, coco_file, is_coco
 from lstmdrop_tasks.caption.corpora.datasets import COCO, DATASETS, DEMO, FLICKR8K, FLICKR30K
 from lstmdrop_tasks.caption.corpora.flickr import CAPTION_FILES, flickr, is_flickr, like_flickr, table
@@ -43,15 +43,6 @@ def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split]
             f"datasets: {', '.join(names)}; or give a JSONL, COCO JSON or CSV file, or a folder in one of the known layouts"
         )
     return _in_folder(path, scored)
-
-
-def own_oddities(path: Path) -> Iterator[str]:
-    """What is odd about the captions of one's own data; nothing about any other file."""
-    try:
-        corpus = find_corpus(str(path.absolute()))
-    except DataError:
-        return
-    yield from oddities(corpus)
 
 
 def _in_file(path: Path, scored: Sequence[Split]) -> CaptionCorpus:
