@@ -155,6 +155,9 @@ def build(
         known = load_tokenizer(assets / TOKENS).vocabulary.letters if (assets / TOKENS).is_dir() else None
         for line in oddities(found, known):
             log.warning(line)
+        train = (caption for image in found.splits.get("train", ()) for caption in image.captions)
+        if config.data.tokens == "word" and cut_for(train) == "char":
+            log.warning("the captions put no blanks between words, and each counts as one: set data.tokens=character")
         return found
 
     data = CaptionData(config, corpus, device)
