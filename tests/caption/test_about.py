@@ -77,7 +77,7 @@ def test_what_looks_wrong_is_told(mine: Path) -> None:
 
 
 def test_captions_without_blanks_are_told_with_the_setting(mine: Path) -> None:
-    entries = [json.loads(line) for line in mine.read_text().splitlines()]
+    entries = [json.loads(line) for line in mine.read_text(encoding="utf-8").splitlines()]
     jsonl(mine, [{**one, "captions": ["一只狗在草地上跑。"]} for one in entries])
     told = list(describe_text(mine))[1:]
     assert "8 to 8 words" in told[1]
@@ -85,8 +85,8 @@ def test_captions_without_blanks_are_told_with_the_setting(mine: Path) -> None:
 
 
 def test_what_looks_like_captions_and_is_damaged_is_refused(mine: Path, tmp_path: Path) -> None:
-    mine.write_text(mine.read_text() + "{\n", encoding="utf-8")
-    with pytest.raises(DataError, match="captions.jsonl:8: not JSON"):
+    mine.write_text(mine.read_text(encoding="utf-8") + "{\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"captions.jsonl:8: not JSON"):
         list(describe_text(mine))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "plain.jsonl").write_text('{"text": "a dog"}\n', encoding="utf-8")

@@ -19,9 +19,9 @@ from PIL import Image
 
 from lstmdrop.errors import ConfigError, DataError, MissingPartError
 from lstmdrop_tasks.caption.config import ImageConfig
+from lstmdrop_tasks.caption.images import reading
 from lstmdrop_tasks.caption.images.encoder import ImageEncoder, load_encoder
 from lstmdrop_tasks.caption.images.extraction import FileEncoder, extract, read_ready
-from lstmdrop_tasks.caption.images import reading
 from lstmdrop_tasks.caption.images.reading import ORIENTATION, read_image
 
 CPU = torch.device("cpu")
@@ -424,7 +424,9 @@ def test_a_photograph_that_is_too_large_is_decoded_smaller(
         large.save(tmp_path / name, quality=95)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500_000)
     whole = read_image(tmp_path / "a.jpg", 64).astype(int)
-    with pytest.raises(DataError, match=r"a.png: more than 500,000 pixels, 1,600 x 1,200\n.*LSTMDROP_MAX_PIXELS=1920000"):
+    with pytest.raises(
+        DataError, match=r"a.png: more than 500,000 pixels, 1,600 x 1,200\n.*LSTMDROP_MAX_PIXELS=1920000"
+    ):
         read_image(tmp_path / "a.png", 64)
     monkeypatch.setenv("LSTMDROP_MAX_PIXELS", "1920000")
     assert np.abs(read_image(tmp_path / "a.png", 64).astype(int) - whole).mean() < 3

@@ -57,11 +57,15 @@ def test_coco_of_2017_as_it_is_published(tmp_path: Path) -> None:
     assert all(image.source.is_file() for images in found.splits.values() for image in images)
     (tmp_path / "annotations/captions_train2017.json").unlink()
     assert ids(find_corpus(str(tmp_path), scored=["test"])) == {"test": set(val)}
-    with pytest.raises(DataError, match=r"captions_train2017.json: no such file; it is in COCO's annotations_trainval2017"):
+    with pytest.raises(
+        DataError, match=r"captions_train2017.json: no such file; it is in COCO's annotations_trainval2017"
+    ):
         find_corpus(str(tmp_path))
 
 
-@pytest.mark.parametrize(("file", "images"), [("mine.json", ""), ("mine.json", "photos"), ("annotations/a.json", "val")])
+@pytest.mark.parametrize(
+    ("file", "images"), [("mine.json", ""), ("mine.json", "photos"), ("annotations/a.json", "val")]
+)
 def test_one_file_as_cocos_beside_one_folder_of_images(file: str, images: str, tmp_path: Path) -> None:
     path = write(tmp_path / file, annotations(NAMES))
     write_images(tmp_path / images)

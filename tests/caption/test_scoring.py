@@ -32,9 +32,7 @@ def outputs(task: Any, inputs: list[str], **options: Any) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize("architecture", ["attend", "show-tell"])
-def test_what_the_beam_finds_scores_as_the_beam_says(
-    build_caption: Build, files: list[str], architecture: str
-) -> None:
+def test_what_the_beam_finds_scores_as_the_beam_says(build_caption: Build, files: list[str], architecture: str) -> None:
     task = build_caption(f"model.architecture={architecture}")
     with torch.no_grad():
         task.decoder.softmax.bias[task.tokenizer.eos] += 2.0  # or few random hypotheses would end
@@ -70,15 +68,13 @@ def test_pairs_may_stand_in_a_text_beside_the_images(task: Any, files: list[str]
         assert [{**one, "image": None} for one in found] == [{**one, "image": None} for one in expected]
     with pytest.raises(DataError, match="line 1: 2 tabs"):
         outputs(task, ["a.jpg\ta\tb"], score=True)
-    scored = predict([task], [f"gone.npy\ta ball", f"{files[0]}\ta ball"], CaptionPrediction(score=True))
+    scored = predict([task], ["gone.npy\ta ball", f"{files[0]}\ta ball"], CaptionPrediction(score=True))
     assert next(scored)["image"] == files[0]
     with pytest.raises(DataError, match=r"1 of the images could not be read, such as gone\.npy"):
         next(scored)
 
 
-def test_a_caption_goes_on_from_its_beginning(
-    task: Any, files: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_caption_goes_on_from_its_beginning(task: Any, files: list[str], caplog: pytest.LogCaptureFixture) -> None:
     for file in files:
         (own,) = outputs(task, [file], beam_size=1)
         for length in (0, 1, 3):

@@ -13,8 +13,8 @@ from importlib.metadata import version
 import numpy as np
 
 from lstmdrop.errors import as_list
-from lstmdrop.metrics.java_scores import meteor_score, require_meteor, require_spice, spice_score
 from lstmdrop.metrics.bleu_tokenizer import CaptionCut
+from lstmdrop.metrics.java_scores import meteor_score, require_meteor, require_spice, spice_score
 from lstmdrop.metrics.ptb_tokenizer import cut_for, java_tokenizer, tokenize_captions
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.segments import References, SegmentsOf, cider_segments

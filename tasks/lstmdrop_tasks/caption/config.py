@@ -150,16 +150,22 @@ class CaptionPrediction(Section):
     What is not given is as the run's configuration has it.
     """
 
-    beam_size: Annotated[int | None, SEARCHING, WRITING] = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
+    beam_size: Annotated[int | None, SEARCHING, WRITING] = Field(
+        default=None, ge=1, description="hypotheses kept; 1 is greedy"
+    )
     length_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, description="above 1 favours longer captions"
     )
-    max_length: Annotated[int | None, WRITING] = Field(default=None, ge=1, description="tokens after which a caption is cut")
+    max_length: Annotated[int | None, WRITING] = Field(
+        default=None, ge=1, description="tokens after which a caption is cut"
+    )
     num_best: Annotated[int, IN_JSON, WRITING] = Field(
         default=1, ge=1, description="captions an image in the JSON output, best first"
     )
     batch_size: int = Field(default=32, ge=1, description="images captioned at a time; changes speed only")
-    sample: Annotated[bool, WRITING] = Field(default=False, description="draw captions in place of searching for the best")
+    sample: Annotated[bool, WRITING] = Field(
+        default=False, description="draw captions in place of searching for the best"
+    )
     temperature: Annotated[float, DRAWING] = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="of drawing: below 1 is safer, above 1 is bolder"
     )

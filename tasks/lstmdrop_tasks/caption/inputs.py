@@ -119,7 +119,9 @@ def captioned(inputs: Iterable[str]) -> Iterator[Captioned]:
 def _pair(line: str, where: str, folder: Path) -> Captioned:
     name, *captions = line.split(TAB)
     if len(captions) != 1:
-        raise DataError(f"{where}: {len(captions)} tabs in {line[:60]!r}: a line is an image file, a tab and its caption")
+        raise DataError(
+            f"{where}: {len(captions)} tabs in {line[:60]!r}: a line is an image file, a tab and its caption"
+        )
     path = expanded(name.strip())
     return Captioned(path if path.exists() else folder / path, captions[0], where)
 

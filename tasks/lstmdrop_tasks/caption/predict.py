@@ -54,8 +54,8 @@ class ReadImage:
 def predict(tasks: Models, inputs: Iterable[str], options: CaptionPrediction) -> Iterator[Mapping[str, Any]]:
     """The caption of each image, as soon as a batch of images has come; of a folder, of all images below it.
 
-    ``-`` is an image on standard input. With ``score`` what `lstmdrop_tasks.caption.scoring.score` says of captions that
-    are given.
+    ``-`` is an image on standard input. With ``score`` what `lstmdrop_tasks.caption.scoring.score` says of captions
+    that are given.
 
     Raises:
         UsageError: the models cannot caption as one, or a picture of attention was asked for and there is more than
@@ -66,9 +66,7 @@ def predict(tasks: Models, inputs: Iterable[str], options: CaptionPrediction) ->
         require_alike(tasks)
         encoders = _encoders(tasks)
         settings = _settings(options, tasks[0].config)
-        yield from score(
-            tasks, inputs, lambda files: _features(tasks, encoders, files), settings, options.batch_size
-        )
+        yield from score(tasks, inputs, lambda files: _features(tasks, encoders, files), settings, options.batch_size)
         return
     with tempfile.TemporaryDirectory() as spool:
         for output in _predicted(tasks, spooled(inputs, Path(spool)), options):
@@ -109,7 +107,7 @@ def examples(task: ImageCaptioning) -> Iterator[Mapping[str, Any]]:
     settings = _settings(CaptionPrediction(), task.config)
     found = caption([task], [task.data.features("test", numbers)], settings)
     for image, hypotheses in zip(images, found, strict=True):
-        best = [_as_json(task, hypothesis) for hypothesis in hypotheses]
+        best = [_as_json(task, hypothesis, Beginning()) for hypothesis in hypotheses]
         yield {"text": best[0]["text"], "image": str(image.source), "references": image.captions, "hypotheses": best}
 
 
@@ -192,9 +190,7 @@ def _settings(options: CaptionPrediction, config: CaptionConfig) -> BeamSettings
     return BeamSettings(chosen.beam_size, chosen.length_penalty, num_best=options.num_best)
 
 
-def _as_json(
-    task: ImageCaptioning, hypothesis: Hypothesis, beginning: Beginning = Beginning()
-) -> dict[str, Any]:
+def _as_json(task: ImageCaptioning, hypothesis: Hypothesis, beginning: Beginning) -> dict[str, Any]:
     attention = hypothesis.attention
     return {
         "text": beginning.written(task.tokenizer.decode, hypothesis.tokens),

@@ -32,7 +32,7 @@ def score(
 ) -> Iterator[Mapping[str, Any]]:
     """The log-probability of each given caption in nats, its end included; several models are averaged.
 
-    Captions are cut as those of training are: in lower case and without punctuation. Each image of a batch is read once.
+    Captions are cut as those of training are: in lower case, without punctuation. Of a batch each image is read once.
 
     Raises:
         DataError: a line is no image and caption, or images could not be read; the latter after all others are scored.

@@ -16,8 +16,8 @@ from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis, beam_search
 from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
 from lstmdrop.errors import ConfigError
-from lstmdrop.metrics.captions import CiderD
 from lstmdrop.metrics.bleu_tokenizer import CaptionCut
+from lstmdrop.metrics.captions import CiderD
 from lstmdrop.metrics.ptb_tokenizer import python_words
 from lstmdrop.nn.decoder import PADDING, Decoder
 from lstmdrop.run import Run

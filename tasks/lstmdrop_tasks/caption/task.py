@@ -18,9 +18,9 @@ from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.errors import ConfigError, DataError, UsageError
+from lstmdrop.metrics.bleu_tokenizer import CaptionCut
 from lstmdrop.metrics.captions import CiderD, caption_scores, require_parts
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
-from lstmdrop.metrics.bleu_tokenizer import CaptionCut
 from lstmdrop.metrics.ptb_tokenizer import cut_for, python_tokenize, python_words
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss

@@ -40,7 +40,7 @@ def find_corpus(data: str, data_dir: Path | None = None, scored: Sequence[Split]
         names = [dataset.name for dataset in DATASETS]
         raise DataError(
             f"{data!r} is neither a dataset nor a file or folder here{did_you_mean(data, names)}\n"
-            f"datasets: {', '.join(names)}; or give a JSONL, COCO JSON or CSV file, or a folder in one of the known layouts"
+            f"datasets: {', '.join(names)}; or give a JSONL, COCO JSON or CSV file, or a folder in a known layout"
         )
     return _in_folder(path, scored)
 

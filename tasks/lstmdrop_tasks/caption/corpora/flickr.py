@@ -125,7 +125,10 @@ def table(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
     images, captions = _images_in(path.parent), read_captions(path)
     here = {image: own for image, own in captions.by_image.items() if images.place(image) is not None}
     names, how = dealt(path, here, scored)
-    elsewhere = {"captions of images that are not there": sum(map(len, captions.by_image.values())) - sum(map(len, here.values()))}
+    elsewhere = {
+        "captions of images that are not there": sum(map(len, captions.by_image.values()))
+        - sum(map(len, here.values()))
+    }
     sources = {image: images.folder / (images.place(image) or image) for image in here}
     return make_corpus(str(path), how, names, Captions(here, captions.num_blank), sources, elsewhere, scored)
 

@@ -113,7 +113,7 @@ def _fit(image: Image.Image, size: int, path: Path) -> None:
     if math.prod(image.size) > most:
         raise DataError(
             f"{path}: more than {most:,} pixels, {width:,} x {height:,}\nmake it smaller, or a JPEG, which is decoded "
-            f"at a smaller scale; or, with {8 * width * height / 1e9:.1f} GB to spare, set {MAX_PIXELS}={width * height}"
+            f"at a smaller scale; or, with {width * height / 125e6:.1f} GB free, set {MAX_PIXELS}={width * height}"
         )
 
 
