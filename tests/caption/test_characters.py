@@ -27,7 +27,9 @@ def chinese(toy_captions: Path) -> Path:
 
 def test_characters_are_tokens_and_scores_count_them(build_caption: Build, chinese: Path, tmp_path: Path) -> None:
     task = build_caption("data.tokens=character", data=chinese)
-    assert {"狗", "猫", "足"} <= set(task.tokenizer.vocabulary.tokens)
+    tokens = set(task.tokenizer.vocabulary.tokens)
+    assert {"狗", "猫", "足"} <= tokens
+    assert not {"。", " "} & tokens
     scores = {score.name: score for score in task.evaluate("test", outputs=tmp_path)}
     assert "tokenizer:characters|" in scores["cider"].signature
     assert {"perplexity", "word_perplexity"} <= scores.keys()

@@ -214,10 +214,14 @@ def python_words(line: str, cut: CaptionCut) -> str:
     With ``char``, the letters of languages without blanks are a word each, with the marks that follow them; what else
     there is stays whole.
     """
-    words = python_tokenize(line)
     if cut == "ptb":
-        return words
-    return " ".join(_PUNCTUATION.sub(" ", _CHARACTER.sub(r" \g<0> ", words)).split())
+        return python_tokenize(line)
+    return without_marks(_CHARACTER.sub(r" \g<0> ", python_tokenize(line)))
+
+
+def without_marks(words: str) -> str:
+    """Words less those without a letter or digit, such as a full stop of Chinese, which the Penn Treebank has not."""
+    return " ".join(_PUNCTUATION.sub(" ", words).split())
 
 
 def tokenize_captions(captions: Sequence[str], cut: CaptionCut = "ptb") -> TokenizedCaptions:

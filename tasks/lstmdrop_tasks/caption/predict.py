@@ -20,12 +20,11 @@ from lstmdrop.decoding.forced import Beginning
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 from lstmdrop.presets import decoding_with
 from lstmdrop_tasks.caption.attention_picture import attention_picture
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig, CaptionPrediction, ImageConfig
-from lstmdrop_tasks.caption.data import READY_MADE
+from lstmdrop_tasks.caption.data import READY_MADE, caption_line
 from lstmdrop_tasks.caption.images.extraction import Extracted, FileEncoder, is_ready
 from lstmdrop_tasks.caption.images.reading import read_image
 from lstmdrop_tasks.caption.inputs import STANDARD_INPUT, image_files, spooled
@@ -117,7 +116,7 @@ def _encoders(tasks: Models) -> dict[ImageConfig, FileEncoder]:
 
 def _beginning(task: ImageCaptioning, prefix: str) -> Beginning:
     """What each caption begins with, cut as the captions of training are."""
-    tokens = task.tokenizer.encode(python_tokenize(prefix))
+    tokens = task.tokenizer.encode(caption_line(prefix, task.tokenizer.kind))
     if prefix.strip() and not tokens:
         raise UsageError(f"--prefix {prefix!r}: it has no word")
     if task.tokenizer.unk in tokens:

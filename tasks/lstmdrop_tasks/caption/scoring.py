@@ -16,8 +16,8 @@ from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.decoding.forced import scored_json
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.perplexity import warn_of_unknown
-from lstmdrop.metrics.ptb_tokenizer import python_tokenize
 from lstmdrop_tasks.caption.captioning import score_captions
+from lstmdrop_tasks.caption.data import caption_line
 from lstmdrop_tasks.caption.inputs import Captioned, captioned
 from lstmdrop_tasks.caption.task import ImageCaptioning
 
@@ -43,7 +43,7 @@ def score(
     told = False
     num_tokens = num_unknown = 0
     while batch := list(islice(given, batch_size)):
-        lines = [python_tokenize(one.caption) for one in batch]
+        lines = [caption_line(one.caption, tokenizer.kind) for one in batch]
         for about in () if told else first_oddity(zip(lines, (one.where for one in batch), strict=True),
                                                   tokenizer.vocabulary.letters):  # fmt: skip
             log.warning(about)

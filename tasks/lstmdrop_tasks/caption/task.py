@@ -21,7 +21,7 @@ from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.metrics.bleu_tokenizer import CaptionCut
 from lstmdrop.metrics.captions import CiderD, caption_scores, require_parts
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
-from lstmdrop.metrics.ptb_tokenizer import cut_for, python_tokenize, python_words
+from lstmdrop.metrics.ptb_tokenizer import cut_for, python_words
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
@@ -30,7 +30,7 @@ from lstmdrop_tasks.caption.captioning import caption
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, oddities
 from lstmdrop_tasks.caption.corpora.find import find_corpus
-from lstmdrop_tasks.caption.data import CaptionBatch, CaptionData, FeaturesAbout
+from lstmdrop_tasks.caption.data import CaptionBatch, CaptionData, FeaturesAbout, caption_line
 from lstmdrop_tasks.caption.model import Attend, ShowTell, build_captioner
 from lstmdrop_tasks.caption.self_critical import SelfCritical, copy_first_stage, load_first_stage, rewards_of
 
@@ -265,7 +265,7 @@ def _perplexities(
 
 
 def _make_tokens(config: CaptionConfig, data: CaptionData, assets: Path) -> None:
-    lines = [python_tokenize(caption) for image in data.images("train") for caption in image.captions]
+    lines = [caption_line(caption, config.data.tokens) for image in data.images("train") for caption in image.captions]
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "captions.txt"
         text.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

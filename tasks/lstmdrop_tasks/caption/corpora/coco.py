@@ -206,9 +206,9 @@ def _collect(path: Path, collector: CaptionCollector) -> dict[str, Split]:
 
 
 def _split(path: Path, name: str, split: object) -> Split:
-    known: dict[object, Split] = {**SPLIT_OF, "valid": "valid"}
+    known: dict[str, Split] = {**SPLIT_OF, "valid": "valid"}
     if not isinstance(split, str) or split not in known:
-        raise DataError(f"{path}: {name} is in the split {split!r}; known: {', '.join(map(str, known))}")
+        raise DataError(f"{path}: {name} is in the split {split!r}; known: {', '.join(known)}")
     return known[split]
 
 
