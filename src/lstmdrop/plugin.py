@@ -67,7 +67,7 @@ class TaskPlugin:
     graphs: Graphs | None = None
     """What ``export`` writes; None where there is nothing that another runtime could run."""
     oddities: Oddities | None = None
-    """What looks wrong in one's own data, for ``data info``."""
+    """What is in one's own data and looks wrong with it, for ``data info``."""
     options: Sequence[TaskOption] = ()
     """What the task adds to the command lines of ``train`` and ``eval``."""
     scoring_settings: Sequence[str] = ("decoding", "scoring")

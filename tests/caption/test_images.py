@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 import types
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from PIL import Image
 
 from lstmdrop.errors import ConfigError, DataError, MissingPartError
 from lstmdrop_tasks.caption.config import ImageConfig
+from lstmdrop_tasks.caption.images import reading
 from lstmdrop_tasks.caption.images.encoder import ImageEncoder, load_encoder
 from lstmdrop_tasks.caption.images.extraction import FileEncoder, extract, read_ready
 from lstmdrop_tasks.caption.images.reading import ORIENTATION, read_image
@@ -375,3 +378,56 @@ def test_a_network_without_a_map_is_refused_in_plain_lines(
 ) -> None:
     with pytest.raises(ConfigError, match=r"^timm:toy cannot read images of images.size=32: .*\ntry another size"):
         toy_timm(network)
+
+
+def test_no_program_is_started_for_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow gives PostScript to Ghostscript, whatever the file is called."""
+    program, started = tmp_path / "bin" / "gs", tmp_path / "started"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch '{started}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    Image.new("RGB", (64, 64), RED).save(tmp_path / "a.eps")
+    for name in ("a.jpg", "a.png", "a.eps"):
+        (tmp_path / name).write_bytes((tmp_path / "a.eps").read_bytes())
+        with pytest.raises(DataError, match=f"{name}: not an image that can be read"):
+            read_image(tmp_path / name, 64)
+    assert not started.exists()
+    subprocess.run(["gs"], check=True)
+    assert started.exists()  # or the test would prove nothing
+
+
+@pytest.mark.parametrize("name", ["a.avif", "a.jp2", "a.heic"])
+def test_newer_formats_are_read(name: str, halves: Image.Image, tmp_path: Path) -> None:
+    if name == "a.heic":
+        pytest.importorskip("pillow_heif")
+    assert reading._formats()  # which registers what is installed
+    halves.save(tmp_path / name, **({"quality": 90} if name != "a.jp2" else {}))
+    pixels = read_image(tmp_path / name, 64)
+    assert near(pixels[32, 8], RED)
+    assert near(pixels[32, 56], BLUE)
+
+
+def test_what_a_format_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_formats", lambda: ("JPEG",))
+    for brand, package in ((b"heic", r"'lstmdrop\[heic\]'"), (b"avif", "'pillow>=11.3'")):
+        (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0")
+        with pytest.raises(DataError, match=f"which needs: pip install {package}"):
+            read_image(tmp_path / "a.jpg", 64)
+
+
+def test_a_photograph_that_is_too_large_is_decoded_smaller(
+    halves: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = halves.resize((1_600, 1_200), Image.Resampling.NEAREST)
+    for name in ("a.jpg", "a.png"):
+        large.save(tmp_path / name, quality=95)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500_000)
+    whole = read_image(tmp_path / "a.jpg", 64).astype(int)
+    with pytest.raises(
+        DataError, match=r"a.png: more than 500,000 pixels, 1,600 x 1,200\n.*LSTMDROP_MAX_PIXELS=1920000"
+    ):
+        read_image(tmp_path / "a.png", 64)
+    monkeypatch.setenv("LSTMDROP_MAX_PIXELS", "1920000")
+    assert np.abs(read_image(tmp_path / "a.png", 64).astype(int) - whole).mean() < 3
+    assert Image.MAX_IMAGE_PIXELS == 500_000

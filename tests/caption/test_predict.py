@@ -69,6 +69,27 @@ def test_a_folder_stands_for_its_images(build_caption: Build, toy_captions: Path
     assert [output["image"] for output in found] == sorted(map(str, folder.glob("*.npy")))
 
 
+def test_what_is_passed_over_below_a_folder_is_counted(
+    build_caption: Build, toy_captions: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = (toy_captions.parent / "test0.npy").read_bytes()
+    folder = tmp_path / "photos"
+    places = ["z.npy", "2024/a.NPY", "2024/05/b.npy", ".trash/c.npy", "2024/._a.npy"]
+    for place in places:
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes(good)
+    for name in ("notes.txt", "2024/clip.mov", "2024/clip2.MOV", "README"):
+        (folder / name).touch()
+    (folder / "round").symlink_to(folder)
+    found = predict([build_caption()], [str(folder)], CaptionPrediction())
+    images = [str(folder / name) for name in ("2024/05/b.npy", "2024/a.NPY", "z.npy")]
+    assert [output["image"] for output in found] == images
+    (line,) = [line for line in caplog.messages if "passed over" in line]
+    for part in ("2 .mov files", "1 .txt files", "1 hidden folders", "1 hidden files", "1 links to folders"):
+        assert part in line
+    assert "1 more kinds" in line
+
+
 def test_n_best_entries_are_sorted_and_look_at_every_place(build_caption: Build, toy_captions: Path) -> None:
     (output,) = predict([build_caption()], [str(toy_captions.parent / "test0.npy")], CaptionPrediction(num_best=4))
     best = output["hypotheses"]

@@ -17,7 +17,7 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from lstmdrop.errors import MissingPartError
-from lstmdrop.metrics.captions import CAPTION_SEGMENTS, FEW_IMAGES, caption_scores, require_parts
+from lstmdrop.metrics.captions import FEW_IMAGES, caption_scores, caption_segments, require_parts
 from lstmdrop.metrics.java import JavaError, evaluation_folder, find_java
 from lstmdrop.metrics.java_scores import MODELS, meteor_score
 
@@ -95,7 +95,7 @@ def test_scores_are_pycocoevalcaps(pycocoevalcaps: Callable[..., dict[str, float
 @pytest.mark.parametrize("name", NAMES)
 def test_segments_add_up_to_the_scores(name: str) -> None:
     hypotheses, references = make_corpus(30)
-    segments = CAPTION_SEGMENTS[name](hypotheses, references)
+    segments = caption_segments()[name](hypotheses, references)
     assert len(segments.statistics) == 30
     assert segments.value == pytest.approx(values(hypotheses, references)[name], abs=1e-9)
 

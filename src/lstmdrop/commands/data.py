@@ -103,22 +103,24 @@ def describe_text(path: str | Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
     Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``. After them, what
-    the tasks find odd.
+    the tasks say of their own data, and find odd.
 
     Raises:
-        DataError: there is no text, or one is not UTF-8.
+        DataError: there is neither a text nor a task's data, or a text is not UTF-8.
     """
     path = Path(path)
-    texts = _texts(path) if path.is_dir() else [path]
-    if not texts:
+    texts = _texts(path) if path.is_dir() else [path] if path.suffix.lower() != ".json" else []
+    for text in texts:
+        yield _describe(text)
+    is_known = bool(texts)
+    for look in (load_plugin(task).oddities for task in installed_tasks()):
+        for line in () if look is None else look(path):
+            is_known = True
+            yield line
+    if not is_known:
         raise DataError(
             f"{path} holds no text: neither a .txt file, nor one named {' or '.join(f'{s}.*' for s in SPLITS)}"
         )
-    for text in texts:
-        yield _describe(text)
-    for look in (load_plugin(task).oddities for task in installed_tasks()):
-        if look is not None:
-            yield from look(path)
 
 
 def list_cache(older_than: float = 0.0) -> list[CacheEntry]:

@@ -14,6 +14,9 @@ TokenizerName = Literal[
 TOKENIZERS: tuple[TokenizerName, ...] = get_args(TokenizerName)
 DEFAULT: TokenizerName = "13a"
 
+CaptionCut = Literal["ptb", "char"]
+"""What captions are cut into: words or, of languages that put no blanks between these, characters."""
+
 _BY_LANGUAGE: dict[str, TokenizerName] = {
     **dict.fromkeys(("zh", "zho", "chi", "cmn", "yue", "wuu", "lzh"), "zh"),
     **dict.fromkeys(("ja", "jpn"), "ja-mecab"),
@@ -35,6 +38,8 @@ _SCRIPTS: dict[TokenizerName, re.Pattern[str]] = {
     "zh": re.compile(f"[{_HAN}]"), "ja-mecab": re.compile(f"[{_KANA}]"), "ko-mecab": re.compile(f"[{_HANGUL}]"),
     "char": re.compile(f"[{_OTHERS}]"),
 }  # fmt: skip
+WITHOUT_BLANKS = f"{_HAN}{_KANA}{_OTHERS}"
+"""For a class of a regular expression: the letters of languages that put no blanks between words."""
 _SAMPLE_LINES = 1000
 _SHARE = 0.2
 """Of the letters, from which a script is that of the text: a sign of these stands for several Latin letters."""

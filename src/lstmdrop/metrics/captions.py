@@ -13,8 +13,9 @@ from importlib.metadata import version
 import numpy as np
 
 from lstmdrop.errors import as_list
+from lstmdrop.metrics.bleu_tokenizer import CaptionCut
 from lstmdrop.metrics.java_scores import meteor_score, require_meteor, require_spice, spice_score
-from lstmdrop.metrics.ptb_tokenizer import java_tokenizer, tokenize_captions
+from lstmdrop.metrics.ptb_tokenizer import cut_for, java_tokenizer, tokenize_captions
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.segments import References, SegmentsOf, cider_segments
 from lstmdrop.metrics.significance import Segments, Statistics
@@ -107,8 +108,8 @@ class TokenizedPairs:
     tokenizer: str
 
 
-def tokenize_pairs(hypotheses: Sequence[str], references: References) -> TokenizedPairs:
-    """Tokens of both sides, from one call of the tokeniser.
+def tokenize_pairs(hypotheses: Sequence[str], references: References, cut: CaptionCut | None = None) -> TokenizedPairs:
+    """Tokens of both sides, from one call of the tokeniser; what it cuts into is told from the references by default.
 
     Raises:
         ValueError: there is not one hypothesis an image, an image has no references, or no reference has words.
@@ -120,7 +121,8 @@ def tokenize_pairs(hypotheses: Sequence[str], references: References) -> Tokeniz
     for number, some in enumerate(references, start=1):
         if not some or isinstance(some, str):
             raise ValueError(f"image {number} has no list of reference captions")
-    tokenised = tokenize_captions([*hypotheses, _BOUNDARY, *(line for some in references for line in some)])
+    lines = [line for some in references for line in some]
+    tokenised = tokenize_captions([*hypotheses, _BOUNDARY, *lines], cut or cut_for(lines))
     rest = iter(tokenised.lines[len(hypotheses) + 1 :])
     grouped = [[next(rest) for _ in some] for some in references]
     if not any(line for some in grouped for line in some):
@@ -178,12 +180,13 @@ def segments_of(pairs: TokenizedPairs) -> dict[str, Segments]:
     return {name: make(pairs) for name, make in _MAKERS.items()}
 
 
-def _from_raw(make: Callable[[TokenizedPairs], Segments]) -> SegmentsOf:
-    return lambda hypotheses, references: make(tokenize_pairs(hypotheses, references))
+def caption_segments(cut: CaptionCut | None = None) -> Mapping[str, SegmentsOf]:
+    """By score name, from captions and references as they were written."""
 
+    def from_raw(make: Callable[[TokenizedPairs], Segments]) -> SegmentsOf:
+        return lambda hypotheses, references: make(tokenize_pairs(hypotheses, references, cut))
 
-CAPTION_SEGMENTS: Mapping[str, SegmentsOf] = {name: _from_raw(make) for name, make in _MAKERS.items()}
-"""By score name, from captions and references as they were written."""
+    return {name: from_raw(make) for name, make in _MAKERS.items()}
 
 
 FEW_IMAGES = 100
@@ -197,13 +200,14 @@ def caption_scores(
     references: Sequence[Sequence[str]],
     extra: Mapping[str, str],
     *,
+    cut: CaptionCut | None = None,
     meteor: bool = False,
     spice: bool = False,
 ) -> list[Score]:
     """CIDEr-D, then BLEU-4, -1, -2, -3 and ROUGE-L (and METEOR, SPICE) in percent, of captions as they were written.
 
     CIDEr-D is as pycocoevalcap gives it: ten times the mean cosine, with the document frequencies of ``references``.
-    An empty caption counts in full.
+    An empty caption counts in full. Without a ``cut``, the references' script says what is a word.
 
     Raises:
         ValueError: there is a single image, not one caption an image, or an image without references.
@@ -213,7 +217,7 @@ def caption_scores(
     if len(hypotheses) == len(references) == 1:
         raise ValueError("CIDEr of a single image is always 0: score two images or more, better a hundred")
     require_parts(meteor=meteor, spice=spice)
-    pairs = tokenize_pairs(hypotheses, references)
+    pairs = tokenize_pairs(hypotheses, references, cut)
     if len(hypotheses) < FEW_IMAGES:
         log.warning("CIDEr of %d images says little: score at least %d", len(hypotheses), FEW_IMAGES)
     values = {name: segments.value for name, segments in segments_of(pairs).items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from lstmdrop.metrics.bleu_tokenizer import WITHOUT_BLANKS, CaptionCut, tokenizer_for
 from lstmdrop.metrics.java import VERSION, JavaError, find_java, java_problem, java_tokens, try_java_tokens
 from lstmdrop.metrics.word_error_rate import MARKS
 
@@ -195,15 +196,42 @@ class TokenizedCaptions:
 
     lines: list[str]
     tokenizer: str
-    """What made them, for signatures: ``java-3.4.1`` or ``python``."""
+    """What made them, for signatures: ``java-3.4.1``, ``python`` or ``characters``."""
 
 
-def tokenize_captions(captions: Sequence[str]) -> TokenizedCaptions:
+_CHARACTER = re.compile(f"(?![{MARKS}])[{WITHOUT_BLANKS}][{MARKS}]*")
+_PUNCTUATION = re.compile(r"(?<!\S)[^\w\s]+(?!\S)")
+
+
+def cut_for(captions: Iterable[str]) -> CaptionCut:
+    """``char`` if the first captions are written without blanks: in Chinese, Japanese, Thai and their like."""
+    return "char" if tokenizer_for("", captions) in ("zh", "ja-mecab", "char") else "ptb"
+
+
+def python_words(line: str, cut: CaptionCut) -> str:
+    """One caption's words with a blank between them, punctuation left out, whatever is installed.
+
+    With ``char``, the letters of languages without blanks are a word each, with the marks that follow them; what else
+    there is stays whole.
+    """
+    if cut == "ptb":
+        return python_tokenize(line)
+    return without_marks(_CHARACTER.sub(r" \g<0> ", python_tokenize(line)))
+
+
+def without_marks(words: str) -> str:
+    """Words less those without a letter or digit, such as a full stop of Chinese, which the Penn Treebank has not."""
+    return " ".join(_PUNCTUATION.sub(" ", words).split())
+
+
+def tokenize_captions(captions: Sequence[str], cut: CaptionCut = "ptb") -> TokenizedCaptions:
     """Each caption's tokens as pycocoevalcap's PTBTokenizer makes them: in Java where one runs, else in Python.
 
     Both make the same tokens of every caption of Flickr8k. A line break inside a caption counts as a blank. Scripts
-    whose vowel signs Stanford's tokeniser drops are left to the Python one.
+    whose vowel signs Stanford's tokeniser drops are left to the Python one, and so is a ``cut`` into characters.
     """
+    if cut == "char":
+        return TokenizedCaptions([python_words(caption, cut) for caption in captions], "characters")
     is_dropped = any(map(STANFORD_DROPS.search, captions))
     java = None if is_dropped else java_tokenizer()
     if java is not None:

@@ -9,8 +9,8 @@ from lstmdrop_tasks.caption.config import CaptionConfig, CaptionPrediction
 from lstmdrop_tasks.caption.corpora.datasets import DATASETS
 
 with deferred():
+    from lstmdrop_tasks.caption.about import own_captions
     from lstmdrop_tasks.caption.bench import bench
-    from lstmdrop_tasks.caption.corpora.find import own_oddities
     from lstmdrop_tasks.caption.export import graphs
     from lstmdrop_tasks.caption.predict import examples, predict
     from lstmdrop_tasks.caption.references import references, segments
@@ -32,7 +32,7 @@ PLUGIN = TaskPlugin(
     examples=examples,
     segments=segments,
     graphs=graphs,
-    oddities=own_oddities,
+    oddities=own_captions,
     scoring_settings=("decoding", "scoring", "images.batch_size"),
     inherited=("images", "model", "data.tokens", "data.min_count", "data.vocabulary_size"),
     left_behind=("start_from",),

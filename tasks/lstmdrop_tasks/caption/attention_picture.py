@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from lstmdrop_tasks.caption.images.reading import open_image
+
 TILE = 168
 """Pixels of a tile's side."""
 GAP = 12
@@ -50,7 +52,7 @@ def attention_picture(
 def _square(image: Image.Image | Path) -> Image.Image:
     """What an encoder sees: the whole image, pressed into a square."""
     if isinstance(image, Path):
-        with Image.open(image) as opened:
+        with open_image(image) as opened:
             return opened.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
     return image.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
 

@@ -13,17 +13,22 @@ from lstmdrop.config import (
     IN_JSON,
     SEARCHING,
     WITH_BEAM,
+    WRITING,
     DataConfig,
     OnlyWhere,
     Section,
     Seed,
     TaskConfig,
+    Text,
     TrainingConfig,
 )
+from lstmdrop.metrics.bleu_tokenizer import CaptionCut
 
 Objective = Literal["captions", "self-critical"]
 
-COUNTED = OnlyWhere(lambda config: config.data.tokens == "word", "with data.tokens=word")
+COUNTED = OnlyWhere(
+    lambda config: config.data.tokens in ("word", "character"), "with data.tokens=word or data.tokens=character"
+)
 FIRST_STAGE = OnlyWhere(lambda config: config.start_from is None, "without start_from, whose run's is taken")
 LIKELIHOOD = OnlyWhere(lambda config: config.objective == "captions", "with objective=captions")
 SEEN = OnlyWhere(lambda config: config.images.encoder != "features", "with another images.encoder than features")
@@ -32,7 +37,7 @@ SEEN = OnlyWhere(lambda config: config.images.encoder != "features", "with anoth
 class CaptionDataConfig(DataConfig):
     """Which images, and what their captions are cut into."""
 
-    tokens: Annotated[Literal["word", "bpe", "unigram"], FIRST_STAGE] = "word"
+    tokens: Annotated[Literal["word", "bpe", "unigram", "character"], FIRST_STAGE] = "word"
     min_count: Annotated[int, COUNTED, FIRST_STAGE] = Field(
         default=1, ge=1, description="rarer words of the training captions become <unk>"
     )
@@ -97,10 +102,20 @@ class CaptionDecodingConfig(Section):
 
 
 class ScoringConfig(Section):
-    """Scores beyond CIDEr-D, BLEU and ROUGE-L."""
+    """What scores count, and scores beyond CIDEr-D, BLEU and ROUGE-L."""
 
+    tokenize: Literal["auto", "ptb", "char"] = Field(
+        default="auto",
+        description="what a word is: ptb, the Penn Treebank's; char, a character of a language that puts no blanks "
+        "between words; auto tells by the script of the published captions",
+    )
     meteor: bool = Field(default=False, description="needs Java")
     spice: bool = Field(default=False, description="needs Java and the Stanford models of pycocoevalcap")
+
+    @property
+    def cut(self) -> CaptionCut | None:
+        """What was chosen; None where the captions say it."""
+        return None if self.tokenize == "auto" else self.tokenize
 
 
 class CaptionConfig(TaskConfig):
@@ -130,18 +145,27 @@ class CaptionConfig(TaskConfig):
 
 
 class CaptionPrediction(Section):
-    """Caption image files, or all images of a folder; what is not given is as the run's configuration has it."""
+    """Caption image files, or all images below a folder, or score captions.
 
-    beam_size: Annotated[int | None, SEARCHING] = Field(default=None, ge=1, description="hypotheses kept; 1 is greedy")
+    What is not given is as the run's configuration has it.
+    """
+
+    beam_size: Annotated[int | None, SEARCHING, WRITING] = Field(
+        default=None, ge=1, description="hypotheses kept; 1 is greedy"
+    )
     length_penalty: Annotated[float | None, SEARCHING] = Field(
         default=None, ge=0, description="above 1 favours longer captions"
     )
-    max_length: int | None = Field(default=None, ge=1, description="tokens after which a caption is cut")
-    num_best: Annotated[int, IN_JSON] = Field(
+    max_length: Annotated[int | None, WRITING] = Field(
+        default=None, ge=1, description="tokens after which a caption is cut"
+    )
+    num_best: Annotated[int, IN_JSON, WRITING] = Field(
         default=1, ge=1, description="captions an image in the JSON output, best first"
     )
     batch_size: int = Field(default=32, ge=1, description="images captioned at a time; changes speed only")
-    sample: bool = Field(default=False, description="draw captions in place of searching for the best")
+    sample: Annotated[bool, WRITING] = Field(
+        default=False, description="draw captions in place of searching for the best"
+    )
     temperature: Annotated[float, DRAWING] = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="of drawing: below 1 is safer, above 1 is bolder"
     )
@@ -152,6 +176,11 @@ class CaptionPrediction(Section):
         default=None, gt=0, le=1, description="draw from the likeliest tokens that together have probability X"
     )
     seed: Annotated[Seed, DRAWING] = Field(default=1, description="other seeds draw other captions")
-    attention: Path | None = Field(
+    attention: Annotated[Path | None, WRITING] = Field(
         default=None, description="a PNG file for a picture of where each word of one caption looked"
     )
+    prefix: Annotated[Text, WRITING] = Field(default="", description="what each caption begins with")
+    score: bool = Field(
+        default=False, description="in place of captioning, log-probability of given captions and their tokens: INPUT "
+        "is a text of lines, each an image file, a tab and its caption"
+    )  # fmt: skip

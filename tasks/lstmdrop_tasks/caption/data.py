@@ -21,9 +21,9 @@ from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.batching import PlannedBatches, token_batches
 from lstmdrop.data.registry import cache_dir
-from lstmdrop.data.tokenizer import Tokenizer
+from lstmdrop.data.tokenizer import Tokenizer, TokenizerKind
 from lstmdrop.errors import DataError
-from lstmdrop.metrics.ptb_tokenizer import python_tokenize
+from lstmdrop.metrics.ptb_tokenizer import python_tokenize, without_marks
 from lstmdrop.nn.decoder import PADDING
 from lstmdrop_tasks.caption.config import CaptionConfig, ImageConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
@@ -59,7 +59,7 @@ class Captions:
     @classmethod
     def of(cls, images: Sequence[CaptionedImage], tokenizer: Tokenizer) -> Captions:
         """Cut the captions of all images into tokens, image by image."""
-        lines = [python_tokenize(caption) for image in images for caption in image.captions]
+        lines = [caption_line(caption, tokenizer.kind) for image in images for caption in image.captions]
         encoded = [[*tokenizer.encode(line), tokenizer.eos] for line in lines]
         tokens = np.array([token for caption in encoded for token in caption], np.int64)
         offsets = np.concatenate([[0], np.cumsum([len(caption) for caption in encoded])]).astype(np.int64)
@@ -87,6 +87,12 @@ class Captions:
         steps = np.arange(lengths.max())[:, None]
         padded = self.tokens[np.minimum(starts + steps, len(self.tokens) - 1)]
         return np.where(steps < lengths, padded, PADDING)
+
+
+def caption_line(caption: str, kind: TokenizerKind) -> str:
+    """A caption as tokenisers of this kind read it: in lower case, without punctuation, its words apart."""
+    words = python_tokenize(caption)
+    return without_marks(words) if kind == "character" else words
 
 
 def caption_batch(

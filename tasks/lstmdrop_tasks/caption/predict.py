@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lstmdrop.data.registry import expanded
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
+from lstmdrop.decoding.forced import Beginning
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.decoding.sampling import SamplingOptions, seed_of
 from lstmdrop.errors import DataError, UsageError
@@ -25,22 +24,17 @@ from lstmdrop.presets import decoding_with
 from lstmdrop_tasks.caption.attention_picture import attention_picture
 from lstmdrop_tasks.caption.captioning import caption, draw_captions
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig, CaptionPrediction, ImageConfig
-from lstmdrop_tasks.caption.data import READY_MADE
+from lstmdrop_tasks.caption.data import READY_MADE, caption_line
 from lstmdrop_tasks.caption.images.extraction import Extracted, FileEncoder, is_ready
 from lstmdrop_tasks.caption.images.reading import read_image
+from lstmdrop_tasks.caption.inputs import STANDARD_INPUT, image_files, spooled
+from lstmdrop_tasks.caption.scoring import score
 from lstmdrop_tasks.caption.task import ImageCaptioning, require_alike
 
 Models = Sequence[ImageCaptioning]
 
 NUM_EXAMPLES = 8
 """Captions that a run keeps for the results page."""
-
-STANDARD_INPUT = "-"
-READY = {b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz"}
-"""How files of features begin."""
-
-ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".npy", ".npz"}
-"""What is taken from a folder."""
 
 log = logging.getLogger("lstmdrop.caption")
 
@@ -57,17 +51,24 @@ class ReadImage:
 
 
 def predict(tasks: Models, inputs: Iterable[str], options: CaptionPrediction) -> Iterator[Mapping[str, Any]]:
-    """The caption of each image, as soon as a batch of images has come; of a folder, of all images in it.
+    """The caption of each image, as soon as a batch of images has come; of a folder, of all images below it.
 
-    ``-`` is an image on standard input.
+    ``-`` is an image on standard input. With ``score`` what `lstmdrop_tasks.caption.scoring.score` says of captions
+    that are given.
 
     Raises:
         UsageError: the models cannot caption as one, or a picture of attention was asked for and there is more than
             one image, or no attention.
         DataError: files could not be read, or folders hold no image; raised after all others have been captioned.
     """
+    if options.score:
+        require_alike(tasks)
+        encoders = _encoders(tasks)
+        settings = _settings(options, tasks[0].config)
+        yield from score(tasks, inputs, lambda files: _features(tasks, encoders, files), settings, options.batch_size)
+        return
     with tempfile.TemporaryDirectory() as spool:
-        for output in _predicted(tasks, _spooled(inputs, Path(spool)), options):
+        for output in _predicted(tasks, spooled(inputs, Path(spool)), options):
             yield {**output, "image": STANDARD_INPUT} if Path(output["image"]).parent == Path(spool) else output
 
 
@@ -75,9 +76,10 @@ def _predicted(tasks: Models, inputs: Iterable[str], options: CaptionPrediction)
     require_alike(tasks)
     if not options.sample:  # what does not fit is refused before an image is read
         options = options.model_copy(update={"beam_size": _settings(options, tasks[0].config).beam_size})
-    encoders = {task.config.images: FileEncoder(task.config.images, task.device) for task in tasks}
+    beginning = _beginning(tasks[0], options.prefix)
+    encoders = _encoders(tasks)
     unread: list[Path] = []
-    files = iter(_files(inputs, unread)) if options.attention is None else iter(_only_file(tasks, inputs))
+    files = iter(image_files(inputs, unread)) if options.attention is None else iter(_only_file(tasks, inputs))
     first = num_written = num_cut = 0
     while batch := list(islice(files, options.batch_size)):
         read = []
@@ -86,7 +88,7 @@ def _predicted(tasks: Models, inputs: Iterable[str], options: CaptionPrediction)
                 unread.append(path)
             else:
                 read.append(ReadImage(number, path, features))
-        for output in _captioned(tasks, read, options):
+        for output in _captioned(tasks, read, options, beginning):
             num_written += 1
             num_cut += not output["hypotheses"][0]["finished"]
             yield output
@@ -104,24 +106,40 @@ def examples(task: ImageCaptioning) -> Iterator[Mapping[str, Any]]:
     settings = _settings(CaptionPrediction(), task.config)
     found = caption([task], [task.data.features("test", numbers)], settings)
     for image, hypotheses in zip(images, found, strict=True):
-        best = [_as_json(task, hypothesis) for hypothesis in hypotheses]
+        best = [_as_json(task, hypothesis, Beginning()) for hypothesis in hypotheses]
         yield {"text": best[0]["text"], "image": str(image.source), "references": image.captions, "hypotheses": best}
 
 
-def _captioned(tasks: Models, read: Sequence[ReadImage], options: CaptionPrediction) -> Iterator[Mapping[str, Any]]:
+def _encoders(tasks: Models) -> dict[ImageConfig, FileEncoder]:
+    return {task.config.images: FileEncoder(task.config.images, task.device) for task in tasks}
+
+
+def _beginning(task: ImageCaptioning, prefix: str) -> Beginning:
+    """What each caption begins with, cut as the captions of training are."""
+    tokens = task.tokenizer.encode(caption_line(prefix, task.tokenizer.kind))
+    if prefix.strip() and not tokens:
+        raise UsageError(f"--prefix {prefix!r}: it has no word")
+    if task.tokenizer.unk in tokens:
+        log.warning("--prefix: the vocabulary lacks a part of %r: it is kept, and the model reads <unk>", prefix)
+    return Beginning(prefix.strip(), tokens)
+
+
+def _captioned(
+    tasks: Models, read: Sequence[ReadImage], options: CaptionPrediction, beginning: Beginning
+) -> Iterator[Mapping[str, Any]]:
     if not read:
         return
     features = [torch.stack(own) for own in zip(*(image.features for image in read), strict=True)]
     if options.sample:
         seeds = [[seed_of(options.seed, image.number, n) for n in range(options.num_best)] for image in read]
         how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned=[tasks[0].tokenizer.unk])
-        found = draw_captions(tasks, features, how, seeds, options.max_length)
+        found = draw_captions(tasks, features, how, seeds, options.max_length, beginning.tokens)
     else:
-        found = caption(tasks, features, _settings(options, tasks[0].config), options.max_length)
+        found = caption(tasks, features, _settings(options, tasks[0].config), options.max_length, beginning.tokens)
     for image, hypotheses in zip(read, found, strict=True):
         if options.attention is not None:
             _draw_attention(options.attention, tasks[0], image.path, hypotheses[0])
-        best = [_as_json(tasks[0], hypothesis) for hypothesis in hypotheses]
+        best = [_as_json(tasks[0], hypothesis, beginning) for hypothesis in hypotheses]
         yield {"text": best[0]["text"], "image": str(image.path), "hypotheses": best}
 
 
@@ -153,38 +171,9 @@ def _fitting(task: ImageCaptioning, extracted: Extracted, path: Path) -> Tensor:
     return torch.from_numpy(rows).to(task.device)
 
 
-def _spooled(inputs: Iterable[str], folder: Path) -> Iterator[str]:
-    """The names, with a file of what comes on standard input in the place of ``-``."""
-    for name in inputs:
-        if name != STANDARD_INPUT:
-            yield name
-            continue
-        content = sys.stdin.buffer.read()
-        ending = next((ending for magic, ending in READY.items() if content.startswith(magic)), "")
-        path = folder / f"standard input{ending}"
-        path.write_bytes(content)
-        yield str(path)
-
-
-def _files(inputs: Iterable[str], empty: list[Path]) -> Iterator[Path]:
-    """The files that are named; blank lines are passed over, folders stand for the images in them.
-
-    Folders without any are added to ``empty``.
-    """
-    for name in filter(str.strip, inputs):
-        path = expanded(name)
-        if not path.is_dir():
-            yield path
-        elif images := [file for file in sorted(path.iterdir()) if file.suffix.lower() in ENDINGS]:
-            yield from images
-        else:
-            log.warning("%s: no image in this folder", path)
-            empty.append(path)
-
-
 def _only_file(tasks: Models, inputs: Iterable[str]) -> list[Path]:
     """The one image whose caption's attention is drawn."""
-    files = list(_files(inputs, []))
+    files = list(image_files(inputs, []))
     if len(files) != 1:
         raise UsageError(f"--attention draws the caption of one image; {len(files):,} came")
     maps = {task.about.num_positions for task in tasks if task.config.model.architecture == "attend"}
@@ -200,10 +189,10 @@ def _settings(options: CaptionPrediction, config: CaptionConfig) -> BeamSettings
     return BeamSettings(chosen.beam_size, chosen.length_penalty, num_best=options.num_best)
 
 
-def _as_json(task: ImageCaptioning, hypothesis: Hypothesis) -> dict[str, Any]:
+def _as_json(task: ImageCaptioning, hypothesis: Hypothesis, beginning: Beginning) -> dict[str, Any]:
     attention = hypothesis.attention
     return {
-        "text": task.tokenizer.decode(hypothesis.tokens),
+        "text": beginning.written(task.tokenizer.decode, hypothesis.tokens),
         "tokens": _tokens(task, hypothesis),
         "log_prob": hypothesis.log_prob,
         "score": hypothesis.score,

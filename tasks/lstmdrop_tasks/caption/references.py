@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lstmdrop.metrics.captions import CAPTION_SEGMENTS
+from lstmdrop.metrics.captions import caption_segments
 from lstmdrop.metrics.segments import SegmentsOf
 from lstmdrop.plugin import ScoredItem
 from lstmdrop_tasks.caption.config import CaptionConfig
@@ -24,4 +24,4 @@ def references(config: CaptionConfig, data_dir: Path | None) -> Sequence[ScoredI
 
 def segments(config: CaptionConfig) -> Mapping[str, SegmentsOf]:
     """What makes each score from lines of predictions and from references as `references` gives them."""
-    return CAPTION_SEGMENTS
+    return caption_segments(config.scoring.cut)

@@ -16,8 +16,9 @@ from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis, beam_search
 from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
 from lstmdrop.errors import ConfigError
+from lstmdrop.metrics.bleu_tokenizer import CaptionCut
 from lstmdrop.metrics.captions import CiderD
-from lstmdrop.metrics.ptb_tokenizer import python_tokenize
+from lstmdrop.metrics.ptb_tokenizer import python_words
 from lstmdrop.nn.decoder import PADDING, Decoder
 from lstmdrop.run import Run
 from lstmdrop.task import Loss
@@ -63,9 +64,9 @@ END = "</s>"
 """Stands at the end of every line that is compared, or captions that break off would be rewarded as well."""
 
 
-def rewards_of(images: Sequence[CaptionedImage]) -> CiderD:
+def rewards_of(images: Sequence[CaptionedImage], cut: CaptionCut) -> CiderD:
     """What captions of these images, each with ``END`` behind it, are compared with."""
-    return CiderD([[f"{python_tokenize(line)} {END}" for line in image.captions] for image in images])
+    return CiderD([[f"{python_words(line, cut)} {END}" for line in image.captions] for image in images])
 
 
 class SelfCritical:
@@ -75,12 +76,15 @@ class SelfCritical:
     is the drawn captions' mean CIDEr-D, negative, over captions that end in ``END``.
     """
 
-    def __init__(self, model: ShowTell | Attend, tokenizer: Tokenizer, cider: CiderD, max_length: int) -> None:
+    def __init__(
+        self, model: ShowTell | Attend, tokenizer: Tokenizer, cider: CiderD, max_length: int, cut: CaptionCut = "ptb"
+    ) -> None:
         self.model = model
         self.decoder: Decoder[Any] = model.decoder
         self.tokenizer = tokenizer
         self.cider = cider
         self.max_length = max_length
+        self.cut: CaptionCut = cut
 
     def __call__(self, batch: CaptionBatch) -> Loss:
         """Of one drawn caption for each row; the published ones serve as references only."""
@@ -114,7 +118,8 @@ class SelfCritical:
 
     def _line(self, hypothesis: Hypothesis) -> str:
         end = f" {END}" if hypothesis.finished else ""
-        return f"{self.tokenizer.decode(hypothesis.tokens)}{end}"
+        text = self.tokenizer.decode(hypothesis.tokens)
+        return f"{text if self.cut == 'ptb' else python_words(text, self.cut)}{end}"
 
     def _log_probs(self, images: Tensor, drawn: Sequence[Hypothesis]) -> Float[Tensor, " batch"]:
         """Log-probability of each drawn caption, with its gradient."""

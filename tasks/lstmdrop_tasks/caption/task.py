@@ -18,9 +18,10 @@ from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.decoding.hypotheses import warn_of_cut
 from lstmdrop.errors import ConfigError, DataError, UsageError
+from lstmdrop.metrics.bleu_tokenizer import CaptionCut
 from lstmdrop.metrics.captions import CiderD, caption_scores, require_parts
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
-from lstmdrop.metrics.ptb_tokenizer import python_tokenize
+from lstmdrop.metrics.ptb_tokenizer import cut_for, python_words
 from lstmdrop.metrics.score import Score
 from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
@@ -29,7 +30,7 @@ from lstmdrop_tasks.caption.captioning import caption
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, oddities
 from lstmdrop_tasks.caption.corpora.find import find_corpus
-from lstmdrop_tasks.caption.data import CaptionBatch, CaptionData, FeaturesAbout
+from lstmdrop_tasks.caption.data import CaptionBatch, CaptionData, FeaturesAbout, caption_line
 from lstmdrop_tasks.caption.model import Attend, ShowTell, build_captioner
 from lstmdrop_tasks.caption.self_critical import SelfCritical, copy_first_stage, load_first_stage, rewards_of
 
@@ -66,7 +67,13 @@ class ImageCaptioning:
     @cached_property
     def rewards(self) -> CiderD:
         """CIDEr-D against the training captions, made when self-critical training begins."""
-        return rewards_of(self.data.images("train"))
+        return rewards_of(self.data.images("train"), self.cut)
+
+    @cached_property
+    def cut(self) -> CaptionCut:
+        """What a word of a caption is where captions are compared."""
+        lines = (caption for image in self.data.images("train") for caption in image.captions)
+        return self.config.scoring.cut or cut_for(lines)
 
     def batches(self, split: Split, *, epoch: int = 0) -> PlannedBatches[CaptionBatch]:
         """Captions of like length together, in an order that the seed and the epoch determine."""
@@ -80,7 +87,7 @@ class ImageCaptioning:
         """The loss of the published captions, its gradient the mean over tokens; or the self-critical one."""
         if self.config.objective == "self-critical":
             longest = self.config.decoding.max_length
-            return SelfCritical(self.model, self.tokenizer, self.rewards, longest)
+            return SelfCritical(self.model, self.tokenizer, self.rewards, longest, self.cut)
         smoothing = self.config.training.label_smoothing
 
         def loss(batch: CaptionBatch) -> Loss:
@@ -148,6 +155,9 @@ def build(
         known = load_tokenizer(assets / TOKENS).vocabulary.letters if (assets / TOKENS).is_dir() else None
         for line in oddities(found, known):
             log.warning(line)
+        train = (caption for image in found.splits.get("train", ()) for caption in image.captions)
+        if config.data.tokens == "word" and cut_for(train) == "char":
+            log.warning("the captions put no blanks between words, and each counts as one: set data.tokens=character")
         return found
 
     data = CaptionData(config, corpus, device)
@@ -208,7 +218,9 @@ def evaluate(tasks: Iterable[ImageCaptioning], split: Split, outputs: Path | Non
     }
     if config.decoding.max_length != CaptionDecodingConfig().max_length:
         search["max_length"] = str(config.decoding.max_length)
-    scores = caption_scores(captions, references, {**search, **how}, meteor=scoring.meteor, spice=scoring.spice)
+    scores = caption_scores(
+        captions, references, {**search, **how}, cut=scoring.cut, meteor=scoring.meteor, spice=scoring.spice
+    )
     return [*scores, *_perplexities(log_probs, first, references, how)]
 
 
@@ -247,17 +259,18 @@ def _perplexities(
     kind, vocabulary = task.config.data.tokens, (len(task.tokenizer.vocabulary), task.tokenizer.fingerprint)
     if kind == "word":
         return [token_and_word_perplexity(log_probs, kind, *vocabulary, log_probs.size, how)[0]]
-    num_words = sum(len(python_tokenize(line).split()) + 1 for lines in references for line in lines)
+    cut = task.config.scoring.cut or cut_for(line for lines in references for line in lines)
+    num_words = sum(len(python_words(line, cut).split()) + 1 for lines in references for line in lines)
     return list(token_and_word_perplexity(log_probs, kind, *vocabulary, num_words, how))
 
 
 def _make_tokens(config: CaptionConfig, data: CaptionData, assets: Path) -> None:
-    lines = [python_tokenize(caption) for image in data.images("train") for caption in image.captions]
+    lines = [caption_line(caption, config.data.tokens) for image in data.images("train") for caption in image.captions]
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "captions.txt"
         text.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         # pieces of subwords are counted by their learner
-        min_count = config.data.min_count if config.data.tokens == "word" else 1
+        min_count = config.data.min_count if config.data.tokens in ("word", "character") else 1
         tokenizer = train_tokenizer(config.data.tokens, text, min_count=min_count, max_size=config.data.vocabulary_size)
     (assets / TOKENS).mkdir()
     tokenizer.save(assets / TOKENS)

@@ -1,4 +1,4 @@
-"""COCO's captions of 2014, in Karpathy's splits."""
+"""COCO's captions: of 2014 in Karpathy's splits, of 2017, and of files that are written like its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.spelling import on_disk
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, Captions, make_corpus, text_of
+from lstmdrop_tasks.caption.corpora.own import dealt, draw
 
 SPLIT_OF: dict[str, Split] = {"train": "train", "restval": "train", "val": "valid", "test": "test"}
 """``restval`` is what COCO's validation images are used for that are neither val nor test."""
@@ -91,17 +93,24 @@ SPLITS_FILE = "dataset_coco.json"
 SPLITS_URL = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
 
 
+OF_2017 = {"train2017": "annotations/captions_train2017.json", "val2017": "annotations/captions_val2017.json"}
+HELD_OUT = 0.05
+"""The share of the training images of 2017 that is for validation: what was published of the test has no captions."""
+
+
 def is_coco(folder: Path) -> bool:
     """Whether a folder looks like COCO's."""
-    return any((folder / file).is_file() for file in ANNOTATIONS.values())
+    return any((folder / file).is_file() for file in (*ANNOTATIONS.values(), *OF_2017.values()))
 
 
 def coco(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus:
-    """The published captions, in Karpathy's splits; his ``restval`` trains.
+    """The published captions: of 2014 in Karpathy's splits, whose ``restval`` trains; of 2017 alone in its own.
 
     Raises:
         DataError: a file or a folder is missing, or damaged.
     """
+    if not any((folder / file).is_file() for file in ANNOTATIONS.values()):
+        return _of_2017(folder, name, scored)
     images = tuple(image for image in read_karpathy(_splits_file(folder)) if image.split in (scored or SPLITS))
     for image in images:
         if image.folder not in ANNOTATIONS:
@@ -117,21 +126,90 @@ def coco(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus
     return make_corpus(name, how, names_by_split(images), captions, sources, {"images in no split": others}, scored)
 
 
+def _of_2017(folder: Path, name: str, scored: Sequence[Split]) -> CaptionCorpus:
+    wanted: dict[str, tuple[Split, ...]] = {"train2017": ("train", "valid"), "val2017": ("test",)}
+    names: dict[Split, list[str]] = {"train": [], "valid": [], "test": []}
+    captions, sources = CaptionCollector(), {}
+    for part, splits in wanted.items():
+        if scored and not set(scored) & set(splits):
+            continue
+        own = CaptionCollector()
+        _collect(folder / OF_2017[part], own)
+        place = _image_folder(folder, part)
+        captions.by_image |= own.by_image
+        captions.num_blank += own.num_blank
+        for image in own.by_image:
+            sources[image] = place / image
+            names["test" if part == "val2017" else "valid" if draw(image) < HELD_OUT else "train"].append(image)
+    how = f"val2017 is the test, {HELD_OUT:.0%} of train2017 by the name of the image the validation"
+    return make_corpus(name, how, names, captions.collected(), sources, scored=scored)
+
+
+def coco_file(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
+    """The corpus of a file with ``images`` and ``annotations`` as COCO's have them.
+
+    The images lie beside it, or in the folder beside it or above it in which the first one is found. Images may have a
+    ``split``; else they are `dealt`.
+
+    Raises:
+        DataError: the file is damaged, or there are no such images.
+    """
+    collector = CaptionCollector()
+    given = _collect(path, collector)
+    names, how = dealt(path, collector.by_image, scored)
+    if given:
+        names, how = {"train": [], "valid": [], "test": []}, "as given"
+        for image in collector.by_image:
+            if image not in given:
+                raise DataError(f"{path}: {image} has no 'split', and other images have one; give it to all or to none")
+            names[given[image]].append(image)
+    folder = _folder_of(path, next(iter(collector.by_image), ""))
+    sources = {image: folder / image for image in collector.by_image}
+    return make_corpus(str(path), how, names, collector.collected(), sources, scored=scored)
+
+
+def _folder_of(path: Path, image: str) -> Path:
+    above = path.absolute().parent
+    places = [place for place in (above, above.parent) if place.is_dir()]
+    places += [folder for place in places for folder in sorted(place.iterdir()) if folder.is_dir()]
+    for place in places:
+        if on_disk(place / image).is_file():
+            return place
+    raise DataError(
+        f"{path}: its first image, {image!r}, is neither beside it nor in a folder beside it or its own\n"
+        "put the file beside the folder of its images"
+    )
+
+
 def _published(folder: Path, parts: Sequence[str]) -> Captions:
     collector = CaptionCollector()
     for part in parts:
-        path = folder / ANNOTATIONS[part]
-        try:
-            found = json.loads(path.read_bytes())
-            names = {image["id"]: _name(path, image) for image in found["images"]}
-            for annotation in found["annotations"]:
-                name = names[annotation["image_id"]]
-                collector.add(name, text_of(annotation["caption"], f"{path}: {name}"))
-        except FileNotFoundError:
-            raise DataError(f"{path}: no such file; it is in COCO's annotations_trainval2014.zip") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{path}: not COCO's captions ({error!r})") from None
+        _collect(folder / ANNOTATIONS[part], collector)
     return collector.collected()
+
+
+def _collect(path: Path, collector: CaptionCollector) -> dict[str, Split]:
+    """Take the captions of a file of annotations, and return the splits of the images that have one."""
+    try:
+        found = json.loads(path.read_bytes())
+        names = {image["id"]: _name(path, image) for image in found["images"]}
+        for annotation in found["annotations"]:
+            name = names[annotation["image_id"]]
+            collector.add(name, text_of(annotation["caption"], f"{path}: {name}"))
+        splits = {_name(path, image): image["split"] for image in found["images"] if "split" in image}
+        return {name: _split(path, name, split) for name, split in splits.items()}
+    except FileNotFoundError:
+        archive = f"; it is in COCO's annotations_trainval{path.stem[-4:]}.zip" if path.stem[-4:].isdecimal() else ""
+        raise DataError(f"{path}: no such file{archive}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not COCO's captions ({error!r})") from None
+
+
+def _split(path: Path, name: str, split: object) -> Split:
+    known: dict[str, Split] = {**SPLIT_OF, "valid": "valid"}
+    if not isinstance(split, str) or split not in known:
+        raise DataError(f"{path}: {name} is in the split {split!r}; known: {', '.join(known)}")
+    return known[split]
 
 
 def _name(path: Path, image: Mapping[str, Any]) -> str:

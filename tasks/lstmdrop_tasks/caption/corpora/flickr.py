@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.registry import contents, whole_split
+from lstmdrop.data.registry import contents
 from lstmdrop.data.spelling import name_key
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, Captions, make_corpus
 from lstmdrop_tasks.caption.corpora.coco import captions_of, names_by_split, read_karpathy
+from lstmdrop_tasks.caption.corpora.own import dealt
 
 TOKEN_LINE = re.compile(r"(?P<image>[^\t]+)#\d+\t(?P<caption>.*)")
 BAR_HEADER = "image_name|"
@@ -115,19 +116,55 @@ class Splits(NamedTuple):
     """Some files of splits bring the captions too."""
 
 
+def table(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
+    """The corpus of a file of captions alone, whose images lie in its folder or below; nobody has split it.
+
+    Raises:
+        DataError: a line is damaged, or a split has too few images.
+    """
+    images, captions = _images_in(path.parent), read_captions(path)
+    here = {image: own for image, own in captions.by_image.items() if images.place(image) is not None}
+    names, how = dealt(path, here, scored)
+    elsewhere = {
+        "captions of images that are not there": sum(map(len, captions.by_image.values()))
+        - sum(map(len, here.values()))
+    }
+    sources = {image: images.folder / (images.place(image) or image) for image in here}
+    return make_corpus(str(path), how, names, Captions(here, captions.num_blank), sources, elsewhere, scored)
+
+
 def is_flickr(folder: Path) -> bool:
     """Whether a folder looks like one of these."""
     return _image_folder(folder) is not None and (_caption_file(folder) is not None or _karpathy(folder) is not None)
 
 
 def flickr(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus:
-    """The corpus in a folder, in any of the layouts in which it is passed around.
+    """The corpus in a folder, in any of the layouts in which it is passed around, split as it was published.
 
     Raises:
         DataError: images, captions or splits are missing, or a file is damaged.
     """
+    return _flickr(folder, name, scored, is_published=True)
+
+
+def like_flickr(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus:
+    """As `flickr`, of one's own: where there are no lists of splits, its images are `dealt`.
+
+    Raises:
+        DataError: images or captions are missing, a list of several is, or a file is damaged.
+    """
+    return _flickr(folder, name, scored, is_published=False)
+
+
+def _flickr(folder: Path, name: str, scored: Sequence[Split], *, is_published: bool) -> CaptionCorpus:
     images = _images(folder)
-    splits = _splits(folder, images, scored)
+    has_lists = any((folder / file).is_file() for lists in LISTS for file in lists.values()) or _karpathy(folder)
+    if has_lists or is_published:
+        splits = _splits(folder, images, scored)
+    else:
+        captions = read_captions(_caption_file(folder) or folder / CAPTION_FILES[0])
+        here = {image: own for image, own in captions.by_image.items() if images.place(image) is not None}
+        splits = Splits(*dealt(folder, here, scored), captions)
     in_a_split = {image for some in splits.names.values() for image in some}
     captions = _named_alike(_captions(folder, splits), in_a_split, images)
     others = [image for image in captions.by_image if image not in in_a_split]
@@ -159,6 +196,10 @@ def _images(folder: Path) -> Images:
     found = _image_folder(folder)
     if found is None:
         raise DataError(f"{folder}: no folder of images is here; it may be called {', '.join(IMAGE_FOLDERS)}")
+    return _images_in(found)
+
+
+def _images_in(found: Path) -> Images:
     places = sorted(path.relative_to(found).as_posix() for path in found.rglob("*"))
     names = Counter(name_key(place.rpartition("/")[2]) for place in places)
     alone = {name: place for place in places if names[name := name_key(place.rpartition("/")[2])] == 1}
@@ -188,10 +229,6 @@ def _splits(folder: Path, images: Images, scored: Sequence[Split]) -> Splits:
     if path is not None:
         entries = read_karpathy(path)
         return Splits(names_by_split(entries), f"Karpathy's, {path.name}", captions_of(entries))
-    if scored and not any((folder / file).is_file() for lists in LISTS for file in lists.values()):
-        captions = read_captions(_caption_file(folder) or folder / CAPTION_FILES[0])
-        named = [image for image in captions.by_image if images.place(image) is not None]
-        return Splits({whole_split(folder, scored): named}, "as given, in one folder", captions)
     wanted = ", or ".join(", ".join(lists.values()) for lists in LISTS)
     raise DataError(
         f"{folder}: which image is in which split is not said\n"

@@ -15,7 +15,7 @@ from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, make_corpus, text_of
+from lstmdrop_tasks.caption.corpora.captioned import FEWEST, CaptionCollector, CaptionCorpus, make_corpus, text_of
 
 FILE = "captions.jsonl"
 """Of a folder."""
@@ -38,31 +38,55 @@ class Line:
 def own(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
     """The corpus of a file of lines such as ``{"image": "a.jpg", "captions": ["a dog"], "split": "train"}``.
 
-    Paths of images start at the file's folder. Without any ``split``, the name of an image alone decides where it
-    goes, or all are the split that is to be ``scored``. Several lines about one image are taken together.
+    Paths of images start at the file's folder. Without any ``split`` they are `dealt`. Several lines about one image
+    are taken together.
 
     Raises:
         DataError: a line is damaged, says a split where others do not, or a split has too few images.
     """
     lines = [_line(path, number, text) for number, text in enumerate(read_lines(path), 1) if text.strip()]
     is_split = _is_split(path, lines)
-    alone = whole_split(path, scored) if scored and not is_split else None
-    names: Mapping[Split, list[str]] = defaultdict(list)
+    names: dict[Split, list[str]] = defaultdict(list)
     collector = CaptionCollector()
     for line in lines:
-        names[line.split or alone or split_by_draw(line.image)].append(line.image)
+        if line.split is not None:
+            names[line.split].append(line.image)
         for caption in line.captions:
             collector.add(line.image, caption)
-    share = f"{HELD_OUT:.0%}"
-    how = "as given" if is_split else f"by the name of the image, {share} each for valid and test"
+    how = "as given"
+    if not is_split:
+        names, how = dealt(path, collector.by_image, scored)
     sources = {line.image: path.parent / line.image for line in lines}
     return make_corpus(str(path), how, names, collector.collected(), sources, scored=scored)
 
 
-def split_by_draw(image: str) -> Split:
-    """Where an image goes that nobody has put anywhere: eight in ten train."""
-    share = int.from_bytes(blake2b(image.encode(errors="surrogateescape"), digest_size=8).digest(), "big") / 2**64
-    return "test" if share < HELD_OUT else "valid" if share < 2 * HELD_OUT else "train"
+def dealt(
+    path: Path, captions: Mapping[str, Sequence[str]], scored: Sequence[Split] = ()
+) -> tuple[dict[Split, list[str]], str]:
+    """The images of each split where nobody has said it, and how that came about.
+
+    The name of an image alone decides, so that it stays where it is when others come; but of few images those whose
+    names draw the lowest are held out. Where splits are only to be ``scored``, all images are that one.
+
+    Raises:
+        UsageError: two splits are to be scored.
+    """
+    if scored:
+        return {whole_split(path, scored): list(captions)}, "as given, in one piece"
+    order = sorted((image for image, own in captions.items() if own), key=draw)
+    num_test = max(FEWEST, sum(draw(image) < HELD_OUT for image in order))
+    num_valid = max(FEWEST, sum(draw(image) < 2 * HELD_OUT for image in order) - num_test)
+    place: dict[str, Split] = dict.fromkeys(order[:num_test], "test")
+    place |= dict.fromkeys(order[num_test : num_test + num_valid], "valid")
+    names: dict[Split, list[str]] = defaultdict(list)
+    for image in captions:
+        names[place.get(image, "train")].append(image)
+    return names, f"by the name of the image, {HELD_OUT:.0%} each for valid and test"
+
+
+def draw(image: str) -> float:
+    """A number from 0 to 1 that belongs to the name."""
+    return int.from_bytes(blake2b(image.encode(errors="surrogateescape"), digest_size=8).digest(), "big") / 2**64
 
 
 def _line(path: Path, number: int, text: str) -> Line:
