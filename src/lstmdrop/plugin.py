@@ -68,6 +68,10 @@ class TaskPlugin:
     """What ``export`` writes; None where there is nothing that another runtime could run."""
     oddities: Oddities | None = None
     """What looks wrong in one's own data, for ``data info``."""
+    contents: Oddities | None = None
+    """The same, and what the data is: in place of counts of lines and words, where it is no plain text."""
+    fitting_size: Callable[[Any, Path | None], tuple[str, str]] | None = None
+    """For ``--size auto``: from what was named (`Build`'s ``config``, of no size yet) to a preset, and why this one."""
     options: Sequence[TaskOption] = ()
     """What the task adds to the command lines of ``train`` and ``eval``."""
     scoring_settings: Sequence[str] = ("decoding", "scoring")

@@ -10,7 +10,7 @@ from lstmdrop_tasks.asr.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.asr.bench import bench
-    from lstmdrop_tasks.asr.corpora.find import own_oddities
+    from lstmdrop_tasks.asr.corpora.inspection import contents, fitting_size
     from lstmdrop_tasks.asr.export import graphs
     from lstmdrop_tasks.asr.predict import predict
     from lstmdrop_tasks.asr.references import references
@@ -34,9 +34,16 @@ PLUGIN = TaskPlugin(
     segments=segments,
     tune=tune,
     graphs=graphs,
-    oddities=own_oddities,
     inherited=("objective", "features", "model", "data.tokens", "data.vocabulary_size", "data.normalisation"),
     begin=begin,
+    contents=contents,
+    fitting_size=fitting_size,
     assets_for_training=("transcripts.txt", "left_out.txt"),
-    options=(TaskOption("--objective", "objective", "frames or ctc.", "NAME"),),
+    options=(
+        TaskOption("--objective", "objective", "frames or ctc.", "NAME"),
+        TaskOption(
+            "--allow-commands", "data.allow_commands", "Run what a Kaldi folder's wav.scp has in place of sound files."
+        ),
+    ),
+    scoring_settings=("decoding", "scoring", "data.allow_commands"),
 )

@@ -111,6 +111,21 @@ def names_sound(columns: Iterable[str]) -> bool:
     return any(SYNONYMS.get(name, name) in ("audio", "features") for name in map(str.lower, map(str.strip, columns)))
 
 
+def names_recordings(path: Path) -> bool:
+    """Whether this is a manifest, as far as its first line says."""
+    suffix = path.suffix.lower()
+    if suffix not in MANIFESTS:
+        return False
+    try:
+        first = next((line for line in read_lines(path) if line.strip()), "")
+        if suffix in (".csv", ".tsv"):
+            return names_sound(first.split("," if suffix == ".csv" else "\t"))
+        start = json.loads(first) if suffix == ".jsonl" else next(iter(_entries(path)), ("", {}))[1]
+    except (DataError, ValueError, RecursionError):
+        return False
+    return isinstance(start, dict) and names_sound(start)
+
+
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """What each line says, and where it is."""
     suffix = path.suffix.lower()
