@@ -142,8 +142,10 @@ def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """An empty cell says nothing; quotation marks keep commas, and are part of what tabs separate."""
-    quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
-    rows = csv.DictReader(read_lines(path), delimiter=delimiter, quoting=quoting)
+    if delimiter == ",":
+        rows = csv.DictReader(read_lines(path))
+    else:
+        rows = csv.DictReader(read_lines(path), delimiter=delimiter, quoting=csv.QUOTE_NONE)
     for row in rows:
         where = f"{path}:{rows.line_num}"
         if None in row or None in row.values():
