@@ -89,15 +89,20 @@ def test_damaged_speech_is_an_error_and_no_text(tmp_path: Path) -> None:
         list(describe_text(tmp_path))
 
 
-@pytest.mark.parametrize(("few", "many", "size"), [(1, 2, "few"), (1e-4, 1, "small"), (1e-5, 1e-4, "medium")])
+@pytest.mark.parametrize(
+    ("often", "few", "many", "size"),
+    [(0, 1, 2, "words"), (1e9, 1, 2, "few"), (1e9, 1e-4, 1, "small"), (1e9, 1e-5, 1e-4, "medium")],
+)
 def test_the_size_auto_follows_the_amount_of_training_sound(
     toy_speech: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    often: float,
     few: float,
     many: float,
     size: str,
 ) -> None:
+    monkeypatch.setattr(inspection, "OFTEN", often)
     monkeypatch.setattr(inspection, "FEW_HOURS", few)
     monkeypatch.setattr(inspection, "MANY_HOURS", many)
     plugin = load_plugin("asr")

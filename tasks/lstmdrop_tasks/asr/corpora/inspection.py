@@ -28,6 +28,9 @@ FEW_HOURS = 0.5
 MANY_HOURS = 20.0
 """From which it is ``medium``."""
 
+FEW_WORDS, OFTEN = 100, 20
+"""Different words of a text, and how often each is said on average, up to and from which it is ``words``."""
+
 LISTENED_TO = 2000
 """Utterances of a split whose sound is looked at, evenly over it."""
 
@@ -43,13 +46,18 @@ NUM_NAMED = 3
 
 
 def fitting_size(config: ASRConfig, data_dir: Path | None) -> tuple[str, str]:
-    """``few`` below half an hour of training sound, ``medium`` from 20 hours on, else ``small``; and how much it is.
+    """``words`` where few are said often, ``few`` below half an hour of training sound, ``medium`` from 20 hours on.
+
+    Else it is ``small``. Beside it stands what decided.
 
     Raises:
         DataError: the data is missing or damaged.
     """
     hours = 0.0
     utterances = find_corpus(config.data.name, data_dir, settings=config.data).splits["train"]
+    words = Counter(word for own in utterances for word in normalise_transcript(own.text or "").split())
+    if config.objective == "ctc" and 0 < len(words) <= FEW_WORDS and words.total() >= OFTEN * len(words):
+        return "words", f"{len(words)} different words in training, each said {words.total() // len(words)} times"
     for utterance in utterances:
         hours += (_seconds(utterance, _heading(utterance.source)) or 0.0) / 3600
         if hours >= MANY_HOURS:  # no more need be known
