@@ -76,6 +76,8 @@ class TaskPlugin:
     """What the task adds to the command lines of ``train`` and ``eval``."""
     scoring_settings: Sequence[str] = ("decoding", "scoring")
     """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
+    of_own_data: Sequence[str] = ()
+    """Settings of how a run's data is read that say nothing of other data which ``eval --data`` gives."""
     eval_only: Sequence[str] = ()
     """Those of them that a training would not know what to do with: ``train`` neither offers nor takes them."""
     inherited: Sequence[str] = ("model",)

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -306,3 +307,30 @@ def test_damage_that_no_converter_mends_names_none(tmp_path: Path) -> None:
     with pytest.raises(DataError) as told:
         read_audio(tmp_path / "a.wav", 16000)
     assert "convert it" not in str(told.value)
+
+
+@pytest.mark.slow
+def test_a_run_that_may_run_commands_runs_none_of_other_data_unasked(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lstmdrop: Callable[..., Any],
+    toys: dict[str, tuple[str, list[str]]],
+) -> None:
+    monkeypatch.setenv("LSTMDROP_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name in ("mine", "theirs"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for number in range(4):
+            soundfile.write(folder / f"{number}.wav", 0.1 * rng.standard_normal(8000), 16000)
+        (folder / "wav.scp").write_text("".join(f"{n} cat {n}.wav |\n" for n in range(4)))
+        (folder / "text").write_text("".join(f"{n} ab\n" for n in range(4)))
+    run, theirs = str(tmp_path / "run"), str(tmp_path / "theirs")
+    refused = lstmdrop("train", "asr", "--data", str(tmp_path / "mine"), "--size", "tiny", "--out", run)
+    assert (refused.code, "--allow-commands" in refused.messages) == (4, True)
+    mine = ["--data", str(tmp_path / "mine"), "--allow-commands", "--size", "tiny"]
+    assert lstmdrop("train", "asr", *mine, "--out", run, settings=toys["asr"][1]).code == 0
+    assert lstmdrop("eval", "asr", "--run", run).code == 0
+    others = lstmdrop("eval", "asr", "--run", run, "--data", theirs)
+    assert (others.code, "--allow-commands" in others.messages) == (4, True)
+    assert lstmdrop("eval", "asr", "--run", run, "--data", theirs, "--allow-commands").code == 0

@@ -45,5 +45,6 @@ PLUGIN = TaskPlugin(
             "--allow-commands", "data.allow_commands", "Run what a Kaldi folder's wav.scp has in place of sound files."
         ),
     ),
-    scoring_settings=("decoding", "scoring", "data.allow_commands"),
+    scoring_settings=("decoding", "scoring", "data.allow_commands", "data.parts"),
+    of_own_data=("data.allow_commands", "data.parts"),
 )
