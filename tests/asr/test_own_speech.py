@@ -83,6 +83,17 @@ def test_tables_and_objects_by_name_are_manifests_too(tmp_path: Path) -> None:
         read_manifest(csv)
 
 
+def test_a_cut_of_lhotse_is_an_utterance(tmp_path: Path) -> None:
+    recording = {"id": "r", "sources": [{"type": "file", "channels": [0], "source": "long.wav"}], "duration": 9.5}
+    said = {"id": "s", "recording_id": "r", "start": 0.0, "duration": 1.5, "text": "yes no", "speaker": "ann"}
+    cut = {"id": "c", "start": 2.0, "duration": 1.5, "channel": 0, "type": "MonoCut", "supervisions": [said]}
+    (found,) = read_manifest(write_lines(tmp_path / "cuts.jsonl", [{**cut, "recording": recording}]))
+    assert (found.id, found.source.name, found.text, found.speaker) == ("c", "long.wav", "yes no", "ann")
+    assert (found.start, found.end, found.channel) == (2.0, 3.5, 0)
+    with pytest.raises(DataError, match=r"cuts.jsonl:1: not a cut of one recording"):
+        read_manifest(write_lines(tmp_path / "cuts.jsonl", [cut]))
+
+
 def test_an_audio_folder_of_hugging_face_is_a_manifest(tmp_path: Path) -> None:
     rows = "".join(f"{n}.wav,word {n}\n" for n in range(20))
     (tmp_path / "metadata.csv").write_text(f"file_name,transcription\n{rows}")

@@ -123,7 +123,7 @@ def names_recordings(path: Path) -> bool:
         start = json.loads(first) if suffix == ".jsonl" else next(iter(_entries(path)), ("", {}))[1]
     except (DataError, ValueError, RecursionError):
         return False
-    return isinstance(start, dict) and names_sound(start)
+    return isinstance(start, dict) and ("supervisions" in start or names_sound(start))
 
 
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -230,8 +230,23 @@ def _object(where: str, line: str) -> dict[str, Any]:
     return entry
 
 
+def _of_cut(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A cut of Lhotse, which says of the recording and of what is said in it in parts of their own."""
+    try:
+        (source,), said = entry["recording"]["sources"], entry["supervisions"]
+        text = " ".join(one["text"] for one in said)
+        cut = {key: entry[key] for key in ("id", "start", "duration", "channel") if key in entry}
+        return {**cut, "audio": source["source"], "text": text, "speaker": said[0].get("speaker")}
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise DataError(
+            f"{where}: not a cut of one recording in one file, with supervisions that have a text"
+        ) from None
+
+
 def _renamed(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The entry under our names."""
+    if "supervisions" in entry:
+        entry = _of_cut(entry, where)
     renamed: dict[str, Any] = {}
     given: dict[str, str] = {}
     for key, value in entry.items():
