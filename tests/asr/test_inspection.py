@@ -90,26 +90,30 @@ def test_damaged_speech_is_an_error_and_no_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("often", "few", "many", "size"),
-    [(0, 1, 2, "words"), (1e9, 1, 2, "few"), (1e9, 1e-4, 1, "small"), (1e9, 1e-5, 1e-4, "medium")],
-)
-def test_the_size_auto_follows_the_amount_of_training_sound(
-    toy_speech: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    often: float,
-    few: float,
-    many: float,
-    size: str,
-) -> None:
-    monkeypatch.setattr(inspection, "OFTEN", often)
-    monkeypatch.setattr(inspection, "FEW_HOURS", few)
+    ("text", "objective", "many", "size"),
+    [
+        ("yes", "ctc", 1, "words"), ("yes", "ctc", 0, "words"), ("yes", "frames", 1, "small"),
+        ("yes", "frames", 1e-4, "medium"), ("no {}", "ctc", 1, "small"),
+    ],
+)  # fmt: skip
+def test_the_size_auto_follows_words_and_hours(
+    tmp_path: Path, write_tone: Write, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    text: str, objective: str, many: float, size: str,
+) -> None:  # fmt: skip
     monkeypatch.setattr(inspection, "MANY_HOURS", many)
-    plugin = load_plugin("asr")
-    config = resolve_config(plugin, "auto", str(toy_speech), overrides=["training.epochs=3"])
-    assert config == resolve_config(plugin, size, str(toy_speech), overrides=["training.epochs=3"])
+    write_tone("a.wav")
+    lines = [json.dumps({"audio": "a.wav", "id": str(n), "text": text.format(n)}) + "\n" for n in range(40)]
+    (tmp_path / "mine.jsonl").write_text("".join(lines))
+    plugin, chosen = load_plugin("asr"), ["training.epochs=3", f"objective={objective}"]
+    config = resolve_config(plugin, "auto", tmp_path / "mine.jsonl", overrides=chosen)
+    assert config == resolve_config(plugin, size, tmp_path / "mine.jsonl", overrides=chosen)
     assert f"--size auto is {size}: " in caplog.text
-    assert resolve_config(plugin, "auto", str(toy_speech), stored=config.model_dump()) == config
+    assert resolve_config(plugin, "auto", tmp_path / "mine.jsonl", stored=config.model_dump()) == config
+
+
+def test_ready_made_features_are_not_played_at_other_speeds(toy_speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "OFTEN", 0)
+    assert resolve_config(load_plugin("asr"), "auto", toy_speech).size == "small"
 
 
 def test_a_task_without_a_rule_has_no_size_auto() -> None:

@@ -23,13 +23,10 @@ from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus, is_speech
 from lstmdrop_tasks.asr.corpora.utterances import Utterance, oddities
 
-FEW_HOURS = 0.5
-"""Of training sound, below which ``--size auto`` is ``few``."""
-MANY_HOURS = 20.0
-"""From which it is ``medium``."""
-
 FEW_WORDS, OFTEN = 100, 20
-"""Different words of a text, and how often each is said on average, up to and from which it is ``words``."""
+"""Different words, and how often each is said on average, up to and from which ``--size auto`` is ``words``."""
+MANY_HOURS = 20.0
+"""Of training sound, from which it is ``medium``."""
 
 LISTENED_TO = 2000
 """Utterances of a split whose sound is looked at, evenly over it."""
@@ -46,25 +43,24 @@ NUM_NAMED = 3
 
 
 def fitting_size(config: ASRConfig, data_dir: Path | None) -> tuple[str, str]:
-    """``words`` where few are said often, ``few`` below half an hour of training sound, ``medium`` from 20 hours on.
+    """``words`` where few words are said often, ``medium`` from 20 hours of training sound on, else ``small``.
 
-    Else it is ``small``. Beside it stands what decided.
+    Beside it stands what decided.
 
     Raises:
         DataError: the data is missing or damaged.
     """
-    hours = 0.0
     utterances = find_corpus(config.data.name, data_dir, settings=config.data).splits["train"]
     words = Counter(word for own in utterances for word in normalise_transcript(own.text or "").split())
-    if config.objective == "ctc" and 0 < len(words) <= FEW_WORDS and words.total() >= OFTEN * len(words):
+    is_sound = not any(own.has_features for own in utterances)  # which alone can be played at other speeds
+    if is_sound and config.objective == "ctc" and len(words) <= FEW_WORDS and words.total() >= OFTEN * len(words) > 0:
         return "words", f"{len(words)} different words in training, each said {words.total() // len(words)} times"
+    hours = 0.0
     for utterance in utterances:
         hours += (_seconds(utterance, _heading(utterance.source)) or 0.0) / 3600
         if hours >= MANY_HOURS:  # no more need be known
             return "medium", f"{MANY_HOURS:g} h of training sound or more"
-    size = "few" if hours < FEW_HOURS else "small"
-    bound = f"below {FEW_HOURS:g} h" if size == "few" else f"{FEW_HOURS:g} h or more"
-    return size, f"{hours:.2f} h of training sound, {bound}"
+    return "small", f"{len(words):,} different words in {hours:.2f} h of training sound"
 
 
 def contents(path: Path) -> Iterator[str]:
