@@ -14,7 +14,7 @@ from lstmdrop.commands.data import describe_text
 from lstmdrop.errors import ConfigError, DataError
 from lstmdrop.plugin import load_plugin
 from lstmdrop.settings import resolve_config
-from lstmdrop_tasks.asr.corpora import inspection
+from lstmdrop_tasks.asr import inspection
 
 Write = Callable[..., Path]
 

@@ -15,7 +15,7 @@ import soundfile
 
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.extraction import extract
-from lstmdrop_tasks.asr.audio.reading import read_audio
+from lstmdrop_tasks.asr.audio.reading import heading_of, read_audio
 from lstmdrop_tasks.asr.config import ASRDataConfig, FeatureConfig
 from lstmdrop_tasks.asr.corpora.alignment import read_alignment
 from lstmdrop_tasks.asr.corpora.find import find_corpus
@@ -232,7 +232,7 @@ def test_timit_in_either_case(tmp_path: Path, upper: bool, words: str) -> None:
 def test_damaged_phones_are_named_by_line(tmp_path: Path, write_tone: Write, content: str, reason: str) -> None:
     (tmp_path / "a.PHN").write_text(content)
     with pytest.raises(DataError, match=reason):
-        read_alignment(Utterance("a", write_tone("a.wav"), alignment=tmp_path / "a.PHN"))
+        read_alignment(Utterance("a", write_tone("a.wav"), alignment=tmp_path / "a.PHN"), heading_of)
 
 
 def kaldi_of(folder: Path, command: str) -> str:

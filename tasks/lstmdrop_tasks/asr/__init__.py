@@ -10,8 +10,8 @@ from lstmdrop_tasks.asr.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.asr.bench import bench
-    from lstmdrop_tasks.asr.corpora.inspection import contents, fitting_size
     from lstmdrop_tasks.asr.export import graphs
+    from lstmdrop_tasks.asr.inspection import contents, fitting_size
     from lstmdrop_tasks.asr.predict import predict
     from lstmdrop_tasks.asr.references import references
     from lstmdrop_tasks.asr.scoring import segments

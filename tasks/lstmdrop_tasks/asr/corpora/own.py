@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ UNUSED = frozenset(
 )  # fmt: skip
 """Keys of theirs from which nothing is learnt."""
 
-NUMBERS = ("start", "end", "duration", "channel")
+TIMES, NUMBER = ("start", "end", "duration", "channel"), re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?\s*")
 MOST_SHOWN = 60
 """Characters of a value in an error."""
 MANIFESTS = (".jsonl", ".json", ".csv", ".tsv")
@@ -82,8 +83,9 @@ def one_manifest(path: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
     utterances = read_manifest(path)
     without = next((utterance for utterance in utterances if utterance.split is None), None)
     if without is None:
-        splits = {split: tuple(u for u in utterances if u.split == split) for split in SPLITS}
-        return with_held_out(path.stem, {split: own for split, own in splits.items() if own}, selection)
+        of_each = {split: tuple(u for u in utterances if u.split == split) for split in SPLITS}
+        found: dict[Split, tuple[Utterance, ...]] = {split: own for split, own in of_each.items() if own}
+        return with_held_out(path.stem, found, selection)
     if any(utterance.split for utterance in utterances):
         raise DataError(f"{without.where}: the line has no 'split', and others have: write it in each or in none")
     return with_held_out(path.stem, {whole_split(path, selection.scored): utterances}, selection)
@@ -151,14 +153,7 @@ def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if None in row or None in row.values():
             raise DataError(f"{where}: the row has not the {len(rows.fieldnames or ())} cells of the header")
         entry = _renamed({key: cell for key, cell in row.items() if cell.strip()}, where)
-        yield where, {**entry, **{key: _number(entry[key]) for key in NUMBERS if key in entry}}
-
-
-def _number(cell: str) -> Decimal | str:
-    try:
-        return Decimal(cell)
-    except InvalidOperation:
-        return cell
+        yield where, {**entry, **{key: Decimal(entry[key]) for key in TIMES if NUMBER.fullmatch(entry.get(key, ""))}}
 
 
 def _whole(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, Any]]] | None:
