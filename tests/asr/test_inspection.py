@@ -74,7 +74,7 @@ def test_clean_speech_has_nothing_to_remark_on(tmp_path: Path, write_tone: Write
         entry = {"audio": f"{number}.wav", "text": ("seven one", "one seven", "even so no")[number], "speaker": number}
         (tmp_path / f"{split}.jsonl").write_text(json.dumps(entry))
     told = list(describe_text(tmp_path))
-    assert [line.split(":")[0] for line in told] == ["train", "test", "valid"]
+    assert [line.split(":")[0] for line in told] == ["train", "valid", "test"]
 
 
 def test_tables_of_other_tasks_are_not_taken_for_speech(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from lstmdrop.config import Split
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.array_file import read_array
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
@@ -72,8 +72,9 @@ def contents(path: Path) -> Iterator[str]:
     if not path.exists() or not is_speech(path):
         return
     corpus = find_corpus(str(path.absolute()))
-    found = {split: _found(split, utterances) for split, utterances in corpus.splits.items()}
-    for split, own in found.items():
+    found: dict[Split, Sequence[_Found]] = {}
+    for split in [split for split in SPLITS if split in corpus.splits]:
+        found[split] = own = _found(split, corpus.splits[split])
         yield _described(split, own)
     if corpus.held_out:
         yield f"held out: {corpus.held_out}"
@@ -180,8 +181,8 @@ def _of_text(found: Splits) -> Iterator[str]:
     dense = [own for own in everything if own.seconds is not None and _steps(own.text) * STEP > own.seconds]
     yield from _told(f"too much text for the sound (a step of {STEP * 1000:g} ms a letter is needed)", dense)
     known = {char for own in found.get("train", ()) for char in own.text}
-    for split in (split for split in found if split != "train" and "train" in found):
-        chars = Counter(char for own in found[split] for char in own.text)
+    for split, held_out in _held_out(found):
+        chars = Counter(char for own in held_out for char in own.text)
         unknown = {char: count for char, count in chars.items() if char not in known}
         if unknown:
             share = sum(unknown.values()) / chars.total()
@@ -198,17 +199,21 @@ def _shared(found: Splits) -> Iterator[str]:
         again = [pair for pair in _pairs(own, own) if pair[0] is not pair[1]]
         yield from _same(f"{split}: the same sound as another", again)
     train = found.get("train", ())
-    for split in (split for split in found if split != "train"):
-        yield from _same(f"{split}: the same sound as in train", _pairs(train, found[split]))
+    for split, held_out in _held_out(found):
+        yield from _same(f"{split}: the same sound as in train", _pairs(train, held_out))
         texts = {own.text for own in train if own.text}
-        same = [own for own in found[split] if own.text in texts]
-        if same and train:
-            share = len(same) / len(found[split])
+        same = [own for own in held_out if own.text in texts]
+        if same:
+            share = len(same) / len(held_out)
             yield f"{split}: {len(same):,} ({share:.0%}) have a text that train has too, such as {same[0].text!r}"
         voices = {own.utterance.speaker for own in train} - {None}
-        shared = [own for own in found[split] if own.utterance.speaker in voices]
+        shared = [own for own in held_out if own.utterance.speaker in voices]
         if shared:
             yield f"{split}: {len(shared):,} are of speakers that train has too, such as {shared[0].utterance.speaker}"
+
+
+def _held_out(found: Splits) -> list[tuple[Split, Sequence[_Found]]]:
+    return [(split, own) for split, own in found.items() if split != "train"]
 
 
 def _pairs(first: Iterable[_Found], second: Iterable[_Found]) -> list[tuple[_Found, _Found]]:

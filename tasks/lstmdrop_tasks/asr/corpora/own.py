@@ -83,7 +83,9 @@ def one_manifest(path: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
     utterances = read_manifest(path)
     without = next((utterance for utterance in utterances if utterance.split is None), None)
     if without is None:
-        of_each = {split: tuple(u for u in utterances if u.split == split) for split in SPLITS}
+        of_each: dict[Split, tuple[Utterance, ...]] = {
+            split: tuple(u for u in utterances if u.split == split) for split in SPLITS
+        }
         found: dict[Split, tuple[Utterance, ...]] = {split: own for split, own in of_each.items() if own}
         return with_held_out(path.stem, found, selection)
     if any(utterance.split for utterance in utterances):
