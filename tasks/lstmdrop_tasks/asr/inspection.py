@@ -73,7 +73,7 @@ def contents(path: Path) -> Iterator[str]:
         return
     corpus = find_corpus(str(path.absolute()))
     found: dict[Split, Sequence[_Found]] = {}
-    for split in [split for split in SPLITS if split in corpus.splits]:
+    for split in SPLITS:
         found[split] = own = _found(split, corpus.splits[split])
         yield _described(split, own)
     if corpus.held_out:
