@@ -68,10 +68,16 @@ class TaskPlugin:
     """What ``export`` writes; None where there is nothing that another runtime could run."""
     oddities: Oddities | None = None
     """What is in one's own data and looks wrong with it, for ``data info``."""
+    contents: Oddities | None = None
+    """The same, and what the data is: in place of counts of lines and words, where it is no plain text."""
+    fitting_size: Callable[[Any, Path | None], tuple[str, str]] | None = None
+    """For ``--size auto``: from what was named (`Build`'s ``config``, of no size yet) to a preset, and why this one."""
     options: Sequence[TaskOption] = ()
     """What the task adds to the command lines of ``train`` and ``eval``."""
     scoring_settings: Sequence[str] = ("decoding", "scoring")
     """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
+    of_own_data: Sequence[str] = ()
+    """Settings of how a run's data is read that say nothing of other data which ``eval --data`` gives."""
     eval_only: Sequence[str] = ()
     """Those of them that a training would not know what to do with: ``train`` neither offers nor takes them."""
     inherited: Sequence[str] = ("model",)

@@ -76,6 +76,16 @@ def flatten(tree: Layer, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def without(tree: Layer, keys: Collection[str]) -> dict[str, Any]:
+    """The tree without the values of these dotted keys."""
+    kept: dict[str, Any] = {}
+    for key, value in tree.items():
+        if key not in keys:
+            below = [inner.removeprefix(f"{key}.") for inner in keys if inner.startswith(f"{key}.")]
+            kept[key] = without(value, below) if isinstance(value, Mapping) else value
+    return kept
+
+
 def _parse_value(text: str) -> object:
     if text in ("None", "null"):  # "none" is a value of its own: the rule without dropout
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from lstmdrop.config import TaskConfig
 from lstmdrop.data.registry import expanded
 from lstmdrop.errors import ConfigError, DataError, as_list
-from lstmdrop.plugin import TaskPlugin, find_preset, stands_among
+from lstmdrop.plugin import TaskPlugin, find_preset, sizes, stands_among
 from lstmdrop.presets import (
     Layer,
     flatten,
@@ -24,6 +25,10 @@ from lstmdrop.presets import (
 )
 
 DEFAULT_SIZE = "small"
+AUTO_SIZE = "auto"
+"""The preset that the task chooses by the amount of data."""
+
+log = logging.getLogger("lstmdrop.config")
 
 AnyPath = str | Path
 
@@ -43,11 +48,12 @@ def resolve_config(
     overrides: Sequence[str] = (),
     *,
     stored: Layer | None = None,
+    data_dir: Path | None = None,
 ) -> TaskConfig:
     """Class defaults, the size's preset, the preset file, the named options, the overrides: later ones win.
 
     The configuration of a run that goes on, ``stored``, stands in the place of the size's preset, so that
-    what is not named stays as it was.
+    what is not named stays as it was. The size ``auto`` is the one that the task chooses for its data.
 
     Raises:
         ConfigError: a size, a key or a value is wrong, or the settings are of another task.
@@ -56,16 +62,15 @@ def resolve_config(
     overridden = [parse_override(text) for text in as_list("overrides", overrides)]
     _require_task(plugin.name, [stored or {}, from_file, *overridden])
     _require_settings(plugin, overridden)
+    options = {"data.name": None if data is None else str(data), "regularizer.rule": regularizer, "seed": seed}
+    named = [nest(key, value) for key, value in options.items() if value is not None]
     if stored is None:
         size = size or str(from_file.get("size", DEFAULT_SIZE))
+        if size == AUTO_SIZE:
+            size = _fitting_size(plugin, [from_file, *named, *overridden], data_dir)
         stored = find_preset(plugin, size)
-    options = {
-        "data.name": None if data is None else str(data),
-        "regularizer.rule": regularizer,
-        "seed": seed,
-        "size": size,
-    }
-    named = [nest(key, value) for key, value in options.items() if value is not None]
+    if size not in (None, AUTO_SIZE):  # which a run that goes on has chosen
+        named.append(nest("size", size))
     config = resolve(plugin.config, [stored, from_file, *named, *overridden])
     _require_effect(config, [*named, *overridden])
     name = _whole_path(config.data.name, [dataset.name for dataset in plugin.datasets])
@@ -93,6 +98,14 @@ def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], place
 def _require_settings(plugin: TaskPlugin, given: Iterable[Layer]) -> None:
     for key in (key for layer in given for key in layer if key in plugin.config.records):
         raise ConfigError(f"--set {key}: this is no setting, but what a run notes of itself")
+
+
+def _fitting_size(plugin: TaskPlugin, layers: Sequence[Layer], data_dir: Path | None) -> str:
+    if plugin.fitting_size is None:
+        raise ConfigError(f"{plugin.name} has no size 'auto'; sizes: {', '.join(sizes(plugin))}")
+    size, reason = plugin.fitting_size(resolve(plugin.config, layers), data_dir)
+    log.warning("--size auto is %s: %s", size, reason)
+    return size
 
 
 def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:

@@ -99,7 +99,7 @@ def test_kaldi_segments_and_ctm(tmp_path: Path) -> None:
         (
             "wav.scp",
             "a sox a.wav -t wav - |\n",
-            r"wav.scp:1: this recording is the output of a command, .*--allow-commands",
+            r"wav.scp:1: this recording is .* of a command, .*--allow-commands",
         ),
         ("wav.scp", "a a.wav\na b.wav\n", r"wav.scp:2: a comes twice"),
         ("wav.scp", "a\n", r"wav.scp:1: nothing follows a"),
@@ -177,7 +177,7 @@ def test_manifests_alone_are_dealt_out_by_speaker(tmp_path: Path) -> None:
         ('{"text": "a"}', "train.jsonl:2: the line has no 'features'"),
         (
             '{"audio": "a.wav", "tekst": "a"}',
-            "train.jsonl:2: unknown key 'tekst'; did you mean 'text'.; known are audio, ",
+            "train.jsonl:2: unknown key 'tekst'; did you mean 'text'.; known are ",
         ),
         ('{"audio": "0.wav"}', "train.jsonl: 1 ids come twice, such as '0' .*train.jsonl:2"),
         ('{"audio": "1.wav", "text": ["a"]}', "train.jsonl:2: 'text' is .*, and needs to be a string"),
@@ -411,7 +411,7 @@ def test_transcripts_that_write_a_letter_in_two_ways_are_said(tmp_path: Path, wr
         entries = [{"audio": f"{split}{n}.wav", "text": f"cet {word}"} for n in range(3)]
         lines = "".join(f"{json.dumps(entry)}\n" for entry in entries)
         (tmp_path / f"{split}.jsonl").write_text(lines, encoding="utf-8")
-    (told,) = list(describe_text(tmp_path))[3:]
+    (told,) = [line for line in describe_text(tmp_path) if "U+0301" in line]
     assert told.startswith(f"{tmp_path / 'test.jsonl'}:1: ")
     assert f"in {tmp_path / 'train.jsonl'}:1: " in told
     assert "data.normalisation=spoken makes them one" in told

@@ -67,12 +67,14 @@ def verify(name: Name, data_dir: options.DataDir = None) -> None:
 
 
 @app.command("info")
-def describe(path: Annotated[Path, typer.Argument(help="A text, or a folder of texts.")]) -> None:
-    """Lines, words and different words of your own text."""
+def describe(path: Annotated[Path, typer.Argument(help="A text, or a folder of texts or speech.")]) -> None:
+    """Lines and words of your own text; hours, speakers and damage of your own speech."""
+    from lstmdrop.cli.views import shown_work
     from lstmdrop.commands.data import describe_text
 
-    for row in describe_text(path):
-        typer.echo(row)
+    with shown_work():
+        for row in describe_text(path):
+            typer.echo(row)
 
 
 @app.command("cache")

@@ -19,7 +19,9 @@ def command(
     task: options.Task,
     size: Annotated[
         str | None,
-        typer.Option(help="A preset of the task: tiny, small, medium, large ...", autocompletion=completion.sizes),
+        typer.Option(
+            help="A preset of the task, such as small; auto: by the amount of data.", autocompletion=completion.sizes
+        ),
     ] = None,
     data: options.Data = None,
     regularizer: Annotated[
@@ -83,7 +85,10 @@ def _show_plan(task: str, start: Path | None, choices: tuple[Any, ...], device: 
     from lstmdrop.start import started_config
 
     plugin = load_plugin(task)
-    config = resolve_config(plugin, *choices) if start is None else started_config(plugin, start, *choices)
+    if start is None:
+        config = resolve_config(plugin, *choices, data_dir=data_dir)
+    else:
+        config = started_config(plugin, start, *choices)
     require_trainable(plugin, config)
     with shown_work():
         planned = plan(plugin, config, device, data_dir)

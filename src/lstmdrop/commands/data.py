@@ -22,7 +22,7 @@ DAY = 24 * 60 * 60
 DATASETS = "datasets"
 """What was got from elsewhere, and may be hard to get again."""
 
-_MADE = ("corpora", "demo", "digests", "features", "gradients", "images", "tokens")
+_MADE = ("commands", "corpora", "demo", "digests", "features", "gradients", "images", "tokens")
 _NAME = re.compile(r"\.?((.*-)?[0-9a-f]{16}([0-9a-f]{16})?|(digits|scenes)-\d+)(\..*)?")
 """Of what the toolkit has made: nothing else is ever removed, whatever folder LSTMDROP_CACHE names."""
 
@@ -103,17 +103,23 @@ def describe_text(path: str | Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
     Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``. After them, what
-    the tasks say of their own data, and find odd.
+    the tasks say of their own data, and find odd. Of what a task knows to be its own kind of data, speech say, it says
+    what that is instead.
 
     Raises:
         DataError: there is neither a text nor a task's data, or a text is not UTF-8.
     """
     path = Path(path)
+    plugins = [load_plugin(task) for task in installed_tasks()]
+    measured = [line for plugin in plugins if plugin.contents is not None for line in plugin.contents(path)]
+    if measured:
+        yield from measured
+        return
     texts = _texts(path) if path.is_dir() else [path] if path.suffix.lower() != ".json" else []
     for text in texts:
         yield _describe(text)
     is_known = bool(texts)
-    for look in (load_plugin(task).oddities for task in installed_tasks()):
+    for look in (plugin.oddities for plugin in plugins):
         for line in () if look is None else look(path):
             is_known = True
             yield line

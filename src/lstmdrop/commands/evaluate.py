@@ -15,7 +15,7 @@ from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
 from lstmdrop.metrics.perplexity import has_log_probs
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin, load_plugin
-from lstmdrop.presets import differences, resolve
+from lstmdrop.presets import differences, resolve, without
 from lstmdrop.result import SCORED_SPLITS
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
@@ -218,7 +218,8 @@ def _load_task(
     plugin: TaskPlugin, run: Run, device: str, data: AnyPath | None, data_dir: Path | None, overrides: Sequence[str],
     scored: Sequence[Split],
 ) -> Task[Any]:  # fmt: skip
-    config = resolve_config(plugin, data=data, stored=run.config(), overrides=overrides)
+    stored = without(run.config(), plugin.of_own_data if scored else ())
+    config = resolve_config(plugin, data=data, stored=stored, overrides=overrides)
     set_switches(config.training)
     if (
         not run.has_best()

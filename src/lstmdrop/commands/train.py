@@ -62,7 +62,7 @@ def train(
     """
     plugin = load_plugin(task)
     choices = (size, data, regularizer, seed, preset, overrides)
-    run, config = _chosen(plugin, choices, out, start, resume)
+    run, config = _chosen(plugin, choices, out, start, resume, data_dir)
     goes_on = resume and run.exists()
     if resume and not goes_on and start is None:
         _require_named_data(run.directory, data, preset, overrides)
@@ -77,14 +77,22 @@ def train(
 
 
 def _chosen(
-    plugin: TaskPlugin, choices: tuple[Any, ...], out: AnyPath | None, start: AnyPath | None, resume: bool
+    plugin: TaskPlugin,
+    choices: tuple[Any, ...],
+    out: AnyPath | None,
+    start: AnyPath | None,
+    resume: bool,
+    data_dir: Path | None,
 ) -> tuple[Run, TaskConfig]:
     """Where to train, and with which configuration."""
     run = None if out is None else Run(out)
     if run is None or not (resume and run.exists()):  # of a run that goes on, its start may be gone
         if run is not None and start is not None:
             require_other_place(run, start)
-        config = resolve_config(plugin, *choices) if start is None else started_config(plugin, start, *choices)
+        if start is None:
+            config = resolve_config(plugin, *choices, data_dir=data_dir)
+        else:
+            config = started_config(plugin, start, *choices)
         require_trainable(plugin, config)
         run = run or Run(DEFAULT_ROOT / default_name(config.model_dump()))
         if not (resume and run.exists()):

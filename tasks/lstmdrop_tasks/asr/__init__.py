@@ -10,8 +10,8 @@ from lstmdrop_tasks.asr.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.asr.bench import bench
-    from lstmdrop_tasks.asr.corpora.find import own_oddities
     from lstmdrop_tasks.asr.export import graphs
+    from lstmdrop_tasks.asr.inspection import contents, fitting_size
     from lstmdrop_tasks.asr.predict import predict
     from lstmdrop_tasks.asr.references import references
     from lstmdrop_tasks.asr.scoring import segments
@@ -34,10 +34,18 @@ PLUGIN = TaskPlugin(
     segments=segments,
     tune=tune,
     graphs=graphs,
-    oddities=own_oddities,
     inherited=("objective", "features", "model", "data.tokens", "data.vocabulary_size", "data.normalisation"),
     reading=("data.speakers", "data.split_seed", "data.parts", "data.allow_commands"),
     begin=begin,
+    contents=contents,
+    fitting_size=fitting_size,
     assets_for_training=("transcripts.txt", "left_out.txt"),
-    options=(TaskOption("--objective", "objective", "frames or ctc.", "NAME"),),
+    options=(
+        TaskOption("--objective", "objective", "frames or ctc.", "NAME"),
+        TaskOption(
+            "--allow-commands", "data.allow_commands", "Run what a Kaldi folder's wav.scp has in place of sound files."
+        ),
+    ),
+    scoring_settings=("decoding", "scoring", "data.allow_commands", "data.parts"),
+    of_own_data=("data.allow_commands", "data.parts"),
 )

@@ -11,7 +11,7 @@ import numpy as np
 from lstmdrop.data.fingerprint import remembered_content
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.features import Features, compute_features, read_features
-from lstmdrop_tasks.asr.audio.reading import read_audio
+from lstmdrop_tasks.asr.audio.reading import heading_of, read_audio
 from lstmdrop_tasks.asr.config import FeatureConfig
 from lstmdrop_tasks.asr.corpora.alignment import Alignment, Interval, frame_labels, read_alignment
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
@@ -65,7 +65,7 @@ def extract(utterance: Utterance, config: FeatureConfig, *, labelled: bool, spee
     if not labelled:
         return Extracted(features, seconds=seconds)
     try:
-        alignment = _faster(read_alignment(utterance), speed)
+        alignment = _faster(read_alignment(utterance, heading_of), speed)
         labels = frame_labels(alignment, len(features), seconds, config.frame_shift / 1000)
     except DataError as error:
         return Extracted(NOTHING, mismatch=str(error))

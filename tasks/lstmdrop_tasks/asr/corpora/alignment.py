@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.asr.audio.reading import heading_of
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
 
 TOLERANCE = 0.05
@@ -27,6 +26,8 @@ TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)([+-]?[\d.][\d.eE+-]*)(?!\S)')
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
 SILENCE = "sil"
+
+Heading = Callable[[Path], "tuple[int, float] | None"]
 
 
 class Interval(NamedTuple):
@@ -45,8 +46,8 @@ class Alignment(NamedTuple):
     """How long the aligned sound was, where the file says so."""
 
 
-def read_alignment(utterance: Utterance) -> Alignment:
-    """The phones of an utterance.
+def read_alignment(utterance: Utterance, heading_of: Heading = lambda sound: None) -> Alignment:
+    """The phones of an utterance; ``heading_of`` gives the sample rate of a sound and its seconds.
 
     Raises:
         DataError: there are none, or the file is missing or damaged.
@@ -54,7 +55,8 @@ def read_alignment(utterance: Utterance) -> Alignment:
     if utterance.alignment is None:
         raise DataError(f"{utterance.id}: no alignment, and the frames objective needs one")
     if utterance.alignment.suffix.lower() == ".phn":
-        return _read_phn(utterance.alignment, utterance.source)
+        rate, seconds = heading_of(utterance.source) or (0, 0.0)
+        return _read_phn(utterance.alignment, rate, seconds)
     if utterance.alignment.suffix.lower() != ".textgrid":
         found = _ctm_of(utterance.alignment).get(utterance.id)
         if found is None:
@@ -113,18 +115,17 @@ def _tiers(tokens: Iterator[tuple[str, str]]) -> dict[str, list[Interval]]:
     return tiers
 
 
-def _read_phn(path: Path, sound: Path) -> Alignment:
+def _read_phn(path: Path, rate: int, seconds: float) -> Alignment:
     """Lines ``first-sample last-sample phone``, counted in samples of the sound; the last phone lasts to its end."""
-    heading = heading_of(sound)
-    if heading is None:
-        raise DataError(f"{sound}: not a sound file that can be read, and {path.name} counts its samples")
+    if not rate:
+        raise DataError(f"{path}: it counts samples of a sound that cannot be read")
     intervals: list[Interval] = []
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         try:
             first, last, label = line.split()
-            interval = Interval(int(first) / heading.rate, int(last) / heading.rate, label)
+            interval = Interval(int(first) / rate, int(last) / rate, label)
         except ValueError:
             raise DataError(f"{path}:{number}: not 'first-sample last-sample phone'") from None
         if not (intervals[-1].end if intervals else 0.0) <= interval.start <= interval.end:
@@ -132,7 +133,7 @@ def _read_phn(path: Path, sound: Path) -> Alignment:
         intervals.append(interval)
     if not intervals:
         raise DataError(f"{path}: there is no phone in it")
-    intervals[-1] = intervals[-1]._replace(end=max(intervals[-1].end, heading.seconds))
+    intervals[-1] = intervals[-1]._replace(end=max(intervals[-1].end, seconds))
     return Alignment(intervals, None)
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from lstmdrop.config import Split
 from lstmdrop.data.registry import contents, expanded, locate
+from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.asr.config import ASRDataConfig
 from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH, LJSPEECH, SPEECHOCEAN762
 from lstmdrop_tasks.asr.corpora.demo import demo
 from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, kaldi
-from lstmdrop_tasks.asr.corpora.own import IN_FOLDERS, manifests, one_manifest
+from lstmdrop_tasks.asr.corpora.own import IN_FOLDERS, manifests, names_recordings, one_manifest
 from lstmdrop_tasks.asr.corpora.own import METADATA as JSON_METADATA
 from lstmdrop_tasks.asr.corpora.published import (
     FILES,
@@ -25,7 +26,7 @@ from lstmdrop_tasks.asr.corpora.published import (
     ljspeech,
     timit,
 )
-from lstmdrop_tasks.asr.corpora.utterances import SPLIT_NAMES, Selection, SpeechCorpus, oddities
+from lstmdrop_tasks.asr.corpora.utterances import SPLIT_NAMES, Selection, SpeechCorpus
 
 Reader = Callable[[Path, Selection], SpeechCorpus]
 """Reads a folder or file; splits that are only to be scored need no other beside them."""
@@ -54,14 +55,23 @@ LAYOUTS: tuple[tuple[str, Sequence[str], Reader], ...] = (
 """Layouts, the files that tell each, those of training first, and what reads it."""
 
 
-def own_oddities(path: Path) -> Iterator[str]:
-    """What is odd about the transcripts of one's own data; nothing about any other file."""
-    try:
-        corpus = find_corpus(str(path.absolute()))
-    except DataError:
-        return
-    for line in oddities(corpus):
-        yield f"{line}; data.normalisation=spoken makes them one"
+def is_speech(path: Path) -> bool:
+    """Whether a file or folder can be of nothing but speech: of tables and JSON the first line has to name a sound."""
+    if path.is_file():
+        return names_recordings(path)
+    found = next(((marks, read) for _, marks, read in LAYOUTS if any(True for _ in _marked(path, marks))), None)
+    if found is None:
+        return False
+    marks, read = found
+    if read is manifests:
+        return any(map(names_recordings, _marked(path, marks)))
+    if read is common_voice:
+        return any("client_id" in next(read_lines(file), "") for file in _marked(path, marks))
+    return read is not ljspeech or (path / "wavs").is_dir()
+
+
+def _marked(folder: Path, marks: Sequence[str]) -> Iterator[Path]:
+    return (path for mark in marks for path in folder.glob(mark))
 
 
 def find_corpus(
@@ -89,7 +99,7 @@ def find_corpus(
             f"datasets: {', '.join(names)}; or give a JSONL manifest, or a folder in one of the known layouts"
         )
     for _, marks, read in LAYOUTS:
-        if any(True for mark in marks for _ in path.glob(mark)):
+        if any(True for _ in _marked(path, marks)):
             _require_parts(str(path), read, settings)
             return read(path, selection)
     known = ", ".join(f"{marks[0]} ({name})" for name, marks, _ in LAYOUTS)

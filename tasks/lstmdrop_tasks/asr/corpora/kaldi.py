@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from lstmdrop.config import Split
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.spelling import on_disk
 from lstmdrop.data.text import read_lines
@@ -41,7 +42,7 @@ def kaldi(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
         own = read_data_folder(folder, folder.parent, allow_commands=commands)
         return with_held_out(folder.name, {whole_split(folder, selection.scored): own}, selection)
     present = [table.parent.name for table in folder.glob(f"*/{WAV_SCP}")]
-    found = {
+    found: dict[Split, tuple[Utterance, ...]] = {
         split: tuple(
             utterance
             for part in parts

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ UNUSED = frozenset(
 )  # fmt: skip
 """Keys of theirs from which nothing is learnt."""
 
-NUMBERS = ("start", "end", "duration", "channel")
+TIMES, NUMBER = ("start", "end", "duration", "channel"), re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?\s*")
 MOST_SHOWN = 60
 """Characters of a value in an error."""
 MANIFESTS = (".jsonl", ".json", ".csv", ".tsv")
@@ -82,8 +83,11 @@ def one_manifest(path: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
     utterances = read_manifest(path)
     without = next((utterance for utterance in utterances if utterance.split is None), None)
     if without is None:
-        splits = {split: tuple(u for u in utterances if u.split == split) for split in SPLITS}
-        return with_held_out(path.stem, {split: own for split, own in splits.items() if own}, selection)
+        of_each: dict[Split, tuple[Utterance, ...]] = {
+            split: tuple(u for u in utterances if u.split == split) for split in SPLITS
+        }
+        found: dict[Split, tuple[Utterance, ...]] = {split: own for split, own in of_each.items() if own}
+        return with_held_out(path.stem, found, selection)
     if any(utterance.split for utterance in utterances):
         raise DataError(f"{without.where}: the line has no 'split', and others have: write it in each or in none")
     return with_held_out(path.stem, {whole_split(path, selection.scored): utterances}, selection)
@@ -111,6 +115,21 @@ def names_sound(columns: Iterable[str]) -> bool:
     return any(SYNONYMS.get(name, name) in ("audio", "features") for name in map(str.lower, map(str.strip, columns)))
 
 
+def names_recordings(path: Path) -> bool:
+    """Whether this is a manifest, as far as its first line says."""
+    suffix = path.suffix.lower()
+    if suffix not in MANIFESTS:
+        return False
+    try:
+        first = next((line for line in read_lines(path) if line.strip()), "")
+        if suffix in (".csv", ".tsv"):
+            return names_sound(first.split("," if suffix == ".csv" else "\t"))
+        start = json.loads(first) if suffix == ".jsonl" else next(iter(_entries(path)), ("", {}))[1]
+    except (DataError, ValueError, RecursionError):
+        return False
+    return isinstance(start, dict) and ("supervisions" in start or names_sound(start))
+
+
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """What each line says, and where it is."""
     suffix = path.suffix.lower()
@@ -127,21 +146,16 @@ def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """An empty cell says nothing; quotation marks keep commas, and are part of what tabs separate."""
-    quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
-    rows = csv.DictReader(read_lines(path), delimiter=delimiter, quoting=quoting)
+    if delimiter == ",":
+        rows = csv.DictReader(read_lines(path))
+    else:
+        rows = csv.DictReader(read_lines(path), delimiter=delimiter, quoting=csv.QUOTE_NONE)
     for row in rows:
         where = f"{path}:{rows.line_num}"
         if None in row or None in row.values():
             raise DataError(f"{where}: the row has not the {len(rows.fieldnames or ())} cells of the header")
         entry = _renamed({key: cell for key, cell in row.items() if cell.strip()}, where)
-        yield where, {**entry, **{key: _number(entry[key]) for key in NUMBERS if key in entry}}
-
-
-def _number(cell: str) -> Decimal | str:
-    try:
-        return Decimal(cell)
-    except InvalidOperation:
-        return cell
+        yield where, {**entry, **{key: Decimal(entry[key]) for key in TIMES if NUMBER.fullmatch(entry.get(key, ""))}}
 
 
 def _whole(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, Any]]] | None:
@@ -213,8 +227,23 @@ def _object(where: str, line: str) -> dict[str, Any]:
     return entry
 
 
+def _of_cut(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A cut of Lhotse, which says of the recording and of what is said in it in parts of their own."""
+    try:
+        (source,), said = entry["recording"]["sources"], entry["supervisions"]
+        text = " ".join(one["text"] for one in said)
+        cut = {key: entry[key] for key in ("id", "start", "duration", "channel") if key in entry}
+        return {**cut, "audio": source["source"], "text": text, "speaker": said[0].get("speaker")}
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise DataError(
+            f"{where}: not a cut of one recording in one file, with supervisions that have a text"
+        ) from None
+
+
 def _renamed(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The entry under our names."""
+    if "supervisions" in entry:
+        entry = _of_cut(entry, where)
     renamed: dict[str, Any] = {}
     given: dict[str, str] = {}
     for key, value in entry.items():

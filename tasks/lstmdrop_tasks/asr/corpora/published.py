@@ -40,7 +40,9 @@ def common_voice(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpu
         DataError: a table is missing or damaged.
     """
     tables: dict[Split, Path] = {split: folder / name for split, name in FILES.items()}
-    found = {split: _table(path) for split, path in tables.items() if path.is_file()}
+    found: dict[Split, tuple[Utterance, ...]] = {
+        split: _table(path) for split, path in tables.items() if path.is_file()
+    }
     return with_held_out(folder.name, found, selection)
 
 
