@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> None:
         print(version("lstmdrop"))  # noqa: T201
         return
     try:
-        app([argument for argument in given if argument != "--debug"])
+        app([argument for argument in given if argument != "--debug"], prog_name="lstmdrop")
     except LstmdropError as error:
         _fail(error, str(error), error.exit_code, debug)
     except OSError as error:
