@@ -69,9 +69,11 @@ class TaskPlugin:
     oddities: Oddities | None = None
     """What looks wrong in one's own data, for ``data info``."""
     options: Sequence[TaskOption] = ()
-    """What the task adds to the command lines of ``train`` and ``eval``."""
+    """What the task adds to the command lines of ``train``, ``eval`` and ``bench``."""
     scoring_settings: Sequence[str] = ("decoding", "scoring")
     """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
+    bench_settings: Sequence[str] = ()
+    """Settings beside the common ones that a training step on random numbers depends on: ``bench`` takes them."""
     eval_only: Sequence[str] = ()
     """Those of them that a training would not know what to do with: ``train`` neither offers nor takes them."""
     inherited: Sequence[str] = ("model",)
@@ -86,7 +88,7 @@ class TaskPlugin:
 
 @dataclass(frozen=True, slots=True)
 class TaskOption:
-    """A setting with a name of its own on the command lines of ``train`` and ``eval``, where these take it."""
+    """A setting with a name of its own on the command lines of the verbs that take it."""
 
     flag: str
     """Such as ``--pair``."""
