@@ -133,7 +133,7 @@ def test_a_mistake_among_a_tasks_options_points_to_the_help_that_has_them(lstmdr
     assert messages[0] == f"Usage: lstmdrop {verb} mt [OPTIONS]"
     assert messages[1].startswith(f"Try 'lstmdrop {verb} mt -")
     assert "--pair" in messages[-1]
-    assert lstmdrop(verb, "--pear").messages.startswith(f"Usage: lstmdrop {verb} [OPTIONS] TASK\n")
+    assert f"Try 'lstmdrop {verb} -" in lstmdrop(verb, "--pear").messages
 
 
 def test_a_damaged_checkpoint_is_named(lstmdrop: Command, finished: Path, tmp_path: Path) -> None:
