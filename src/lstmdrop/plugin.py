@@ -73,11 +73,13 @@ class TaskPlugin:
     fitting_size: Callable[[Any, Path | None], tuple[str, str]] | None = None
     """For ``--size auto``: from what was named (`Build`'s ``config``, of no size yet) to a preset, and why this one."""
     options: Sequence[TaskOption] = ()
-    """What the task adds to the command lines of ``train`` and ``eval``."""
+    """What the task adds to the command lines of ``train``, ``eval`` and ``bench``."""
     scoring_settings: Sequence[str] = ("decoding", "scoring")
     """Settings, and sections of them, that ``eval --set`` takes; those that change a score stand in its signature."""
     of_own_data: Sequence[str] = ()
     """Settings of how a run's data is read that say nothing of other data which ``eval --data`` gives."""
+    bench_settings: Sequence[str] = ()
+    """Settings beside the common ones that a training step on random numbers depends on: ``bench`` takes them."""
     eval_only: Sequence[str] = ()
     """Those of them that a training would not know what to do with: ``train`` neither offers nor takes them."""
     inherited: Sequence[str] = ("model",)
@@ -94,7 +96,7 @@ class TaskPlugin:
 
 @dataclass(frozen=True, slots=True)
 class TaskOption:
-    """A setting with a name of its own on the command lines of ``train`` and ``eval``, where these take it."""
+    """A setting with a name of its own on the command lines of the verbs that take it."""
 
     flag: str
     """Such as ``--pair``."""

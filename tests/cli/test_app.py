@@ -124,7 +124,16 @@ def test_what_is_refused_leaves_no_run_behind(
     monkeypatch.chdir(tmp_path)
     for mistake in (["--set", "a.b=1"], ["--size", "x"], ["--data", "nowhere"], ["--device", "abacus"]):
         assert lstmdrop("train", "lm", *mistake).code != 0
-        assert list(tmp_path.glob("runs/*")) == [], mistake  # or the corrected command would be refused
+        assert list(tmp_path.iterdir()) == [], mistake  # or the corrected command would be refused
+
+
+@pytest.mark.parametrize("verb", ["train", "eval"])
+def test_a_mistake_among_a_tasks_options_points_to_the_help_that_has_them(lstmdrop: Command, verb: str) -> None:
+    messages = lstmdrop(verb, "mt", "--pear", "en-fr").messages.splitlines()
+    assert messages[0] == f"Usage: lstmdrop {verb} mt [OPTIONS]"
+    assert messages[1].startswith(f"Try 'lstmdrop {verb} mt -")
+    assert "--pair" in messages[-1]
+    assert f"Try 'lstmdrop {verb} -" in lstmdrop(verb, "--pear").messages
 
 
 def test_a_damaged_checkpoint_is_named(lstmdrop: Command, finished: Path, tmp_path: Path) -> None:

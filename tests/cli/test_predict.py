@@ -49,21 +49,65 @@ def assert_alike(found: str, expected: str) -> None:
     assert numbers == pytest.approx(others, rel=1e-4, abs=2e-4)
 
 
+def without_files(output: str) -> tuple[str, list[tuple[str | None, int]]]:
+    """Outputs without what says where their lines stand, and where that is."""
+    found = [json.loads(line) for line in output.splitlines()]
+    places = [(one.pop("file", None), one.pop("line")) for one in found]
+    return "\n".join(map(json.dumps, found)) + "\n", places
+
+
+def test_lines_and_files_are_named_where_that_is_asked_for(
+    lines_of: Callable[..., Any], lstmdrop: Command, trained: Trained, toys: Toys, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("the cat\n")
+    (tmp_path / "b.txt").write_text("one\ntwo\n")
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    named, plain = (lines_of(*files, *option).output.splitlines() for option in (["--names"], []))
+    assert [line.partition("\t")[0] for line in named] == [f"{files[0]}:1", f"{files[1]}:1", f"{files[1]}:2"]
+    assert_alike("\n".join(line.partition("\t")[2] for line in named), "\n".join(plain))
+    refused = lines_of(*files, "--names", "--json")
+    assert (refused.code, refused.output) == (2, "")
+    images = [Path(toys["caption"][0]).parent / f"test{number}.npy" for number in (0, 1)]
+    captions = lstmdrop("predict", "caption", "--run", trained("caption"), "--names", *images).output.splitlines()
+    assert [line.partition("\t")[0] for line in captions] == [*map(str, images)]
+
+
+def test_the_run_that_was_taken_unasked_is_named(
+    lstmdrop: Command,
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = trained("lm")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").symlink_to(run.parent)
+    arguments = ("predict", "lm", "--length", 3)
+    unasked = lstmdrop(*arguments)
+    assert unasked.output == lstmdrop(*arguments, "--run", run).output
+    assert caplog.messages == [f"runs/{run.name}: the newest finished run of lm; --run names another"]
+
+
 def test_lines_come_alike_from_files_standard_input_and_texts(
     lines_of: Callable[..., Any], pipe_in: Callable[[bytes], None], tmp_path: Path
 ) -> None:
     text = "".join(f"{line}\n" for line in LINES)
     pipe_in(text.encode())
-    expected = lines_of("--json")
-    assert (expected.code, len(expected.output.splitlines())) == (0, len(LINES))
+    piped = lines_of("--json")
+    assert (piped.code, len(piped.output.splitlines())) == (0, len(LINES))
+    expected, (stdin, *_) = without_files(piped.output)
+    assert stdin == ("-", 1)
     whole, odd = tmp_path / "a.txt", tmp_path / "with blanks.en"
     whole.write_text(text)
     odd.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(LINES).encode())  # a mark, other line ends, and none at the end
     for arguments in ([whole], [odd], [part for line in LINES for part in ("--text", line)]):
-        assert lines_of(*arguments, "--json").output == expected.output
+        assert without_files(lines_of(*arguments, "--json").output)[0] == expected
     pipe_in(text.encode())
-    both = lines_of(whole, "-", odd, "--json")
-    assert_alike(both.output, 3 * expected.output)
+    (tmp_path / "none.txt").write_bytes(b"")
+    both, places = without_files(lines_of(whole, "-", tmp_path / "none.txt", odd, "--json").output)
+    assert_alike(both, 3 * expected)
+    names = [str(whole), "-", str(odd)]
+    assert places == [(name, number) for name in names for number in range(1, len(LINES) + 1)]
     (tmp_path / "empty.txt").write_bytes(b"")
     assert lines_of(tmp_path / "empty.txt")[:2] == (0, "")
 

@@ -52,6 +52,24 @@ def test_decoding_undoes_encoding(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@given(parts=st.lists(st.sampled_from([*WORDS, UNK, "日本", "xé", " ", "  "]), max_size=8))
+def test_spans_are_where_the_tokens_stand(
+    tokenizers: dict[TokenizerKind, Tokenizer], kind: TokenizerKind, parts: list[str]
+) -> None:
+    tokenizer, line = tokenizers[kind], " ".join(parts)
+    ids, spans = tokenizer.encode(line), tokenizer.spans(line)
+    assert len(ids) == len(spans)
+    covered, last = "", 0
+    for token, (begin, end) in zip(ids, spans, strict=True):
+        assert last <= begin <= end <= len(line)
+        assert not line[last:begin].strip()
+        written = tokenizer.vocabulary.tokens[token].removeprefix("▁")
+        assert written in (line[begin:end], UNK)
+        covered, last = covered + line[begin:end], end
+    assert covered.replace(" ", "") == line.replace(" ", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_end_of_a_line_becomes_a_newline(tokenizers: dict[TokenizerKind, Tokenizer], kind: TokenizerKind) -> None:
     tokenizer = tokenizers[kind]
     ids = [

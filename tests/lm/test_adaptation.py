@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from lstmdrop.commands.compare import compare
-from lstmdrop.commands.evaluate import average, evaluate, tune
+from lstmdrop.commands.average import average
+from lstmdrop.commands.evaluate import evaluate, tune
 from lstmdrop.commands.report import load_runs
 from lstmdrop.errors import ConfigError, UsageError
 from lstmdrop.report.paper import Target

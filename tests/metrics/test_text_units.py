@@ -17,7 +17,7 @@ def lines_of(*texts: str, tokens: list[int], masked: int = 0) -> ScoredLines:
     return ScoredLines(np.array(tokens, np.int64), *sizes)
 
 
-PERPLEXITY = Score("perplexity", 2.0, False, "tokens:5|vocabulary:9|fingerprint:ab|unknown:0|stream:single|data:cd")
+PERPLEXITY = Score("perplexity", 2.0, False, "tokens:5000|vocabulary:9|fingerprint:ab|unknown:0|stream:single|data:cd")
 
 
 def test_a_text_is_as_long_as_it_is_written() -> None:
@@ -36,12 +36,13 @@ def test_a_coin_for_each_letter_is_a_bit_a_character() -> None:
 
 def test_the_vocabulary_stands_in_the_signature_only_where_it_lacks_something() -> None:
     text = lines_of("the <unk>", tokens=[2], masked=1)
-    known, lacking = (
+    known, few, lacking = (
         unit_scores(Score("perplexity", 2.0, False, signature), np.zeros(2), text)[1].signature
-        for signature in (PERPLEXITY.signature, PERPLEXITY.signature.replace("unknown:0", "unknown:3"))
+        for signature in (PERPLEXITY.signature.replace("unknown:0", f"unknown:{number}") for number in (0, 5, 6))
     )
     assert known == "unit:character|characters:10|masked:1|unknown:0|stream:single|data:cd"
-    assert lacking == known.replace("unknown:0", "vocabulary:9|fingerprint:ab|unknown:3")
+    assert few == known.replace("unknown:0", "unknown:5")
+    assert lacking == known.replace("unknown:0", "vocabulary:9|fingerprint:ab|unknown:6")
 
 
 @pytest.mark.parametrize("name", UNITS)

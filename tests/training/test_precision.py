@@ -11,6 +11,7 @@ import torch
 
 from lstmdrop.commands.bench import bench
 from lstmdrop.commands.evaluate import evaluate
+from lstmdrop.commands.predict import predict
 from lstmdrop.commands.train import Finished, Started, train
 from lstmdrop.config import TrainingConfig
 from lstmdrop.errors import ConfigError
@@ -30,18 +31,26 @@ def switches() -> Iterator[None]:
 
 @pytest.mark.parametrize(("precision", "products"), [("float32", "highest"), ("tf32", "high"), ("bf16", "highest")])
 def test_a_run_is_trained_and_scored_in_its_precision(
-    toy_corpus: Path, toy_settings: list[str], tmp_path: Path, precision: str, products: str
+    toy_corpus: Path,
+    toy_settings: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    products: str,
 ) -> None:
-    run = tmp_path / "run"
-    train(
-        "lm", size="tiny", data=str(toy_corpus), overrides=[*toy_settings, f"training.precision={precision}"], out=run
-    )
-    for use in ("trained", "scored"):
-        assert torch.get_float32_matmul_precision() == products, use
-        assert torch.backends.cudnn.allow_tf32 is (precision == "tf32"), use
-        torch.set_float32_matmul_precision("medium")
-        torch.backends.cudnn.allow_tf32 = precision != "tf32"
-        evaluate("lm", runs=[run], split="valid")
+    found: list[tuple[str, bool]] = []
+
+    def look(*_: object) -> None:
+        found.append((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.cudnn.allow_tf32 = precision != "tf32"
+    settings = [*toy_settings, f"training.precision={precision}"]
+    run = train("lm", size="tiny", data=str(toy_corpus), overrides=settings, out=tmp_path / "run", listener=look)
+    monkeypatch.setattr("lstmdrop_tasks.lm.evaluation.warn_of_unknown", look)
+    evaluate("lm", runs=[run.directory], split="valid")
+    assert len(found) > 10
+    assert {*found[1:]} == {(products, precision == "tf32")}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
@@ -112,3 +121,27 @@ def test_training_flushes_denormals_which_slow_a_saturated_network() -> None:
     assert smallest() == 0
     reset_switches()
     assert smallest() > 0
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_process_has_its_switches_again_after_training_scoring_and_predicting(
+    flushed: bool, trained: Callable[[str], Path], toys: dict[str, tuple[str, list[str]]], tmp_path: Path
+) -> None:
+    if not torch.set_flush_denormal(flushed) and flushed:
+        pytest.skip("this processor cannot flush denormals")
+    torch.set_float32_matmul_precision("high")
+    run, (data, overrides) = trained("lm"), toys["lm"]
+
+    def are_kept() -> bool:
+        is_flushed = float(torch.tensor([1e-39]) * 1) == 0
+        return is_flushed == flushed and torch.get_float32_matmul_precision() == "high"
+
+    evaluate("lm", runs=[run])
+    assert are_kept()
+    assert len(list(predict("lm", runs=[run], length=2))) == 1
+    assert are_kept()
+    train("lm", size="tiny", data=data, overrides=[*overrides, "training.epochs=1"], out=tmp_path / "run")
+    assert are_kept()
+    with pytest.raises(ConfigError):
+        train("lm", size="tiny", data=data, overrides=["training.rate=fast"], out=tmp_path / "other")
+    assert are_kept()

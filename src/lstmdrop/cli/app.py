@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmdrop.cli import bench, compare, data, evaluate, export, info, predict, report, reproduce, train
-from lstmdrop.cli.task_options import ScoringCommand, TaskCommand
+from lstmdrop.cli.task_options import BenchCommand, ScoringCommand, TaskCommand
 from lstmdrop.errors import LstmdropError
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ app.command("report")(report.command)
 app.command("compare")(compare.command)
 app.command("reproduce")(reproduce.command)
 app.add_typer(data.app, name="data")
-app.command("bench")(bench.command)
+app.command("bench", cls=BenchCommand)(bench.command)
 app.command("export")(export.command)
 app.command("info")(info.command)
 
@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> None:
         print(version("lstmdrop"))  # noqa: T201
         return
     try:
-        app([argument for argument in given if argument != "--debug"])
+        app([argument for argument in given if argument != "--debug"], prog_name="lstmdrop")
     except LstmdropError as error:
         _fail(error, str(error), error.exit_code, debug)
     except OSError as error:

@@ -10,23 +10,36 @@ import typer
 
 from lstmdrop.cli import completion, options
 
+USUAL = ("small", "medium", "large")
+
 
 def command(
     task: Annotated[
         str, typer.Argument(help="The task to measure.", metavar="TASK", autocompletion=completion.tasks)
     ] = "lm",
     sizes: Annotated[
-        str, typer.Option("--sizes", help="Presets to measure, separated by commas.", autocompletion=completion.sizes)
-    ] = "small,medium,large",
+        str | None,
+        typer.Option(
+            help="Presets to measure, separated by commas. Default: those of small, medium and large that there are.",
+            autocompletion=completion.sizes,
+        ),
+    ] = None,
     seconds: Annotated[float, typer.Option(help="About how long to measure each, in seconds.", min=0.1)] = 20.0,
     device: options.Device = "auto",
     overrides: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Training speed on this machine, beside the plainest PyTorch loop."""
-    from lstmdrop.commands.bench import bench
+    """Training speed on this machine, beside the plainest PyTorch loop.
 
-    for row in bench(task, sizes=sizes.split(","), seconds=seconds, device=device, overrides=overrides or ()):
+    Options that TASK adds: lstmdrop bench TASK --help.
+    """
+    from lstmdrop.commands.bench import bench
+    from lstmdrop.plugin import load_plugin
+    from lstmdrop.plugin import sizes as sizes_of
+
+    there = sizes_of(load_plugin(task))
+    chosen = [size for size in USUAL if size in there] if sizes is None else sizes.split(",")
+    for row in bench(task, sizes=chosen, seconds=seconds, device=device, overrides=overrides or ()):
         if as_json:
             typer.echo(json.dumps(asdict(row)))
         else:

@@ -58,6 +58,16 @@ class ScoringCommand(TaskCommand):
         return [option for option in plugin.options if stands_among(option.setting, plugin.scoring_settings)]
 
 
+class BenchCommand(TaskCommand):
+    """Takes those whose settings change what a training step computes."""
+
+    def offered(self, plugin: TaskPlugin) -> Sequence[TaskOption]:
+        """Those that stand among the task's `bench_settings`."""
+        from lstmdrop.plugin import stands_among
+
+        return [option for option in plugin.options if stands_among(option.setting, plugin.bench_settings)]
+
+
 def as_command(name: str, function: Callable[..., None], **texts: Any) -> Any:
     """A function as a command by itself."""
     single = typer.Typer(rich_markup_mode=None, add_completion=False)

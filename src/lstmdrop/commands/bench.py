@@ -13,12 +13,11 @@ from lstmdrop.training.bench import matrix_product_rate
 from lstmdrop.training.device import choose_device, require_kernel, set_switches, switches_kept
 
 SETTINGS = (
-    "model", "regularizer", "objective", "seed", "data.tokens", "data.vocabulary_size", "data.target_vocabulary_size",
-    "features.num_filters", "features.deltas", "training.optimizer", "training.precision", "training.kernel",
-    "training.replay", "training.accumulate", "training.batch_size", "training.num_steps", "training.batch_tokens",
-    "training.batch_frames", "training.label_smoothing", "training.clip", "training.weight_decay", "training.rate",
+    "model", "regularizer", "seed", "data.tokens", "data.vocabulary_size", "training.optimizer", "training.precision",
+    "training.kernel", "training.replay", "training.accumulate", "training.clip", "training.weight_decay",
+    "training.rate",
 )  # fmt: skip
-"""What a training step on random numbers depends on: ``bench --set`` takes these."""
+"""What a training step of any task depends on: ``bench --set`` takes these, and `TaskPlugin.bench_settings`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def bench(
         LstmdropError: a size, a setting or the device does not exist.
     """
     plugin = load_plugin(task)
-    require_taken(plugin, "bench", overrides, SETTINGS)
+    require_taken(plugin, "bench", overrides, (*SETTINGS, *plugin.bench_settings))
     chosen = choose_device(device)
     configs = [resolve_config(plugin, size, overrides=overrides) for size in as_list("sizes", sizes)]
     for config in configs:

@@ -147,7 +147,7 @@ def _require_same_test(first: RunSummary, second: RunSummary, name: str) -> None
 
 def _advice(first: RunSummary, second: RunSummary) -> str:
     units = [name for name in UNITS if name in scorable(first) and name in scorable(second)]
-    if units and all("|unknown:0|" in _score(run, units[0]).signature for run in (first, second)):
+    if units and not any("|vocabulary:" in _score(run, units[0]).signature for run in (first, second)):
         return f"what can be compared: {', '.join(f'--metric {name}' for name in units)}"
     return "train both on one text with the same data settings"
 

@@ -21,7 +21,10 @@ from lstmdrop.metrics.score import Score
 Counts = npt.NDArray[np.int64]
 
 OF_TOKENS = ("tokens", "known", "vocabulary", "fingerprint")
-"""Parts of a perplexity's signature that say nothing of a text's probability, where the vocabulary has all of it."""
+"""Parts of a perplexity's signature that say nothing of a text's probability, where the vocabulary has the text."""
+
+FEW = 1e-3
+"""The share of unknown tokens up to which it does: what they would take to be spelt is lost in the third digit."""
 
 
 class TextSize(NamedTuple):
@@ -94,8 +97,8 @@ UNITS = {
 def unit_scores(perplexity: Score, log_probs: LogProbs, lines: ScoredLines) -> list[Score]:
     """The scores of `UNITS` of a stream whose perplexity is known; their signatures follow from its own.
 
-    The vocabulary stands in them only where it lacks some of the text. Then they can be compared within one vocabulary
-    alone: ``<unk>`` is one guess for very many words, and the text's own probability is not known.
+    The vocabulary stands in them only where it lacks more than a `FEW` of the text's tokens. Then they can be compared
+    within one vocabulary alone: ``<unk>`` is one guess for very many words, and the text's own probability is unknown.
     """
     total = float(log_probs.astype(np.float64).sum())
     return [unit_score(name, perplexity, total, lines) for name in UNITS]
@@ -106,8 +109,9 @@ def unit_score(name: str, perplexity: Score, log_prob: float, lines: ScoredLines
     unit, field, value = UNITS[name]
     size = int(getattr(lines, field).sum())
     pairs = [part.partition(":") for part in perplexity.signature.split("|")]
-    lacks_nothing = any(key == "unknown" and count == "0" for key, _, count in pairs)
-    left_out: Sequence[str] = OF_TOKENS if lacks_nothing else OF_TOKENS[:2]
+    counts = perplexity.counts
+    has_the_text = "unknown" in counts and counts["unknown"] <= FEW * counts.get("tokens", 0)
+    left_out: Sequence[str] = OF_TOKENS if has_the_text else OF_TOKENS[:2]
     how = [f"{key}:{said}" for key, _, said in pairs if key not in left_out]
     num_masked = int(lines.masked.sum())
     masked = [f"masked:{num_masked}"] if num_masked else []

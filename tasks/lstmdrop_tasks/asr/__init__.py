@@ -30,6 +30,7 @@ PLUGIN = TaskPlugin(
     predict=predict,
     output_of="audio",
     bench=bench,
+    bench_settings=("objective", "features.num_filters", "features.deltas", "training.batch_frames"),
     references=references,
     segments=segments,
     tune=tune,

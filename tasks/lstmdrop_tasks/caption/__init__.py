@@ -28,6 +28,7 @@ PLUGIN = TaskPlugin(
     predict=predict,
     output_of="image",
     bench=bench,
+    bench_settings=("objective", "training.batch_tokens", "training.label_smoothing"),
     references=references,
     examples=examples,
     segments=segments,

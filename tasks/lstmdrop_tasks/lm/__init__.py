@@ -29,6 +29,7 @@ PLUGIN = TaskPlugin(
     inputs="lines",
     inputs_where=READING,
     bench=bench,
+    bench_settings=("training.batch_size", "training.num_steps"),
     examples=examples,
     graphs=graphs,
     oddities=own_oddities,

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from lstmdrop.config import Split
-from lstmdrop.data.tokenizer import TokenizerKind
+from lstmdrop.data.store import TokenStore
+from lstmdrop.data.tokenizer import Tokenizer, TokenizerKind
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.perplexity import LogProbs, Predicted, mixture_log_probs, stream_perplexities, warn_of_unknown
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.text_units import ScoredLines, unit_scores
 from lstmdrop_tasks.lm.adaptation import Adaptation, adaptation_of
-
-if TYPE_CHECKING:
-    from lstmdrop_tasks.lm.task import LanguageModelling
+from lstmdrop_tasks.lm.config import LMConfig
 
 
-def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | None = None) -> Sequence[Score]:
+class Scored(Protocol):
+    """What is asked of each model."""
+
+    config: LMConfig
+    tokenizer: Tokenizer
+
+    def store(self, split: Split) -> TokenStore:
+        """The tokens of a split."""
+        ...
+
+    def scored_lines(self, split: Split) -> ScoredLines:
+        """The sizes of its lines."""
+        ...
+
+    def log_probs(self, split: Split, adaptation: Adaptation | None = None) -> LogProbs:
+        """Log-probability in nats of each of its tokens but the first."""
+        ...
+
+
+def evaluate(tasks: Iterable[Scored], split: Split, outputs: Path | None = None) -> Sequence[Score]:
     """Perplexity of the models' averaged probabilities; one model is in memory at a time.
 
     Models of other tokens than words have the scores of `lstmdrop.metrics.text_units.UNITS` too.
@@ -45,7 +63,7 @@ def evaluate(tasks: Iterable[LanguageModelling], split: Split, outputs: Path | N
 class _Members:
     """The log-probabilities of each task in turn; all must predict the same tokens."""
 
-    def __init__(self, tasks: Iterable[LanguageModelling], split: Split) -> None:
+    def __init__(self, tasks: Iterable[Scored], split: Split) -> None:
         self.tasks = tasks
         self.split: Split = split
         self.predicted: Predicted | None = None

@@ -31,6 +31,7 @@ PLUGIN = TaskPlugin(
     predict=predict,
     inputs="lines",
     bench=bench,
+    bench_settings=("data.target_vocabulary_size", "training.batch_tokens", "training.label_smoothing"),
     references=references,
     examples=examples,
     graphs=graphs,
