@@ -10,7 +10,7 @@ from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.mt.bench import bench
-    from lstmdrop_tasks.mt.corpora.oddities import own_oddities
+    from lstmdrop_tasks.mt.corpora.overview import own_oddities
     from lstmdrop_tasks.mt.export import graphs
     from lstmdrop_tasks.mt.predict import examples, predict
     from lstmdrop_tasks.mt.references import references
