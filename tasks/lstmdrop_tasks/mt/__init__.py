@@ -40,6 +40,6 @@ PLUGIN = TaskPlugin(
     scoring_settings=("decoding", "scoring", "data.pair", "data.columns", "data.header", "data.quoted"),
     options=(
         TaskOption("--pair", "data.pair", "Source and target language, such as en-fr.", "XX-YY"),
-        TaskOption("--columns", "data.columns", "The columns of a table, source first, such as 2,4.", "N,N"),
+        TaskOption("--columns", "data.columns", "Columns of a table, source first: 2,4 or de,en.", "A,B"),
     ),
 )

@@ -27,7 +27,7 @@ from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import Loss
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.find import find_corpus
-from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair, save_pair, saved_pair
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, languages_of, save_pair, saved_pair
 from lstmdrop_tasks.mt.corpora.oddities import oddities, require_table
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
@@ -207,8 +207,7 @@ def build(
     )
     sizes = (len(tokenizers.source.vocabulary), len(tokenizers.target.vocabulary))
     model = build_translator(config.model, *sizes, regularizer, torch.Generator().manual_seed(config.seed))
-    pair = config.data.pair or saved_pair(assets)
-    languages = None if pair is None else parse_pair(pair)
+    languages = languages_of(config.data.pair, assets)
     return MachineTranslation(config, model.to(device), tokenizers, corpus, device, targets, languages)
 
 

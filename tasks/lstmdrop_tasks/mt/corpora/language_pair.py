@@ -42,6 +42,19 @@ def saved_pair(assets: Path) -> str | None:
     return None if pair == str(UNNAMED) else pair
 
 
+def languages_of(pair: str | None, assets: Path) -> LanguagePair | None:
+    """What a model translates: as ``pair`` says, in the codes that were noted; None where the languages have no names.
+
+    Raises:
+        ConfigError: the pair is none.
+    """
+    saved = saved_pair(assets)
+    noted = None if saved is None else parse_pair(saved)
+    if pair is None:
+        return noted
+    return (None if noted is None else pair_among(pair, noted)) or parse_pair(pair)
+
+
 def parse_pair(text: str) -> LanguagePair:
     """``"en-fr"`` as a pair, ``"en-pt-BR"`` too; codes that hyphens cannot tell apart have a colon or comma between.
 
