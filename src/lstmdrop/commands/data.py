@@ -12,6 +12,7 @@ from pathlib import Path
 from lstmdrop.config import SPLITS
 from lstmdrop.data.download import Progress, prepare, silent, verify
 from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, locate
+from lstmdrop.data.rows import SPLIT_FILE, SPLIT_NAMES, ending_of, matching_files
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, UsageError, did_you_mean
 from lstmdrop.plugin import installed_tasks, load_plugin
@@ -21,6 +22,8 @@ DAY = 24 * 60 * 60
 
 DATASETS = "datasets"
 """What was got from elsewhere, and may be hard to get again."""
+
+MARKED_UP = (".tmx", ".xml")
 
 _MADE = ("corpora", "demo", "digests", "features", "gradients", "images", "tokens")
 _NAME = re.compile(r"\.?((.*-)?[0-9a-f]{16}([0-9a-f]{16})?|(digits|scenes)-\d+)(\..*)?")
@@ -102,14 +105,14 @@ def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, s
 def describe_text(path: str | Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
-    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``. After them, what
-    the tasks find odd.
+    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``val.tsv.gz``; a pattern such
+    as ``parts/*.txt`` names several. After them, what the tasks find in them.
 
     Raises:
         DataError: there is no text, or one is not UTF-8.
     """
     path = Path(path)
-    texts = _texts(path) if path.is_dir() else [path]
+    texts = _texts(path)
     if not texts:
         raise DataError(
             f"{path} holds no text: neither a .txt file, nor one named {' or '.join(f'{s}.*' for s in SPLITS)}"
@@ -183,11 +186,21 @@ def _folder(dataset: Dataset, data_dir: Path | None) -> Path | None:
         return None
 
 
-def _texts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.txt")) or [path for split in SPLITS for path in sorted(folder.glob(f"{split}.*"))]
+def _texts(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return matching_files(path) or [path]
+    names = {name: place for place, name in enumerate(SPLIT_NAMES)}
+    named = [
+        (names[match[1].lower()], file)
+        for file in sorted(path.iterdir())
+        if (match := SPLIT_FILE.match(file.name)) and file.name[match.end() : match.end() + 1] == "." and file.is_file()
+    ]
+    return sorted(path.glob("*.txt")) or [file for _, file in sorted(named)]
 
 
 def _describe(text: Path) -> str:
+    if ending_of(text) in MARKED_UP:
+        return f"{text}: {text.stat().st_size:,} bytes of XML"
     num_lines = num_words = longest = 0
     words: set[str] = set()
     for line in read_lines(text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -63,21 +63,6 @@ class Corpus:
         return any(has_rows(path) for written in self.unpacked.values() for path in written.files)
 
 
-def own_texts(path: Path) -> list[Path]:
-    """The texts of one's own that a path names: a ``.txt`` file, or those of a folder's splits."""
-    if path.is_file():
-        return [path] if path.suffix == ".txt" else []
-    named = (path / layout.format(split) for layout in LAYOUTS for split in SPLITS)
-    return [text for text in named if text.is_file() and text.stat().st_size]
-
-
-def own_oddities(path: Path) -> Iterator[str]:
-    """A line about each thing in one's own texts that would be taken otherwise than was meant."""
-    spellings = Spellings()
-    for text in own_texts(path):
-        yield from text_oddities(text, spellings)
-
-
 def text_oddities(text: Path, spellings: Spellings | None = None) -> Iterator[str]:
     """A line about each thing in a text that a language model would take otherwise than was meant.
 
@@ -86,14 +71,19 @@ def text_oddities(text: Path, spellings: Spellings | None = None) -> Iterator[st
     Raises:
         DataError: the text is missing, empty or not UTF-8.
     """
+    return oddities_of(((line, f"{text}:{number}") for number, line in enumerate(read_lines(text), 1)), spellings)
+
+
+def oddities_of(lines: Iterable[tuple[str, str]], spellings: Spellings | None = None) -> Iterator[str]:
+    """As `text_oddities`, of lines that are given each with its place."""
     seen: set[str] = set()
     spellings = spellings or Spellings()
-    for number, line in enumerate(islice(read_lines(text), LOOKED_AT), 1):
+    for line, place in islice(lines, LOOKED_AT):
         for kind, about in line_oddities(line):
             if kind not in seen:
                 seen.add(kind)
-                yield f"{text}:{number}: {about}"
-        if "form" not in seen and (about := spellings.oddity(line, f"{text}:{number}")):
+                yield f"{place}: {about}"
+        if "form" not in seen and (about := spellings.oddity(line, place)):
             seen.add("form")
             yield about
 
