@@ -18,7 +18,7 @@ from lstmdrop.data import text as text_module
 from lstmdrop.data.text import content_sha256, read_blocks, read_lines
 from lstmdrop.errors import DataError, MissingPartError
 
-zstd = archive._packing("zstd")
+zstd = archive.packing("zstd")
 
 LINES = st.lists(st.text(alphabet="ab é日\r\u2028\x0b\t", max_size=12), min_size=1, max_size=8)
 

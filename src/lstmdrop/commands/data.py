@@ -12,7 +12,7 @@ from pathlib import Path
 from lstmdrop.config import SPLITS
 from lstmdrop.data.download import Progress, prepare, silent, verify
 from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, locate
-from lstmdrop.data.rows import SPLIT_FILE, SPLIT_NAMES, ending_of, matching_files
+from lstmdrop.data.rows import SPLIT_NAMES, ending_of, matching_files
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, UsageError, did_you_mean
 from lstmdrop.plugin import installed_tasks, load_plugin
@@ -23,7 +23,8 @@ DAY = 24 * 60 * 60
 DATASETS = "datasets"
 """What was got from elsewhere, and may be hard to get again."""
 
-MARKED_UP = (".tmx", ".xml")
+_MARKED_UP = (".tmx", ".xml", ".sgm", ".sgml")
+_OF_A_SPLIT = re.compile(rf"(?:wiki\.)?({'|'.join(SPLIT_NAMES)})\b", re.IGNORECASE)
 
 _MADE = ("corpora", "demo", "digests", "features", "gradients", "images", "tokens")
 _NAME = re.compile(r"\.?((.*-)?[0-9a-f]{16}([0-9a-f]{16})?|(digits|scenes)-\d+)(\..*)?")
@@ -189,18 +190,16 @@ def _folder(dataset: Dataset, data_dir: Path | None) -> Path | None:
 def _texts(path: Path) -> list[Path]:
     if not path.is_dir():
         return matching_files(path) or [path]
-    names = {name: place for place, name in enumerate(SPLIT_NAMES)}
-    named = [
-        (names[match[1].lower()], file)
-        for file in sorted(path.iterdir())
-        if (match := SPLIT_FILE.match(file.name)) and file.name[match.end() : match.end() + 1] == "." and file.is_file()
-    ]
-    return sorted(path.glob("*.txt")) or [file for _, file in sorted(named)]
+    files = [file for file in sorted(path.iterdir()) if file.is_file()]
+    order = list(SPLIT_NAMES)
+    named = [(match, file) for file in files if (match := _OF_A_SPLIT.match(file.name))]
+    found = [file for _, file in sorted(named, key=lambda each: order.index(each[0][1].lower()))]
+    return [file for file in files if ending_of(file) == ".txt"] or found
 
 
 def _describe(text: Path) -> str:
-    if ending_of(text) in MARKED_UP:
-        return f"{text}: {text.stat().st_size:,} bytes of XML"
+    if ending_of(text) in _MARKED_UP:
+        return f"{text}: {text.stat().st_size:,} bytes of markup"
     num_lines = num_words = longest = 0
     words: set[str] = set()
     for line in read_lines(text):

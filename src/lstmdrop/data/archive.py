@@ -127,7 +127,7 @@ def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
         if name is None or (name == "bz2" and start[4:8] not in (b"1AY&", b"\x17rE8")):
             yield packed
             return
-        module = _packing(name)
+        module = packing(name)
         failures = (EOFError, zlib.error, *(getattr(module, name, EOFError) for name in ("LZMAError", "ZstdError")))
         try:
             with module.open(packed, "rb") as unpacked:
@@ -156,7 +156,12 @@ class _Lines(io.BufferedReader):
         return line
 
 
-def _packing(name: str) -> Any:
+def packing(name: str) -> Any:
+    """The module that unpacks: ``gzip``, ``bz2``, ``lzma`` or ``zstd``, which Python has from 3.14 on.
+
+    Raises:
+        MissingPartError: it is ``zstd``, and not installed.
+    """
     if name != "zstd":
         return importlib.import_module(name)
     with loading("a text packed by Zstandard needs its library", "pip install 'lstmdrop[zst]'"):

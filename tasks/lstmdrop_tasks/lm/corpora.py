@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ class Corpus:
     """What to do where one is missing."""
     unpacked: Mapping[Split, Written] = field(default_factory=dict)
     """Splits that are written in another way than as plain text."""
+    has_columns: bool = False
+    """Whether it comes out of tables or JSON lines."""
 
     def text(self, split: Split) -> Path:
         """The file of a split; one that has to be made of others is made once, in the cache.
@@ -56,11 +58,6 @@ class Corpus:
         if split in self.unpacked:
             return plain_text(self.unpacked[split])
         return _require(self.folder / self.layout.format(split), self.advice)
-
-    @property
-    def has_columns(self) -> bool:
-        """Whether it comes out of tables or JSON lines."""
-        return any(has_rows(path) for written in self.unpacked.values() for path in written.files)
 
 
 def text_oddities(text: Path, spellings: Spellings | None = None) -> Iterator[str]:
@@ -130,7 +127,7 @@ def _own_folder(folder: Path, column: str | None) -> Corpus:
     corpus = _in_folder(folder, advice)
     files = {split: found for split, found in split_files(folder, ENDINGS).items() if not _is_plain(corpus, split)}
     unpacked = {split: Written(tuple(found), column) for split, found in files.items()}
-    return Corpus(folder, corpus.layout, advice, unpacked)
+    return Corpus(folder, corpus.layout, advice, unpacked, any(map(has_rows, chain(*files.values()))))
 
 
 def _is_plain(corpus: Corpus, split: Split) -> bool:
@@ -138,16 +135,18 @@ def _is_plain(corpus: Corpus, split: Split) -> bool:
 
 
 def _own_files(path: Path, files: tuple[Path, ...], column: str | None, scored: Sequence[Split]) -> Corpus:
-    whole = Written(files, column)
+    whole, rows = Written(files, column), any(map(has_rows, files))
     splits = {row.split for file in files if has_rows(file) for row in _first_rows(file)}
     if splits - {None}:
-        return Corpus(path.parent, path.name, "", {split: Written(files, column, split) for split in SPLITS})
-    is_plain = len(files) == 1 and not has_rows(path) and path.suffix not in PACKED_ENDINGS
+        parts = {split: Written(files, column, split) for split in SPLITS}
+        return Corpus(path.parent, path.name, "", parts, rows)
+    is_plain = len(files) == 1 and not rows and path.suffix not in PACKED_ENDINGS
     if scored:
         split = whole_split(path, scored)
         name = path.name.replace("{", "{{").replace("}", "}}")
-        return Corpus(path.parent, name, "", {} if is_plain else {split: whole})
-    return _in_folder(split_by_lines(path if is_plain else plain_text(whole)), "remove its folder and run again")
+        return Corpus(path.parent, name, "", {} if is_plain else {split: whole}, rows)
+    corpus = _in_folder(split_by_lines(path if is_plain else plain_text(whole)), "remove its folder and run again")
+    return replace(corpus, has_columns=rows)
 
 
 def _first_rows(path: Path) -> Iterator[Row]:
