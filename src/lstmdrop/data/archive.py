@@ -119,7 +119,7 @@ def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
         DataError: it is damaged or cut off (also if that shows only as the stream is read), or a zip archive.
         MissingPartError: it is packed by Zstandard, and what unpacks it is not installed.
     """
-    with path.open("rb", BLOCK_BYTES) as packed:
+    with io.BufferedReader(io.FileIO(path), BLOCK_BYTES) as packed:
         start = packed.peek(8)
         if start.startswith(_ZIP):
             raise DataError(f"{path}: this is a zip archive: unpack it; of a spreadsheet, save the table as .csv")

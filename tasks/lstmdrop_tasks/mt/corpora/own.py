@@ -152,15 +152,15 @@ def own_files(
     name = unpacked_name(files[0]).stem
     says_splits = next((split for split, _ in pieces.sentences(files)), None) is not None
     if says_splits:
-        sources = {split: _of_split(pieces, files, split) for split in scored or SPLITS}
-        return Recipe(name, pieces.pair, tuple(files), f"as the rows say{pieces.words}", sources)
+        said: dict[str, SplitSource] = {split: _of_split(pieces, files, split) for split in scored or SPLITS}
+        return Recipe(name, pieces.pair, tuple(files), f"as the rows say{pieces.words}", said)
     if scored:
         source = _whole(pieces, files)
         split = whole_split(path, scored)
         return Recipe(name, pieces.pair, tuple(files), f"as given, in one table{pieces.words}", {split: source})
     share = f"{HELD_OUT:.0%}"
     words = f"by source sentence whatever its case and punctuation, {share} each for valid and test{pieces.words}"
-    sources = {split: _drawn(pieces, files, split) for split in SPLITS}
+    sources: dict[str, SplitSource] = {split: _drawn(pieces, files, split) for split in SPLITS}
     return Recipe(name, pieces.pair, tuple(files), words, sources)
 
 

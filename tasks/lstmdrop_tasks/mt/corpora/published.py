@@ -135,7 +135,7 @@ def tatoeba(folder: Path, pair: LanguagePair) -> Recipe:
     def source(split: str) -> SplitSource:
         def blocks(counts: Counts) -> PairBlocks:
             counts.update(dealt()[split].left_out)
-            for english, french in in_blocks(iter(dealt()[split].pairs)):
+            for english, french, _ in in_blocks(iter(dealt()[split].pairs)):
                 yield PairBlock(english, french) if pair.source == "en" else PairBlock(french, english)
 
         return blocks

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from itertools import chain, compress, count, islice, takewhile, zip_longest
+from itertools import chain, compress, count, islice, takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -119,12 +119,12 @@ def write_pairs(blocks: Iterable[PairBlock], text: ParallelText) -> int:
     with ExitStack() as files:
         handles = [files.enter_context(path.open("wb")) for path in (text.source, text.target)]
         for block in blocks:
-            sides = (block.sources, block.targets, *block.more)
+            sides = [block.sources, block.targets, *block.more]
             while len(handles) < len(sides):  # none of the pairs before has so many
                 handles.append(files.enter_context(_further(text.target, len(handles)).open("wb")))
                 handles[-1].write(b"\n" * num_pairs)
-            blank = [""] * len(block.sources)
-            for handle, lines in zip_longest(handles, sides, fillvalue=blank):
+            sides += [[""] * len(block.sources)] * (len(handles) - len(sides))
+            for handle, lines in zip(handles, sides, strict=True):
                 handle.write("\n".join([*lines, ""]).encode())
             num_pairs += len(block.sources)
     return num_pairs
@@ -140,7 +140,8 @@ def write_different_pairs(blocks: Iterable[PairBlock], text: ParallelText) -> tu
     Takes constant memory, and on disk, while it works, once more the size of the text with its duplicates.
     """
     hashes = text.source.with_name("hashes")
-    repeating = ParallelText(*(path.with_name(f"{path.name}.repeating") for path in (text.source, text.target)))
+    source, target = (path.with_name(f"{path.name}.repeating") for path in (text.source, text.target))
+    repeating = ParallelText(source, target)
     with hashes.open("wb") as handle:
         num_pairs = write_pairs(_noting_hashes(blocks, handle), repeating)
     first = first_occurrences(hashes)

@@ -173,13 +173,12 @@ def row_pairs(path: Path, columns: tuple[str, str], layout: TableLayout) -> Iter
     advice = "data.columns chooses others, source first: --columns de,en"
     for row in read_rows(path, quoted=layout.quoted):
         found = row.get(target)
-        texts = (
-            [as_text(one, target, row.place) for one in found]
-            if isinstance(found, list)
-            else [row.text(target, advice)]
-        )
-        yield row, *(_one_line([row.text(source, advice)])), _one_line(texts or [""])
+        if isinstance(found, list):
+            translations = [as_text(one, target, row.place) for one in found]
+        else:
+            translations = [row.text(target, advice)]
+        yield row, _one_line(row.text(source, advice)), list(map(_one_line, translations)) or [""]
 
 
-def _one_line(texts: list[str]) -> list[str]:
-    return [" ".join(text.splitlines()) if "\n" in text or "\r" in text else text for text in texts]
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
