@@ -125,8 +125,9 @@ def find_corpus(
 def _own_folder(folder: Path, column: str | None) -> Corpus:
     advice = f"a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone\n{contents(folder)}"
     corpus = _in_folder(folder, advice)
-    files = {split: found for split, found in split_files(folder, ENDINGS).items() if not _is_plain(corpus, split)}
-    unpacked = {split: Written(tuple(found), column) for split, found in files.items()}
+    found = split_files(folder, ENDINGS)
+    files = {split: found[split] for split in SPLITS if split in found and not _is_plain(corpus, split)}
+    unpacked: dict[Split, Written] = {split: Written(tuple(some), column) for split, some in files.items()}
     return Corpus(folder, corpus.layout, advice, unpacked, any(map(has_rows, chain(*files.values()))))
 
 
@@ -138,7 +139,7 @@ def _own_files(path: Path, files: tuple[Path, ...], column: str | None, scored: 
     whole, rows = Written(files, column), any(map(has_rows, files))
     splits = {row.split for file in files if has_rows(file) for row in _first_rows(file)}
     if splits - {None}:
-        parts = {split: Written(files, column, split) for split in SPLITS}
+        parts: dict[Split, Written] = {split: Written(files, column, split) for split in SPLITS}
         return Corpus(path.parent, path.name, "", parts, rows)
     is_plain = len(files) == 1 and not rows and path.suffix not in PACKED_ENDINGS
     if scored:

@@ -44,6 +44,21 @@ def test_a_parallel_text_is_described_with_what_training_has_seen(folder: Path) 
     assert "1 of its 10 sources are in training too, 1 with the same translation" in test
 
 
+def test_of_more_languages_each_two_are_a_pair_and_rows_that_say_splits_are_split(folder: Path, tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}.fr.gz").write_bytes((folder / f"{split}.de.gz").read_bytes())
+    said = [line for line in describe_text(folder) if line.startswith(f"{folder}, ")]
+    assert [line.partition(": ")[0].rpartition(", ")[2] for line in said] == ["train", "valid", "test"] * 3
+    assert "40 pairs the same on both sides" not in said[0]
+    assert "39 pairs the same on both sides" in said[3], "German beside itself, one side empty"
+    rows = [{"de": "eins", "en": "one", "split": "train"}, {"de": "zwei", "en": "one", "split": "val"}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    train, valid = list(describe_text(path))[1:3]
+    assert train.startswith(f"{path}, train: 1 pairs; de ")
+    assert valid.endswith("de 100.0% and en 0.0% not in the training text")
+
+
 def test_the_direction_does_not_matter_for_what_is_not_parallel(tmp_path: Path) -> None:
     for name, row in (
         ("captions.jsonl", {"image": "a.png", "captions": ["one", "two"], "split": "train"}),

@@ -65,7 +65,7 @@ def _units(path: Path) -> Iterator[Any]:
 
     Nothing that the file names is loaded, and no entity of its own is put in: a small file could name a huge text.
     """
-    from lxml import etree
+    import lxml.etree as etree
 
     tag = "{*}tu" if ending_of(path) == ".tmx" else "{*}doc"
     with open_unpacked(path) as stream:

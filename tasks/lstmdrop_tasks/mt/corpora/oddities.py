@@ -18,19 +18,10 @@ from lstmdrop.errors import ConfigError, DataError
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 from lstmdrop_tasks.mt.corpora.language_pair import UNNAMED, LanguagePair, parse_pair
 from lstmdrop_tasks.mt.corpora.markup import XML_ENDINGS
-from lstmdrop_tasks.mt.corpora.own import (
-    SIDE,
-    SideFiles,
-    own_recipe,
-    side_files,
-    side_languages,
-    sides_in,
-    sides_of,
-    splits_of_rows,
-    splits_there,
-)
+from lstmdrop_tasks.mt.corpora.own import own_recipe, splits_of_rows, splits_there
 from lstmdrop_tasks.mt.corpora.parallel import Side, plain_side
 from lstmdrop_tasks.mt.corpora.recipe import Counts
+from lstmdrop_tasks.mt.corpora.sides import SIDE, SideFiles, side_files, side_languages, sides_in, sides_of
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout, named_columns, table_rows
 
 Pair = tuple[str, str]

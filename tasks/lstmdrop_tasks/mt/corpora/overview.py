@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,14 @@ from lstmdrop_tasks.mt.corpora.oddities import (
     table_in,
     text_sides,
 )
-from lstmdrop_tasks.mt.corpora.own import own_recipe, side_files, side_languages, splits_there
+from lstmdrop_tasks.mt.corpora.own import own_recipe, splits_of_rows, splits_there
 from lstmdrop_tasks.mt.corpora.parallel import HASH_BYTES, Hashes, PairBlock, PairBlocks, pair_hashes, plain_side
 from lstmdrop_tasks.mt.corpora.recipe import Counts
+from lstmdrop_tasks.mt.corpora.sides import side_files, side_languages
 from lstmdrop_tasks.mt.corpora.splitting import sentence_key
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, table_rows
 
+LANGUAGE = re.compile(r"[a-z]{2,3}([-_]\w+)*", re.IGNORECASE)
 WITHOUT_BLANKS = ("zh", "ja-mecab", "char")
 """BLEU's tokenisers of languages whose sentences are counted in characters."""
 
@@ -39,7 +42,7 @@ def is_parallel(path: Path) -> bool:
     try:
         table = table_in(path)
         if table is None:
-            return bool(text_sides(path, None)) or own_recipe(path, None, scored=splits_there(path)) is not None
+            return len(_pairs_in(path)) > 1 or own_recipe(path, None, scored=splits_there(path)) is not None
         rows = [cells for _, cells in islice(table_rows(plain_side(table), DEFAULT.of(table)), NUM_ROWS)]
     except (DataError, ConfigError):
         return False
@@ -51,11 +54,21 @@ def own_oddities(path: Path) -> Iterator[str]:
     if not is_parallel(path):
         return
     try:
-        yield from describe_pairs(path)
-        yield from oddities(str(path), None)
+        for pair in _pairs_in(path):
+            yield from describe_pairs(path, pair)
+            yield from oddities(str(path), pair)
         yield from _spelt_otherwise_in_a_split(path)
     except (DataError, ConfigError) as error:
         yield str(error)
+
+
+def _pairs_in(path: Path) -> Sequence[str | None]:
+    """Each two languages of a folder that has texts in more; of anything else, what it says itself."""
+    texts = side_files(path) if path.is_dir() and not splits_of_rows(path) else {}
+    codes = next((sorted(languages) for languages in texts.values() if languages), [])
+    if len(codes) < 3 or text_sides(path, None) or not all(map(LANGUAGE.fullmatch, codes)):
+        return [None]
+    return [f"{source}:{target}" for source, target in combinations(codes, 2)]
 
 
 def _spelt_otherwise_in_a_split(folder: Path) -> Iterator[str]:
@@ -71,7 +84,7 @@ def _spelt_otherwise_in_a_split(folder: Path) -> Iterator[str]:
             yield from spellings.first_oddity(line for text in texts[1:] for line in numbered(text))
 
 
-def describe_pairs(path: Path) -> Iterator[str]:
+def describe_pairs(path: Path, pair: str | None = None) -> Iterator[str]:
     """A line about each split, the training first: sizes and lengths, what comes again, what training has seen.
 
     Raises:
@@ -81,12 +94,12 @@ def describe_pairs(path: Path) -> Iterator[str]:
     trained: _Seen | None = None
     splits = splits_there(path)
     for split in splits:
-        recipe = own_recipe(path, None, scored=[split])
+        recipe = own_recipe(path, pair, scored=[split])
         if recipe is None:
             return
         for name, source in recipe.sources.items():
             seen = _Seen(recipe.pair, source(Counts()))
-            whole = "pairs" if not path.is_dir() and len(recipe.sources) == 1 else name
+            whole = name if path.is_dir() or len(splits) > 1 else "pairs"
             yield f"{path}, {whole}: {seen}{'' if trained is None else seen.beside(trained)}"
             trained = trained or (seen if name == "train" else None)
 

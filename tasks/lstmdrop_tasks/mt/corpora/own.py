@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.archive import unpacked_name
-from lstmdrop.data.registry import contents, whole_split
-from lstmdrop.data.rows import JSON_ENDINGS, SPLIT_NAMES, TABLE_ENDINGS, ending_of, matching_files, split_files
-from lstmdrop.errors import ConfigError, DataError
+from lstmdrop.data.registry import whole_split
+from lstmdrop.data.rows import (
+    JSON_ENDINGS,
+    TABLE_ENDINGS,
+    ending_of,
+    has_rows,
+    matching_files,
+    read_rows,
+    split_files,
+)
+from lstmdrop.errors import ConfigError
 from lstmdrop_tasks.mt.corpora.language_pair import UNNAMED, LanguagePair, pair_among, parse_pair
-from lstmdrop_tasks.mt.corpora.markup import SGM_ENDINGS, XML_ENDINGS, sgm_sides, xml_languages, xml_pairs
-from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, Side, in_blocks, plain_side
+from lstmdrop_tasks.mt.corpora.markup import SGM_ENDINGS, XML_ENDINGS, xml_languages, xml_pairs
+from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, in_blocks, plain_side
 from lstmdrop_tasks.mt.corpora.recipe import Counts, Recipe, SplitSource, from_sides
+from lstmdrop_tasks.mt.corpora.sides import read_sides, require_file, side_files, side_languages, sides_of
 from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout, named_columns, row_pairs, table_pairs
 
-LAYOUTS = (
-    "a folder needs train, valid and test, each as two aligned texts (train.en, train.fr, ...)"
-    " or as a .tsv, .csv, .jsonl, .tmx or WMT .xml file"
-)
 FILE_ENDINGS = (*TABLE_ENDINGS, *JSON_ENDINGS, *XML_ENDINGS)
 Sentence = tuple[str, ...]
 """A source and its translations."""
@@ -107,11 +112,11 @@ def own_folder(folder: Path, pair: str | None, layout: TableLayout = DEFAULT, sc
             sources[split] = _whole(pieces, files[split])
             inputs += files[split]
             continue
-        _require(
+        require_file(
             bool(texts[split]) or first is None, folder / f"{split}{ending_of(files[splits[0]][0]) if first else ''}"
         )
         both = [sides_of(folder, texts, split, language) for language in languages]
-        sources[split] = from_sides(_sides(*both))
+        sources[split] = from_sides(read_sides(*both))
         inputs += both[0] + both[1]
     words = f"as given, in three tables{first.words}" if first else "as given"
     is_marked = "; marked up" if any(ending_of(path) in SGM_ENDINGS for path in inputs) else ""
@@ -125,9 +130,16 @@ def splits_of_rows(folder: Path) -> Mapping[Split, Sequence[Path]]:
 
 
 def splits_there(path: Path) -> list[Split]:
-    """The splits that a folder has; of anything else, one."""
+    """The splits that a folder has, or that the rows of a file say; of anything else, one.
+
+    Raises:
+        DataError: a row says another than there is.
+    """
     if not path.is_dir():
-        return ["train"]
+        files = [file for file in matching_files(path) if has_rows(file)]
+        says_splits = any(row.split for file in files[:1] for row in islice(read_rows(file), 1))
+        said = {row.split for file in files for row in read_rows(file)} if says_splits else {"train"}
+        return [split for split in SPLITS if split in said]
     rows, texts = splits_of_rows(path), side_files(path)
     return [split for split in SPLITS if split in rows or texts[split]]
 
@@ -192,81 +204,6 @@ def _drawn(pieces: Pieces, files: Sequence[Path], split: str) -> SplitSource:
     return blocks
 
 
-SIDE = re.compile(rf"({'|'.join(SPLIT_NAMES)})(?:[-_.](?:src|ref\w*))?\.([^.]+?)(?:\.sgml?)?", re.IGNORECASE)
-"""``train.en``, ``dev.pt-BR``, ``test-src.de.sgm``, ``test-ref.en.sgm``; the second group is the language."""
-NUMBERED = re.compile(r"(.*[^\d])\d{1,2}")
-"""One of several references: ``en0``, ``en1``."""
-
-SideFiles = Mapping[Split, Mapping[str, Sequence[Path]]]
-
-
-def side_files(folder: Path) -> SideFiles:
-    """The texts of each split and language, those packed too where there is none that is not."""
-    found: dict[Split, dict[str, list[Path]]] = {split: {} for split in SPLITS}
-    names = list(SPLIT_NAMES)
-    matches = [(path, match) for path in sorted(folder.iterdir()) if path.is_file()
-               if (match := SIDE.fullmatch(unpacked_name(path).name))]  # fmt: skip
-    # The first name of a split comes first, and a text before its packed twin.
-    for path, match in sorted(
-        matches, key=lambda each: (names.index(each[1][1].lower()), unpacked_name(each[0]) != each[0])
-    ):
-        texts = found[SPLIT_NAMES[match[1].lower()]].setdefault(match[2], [])
-        if not texts or (texts[0].name.lower().startswith(match[1].lower()) and _is_another(path, texts)):
-            texts.append(path)
-    return found
-
-
-def _is_another(path: Path, texts: Collection[Path]) -> bool:
-    return ending_of(path) in SGM_ENDINGS and unpacked_name(path) not in map(unpacked_name, texts)
-
-
-def side_languages(folder: Path, pair: str | None, split: Split, found: SideFiles) -> LanguagePair:
-    """The languages of a split's texts.
-
-    Raises:
-        ConfigError: the pair is none, or is needed.
-        DataError: there is no text.
-    """
-    codes = sorted(found[split])
-    without_numbers = sorted({match[1] if (match := NUMBERED.fullmatch(code)) else code for code in codes})
-    if pair is not None:
-        return pair_among(pair, codes) or pair_among(pair, without_numbers) or parse_pair(pair)
-    for languages in (codes, without_numbers):
-        if len(languages) == 2:
-            return LanguagePair(*languages)
-    if not codes:
-        name = "training" if split == "train" else split
-        raise DataError(f"{folder}: there is no {name} text in this folder\n{LAYOUTS}; {contents(folder)}")
-    names = ", ".join(f"{split}.{code}" for code in codes)
-    raise ConfigError(f"{folder}: the languages cannot be told from {names}\nname the pair, source first: --pair en-fr")
-
-
-def sides_of(folder: Path, found: SideFiles, split: Split, language: str) -> list[Path]:
-    """The text of a language in a split, after it further translations: ``test.en``, or ``test.en0``, ``test.en1``.
-
-    Raises:
-        DataError: there is none.
-    """
-    texts = found[split]
-    numbered = [code for code in texts if (match := NUMBERED.fullmatch(code)) and match[1] == language]
-    paths = [path for code in (language, *sorted(numbered, key=_number)) for path in texts.get(code, ())]
-    _require(bool(paths), folder / f"{split}.{language}")
-    return paths
-
-
-def _number(code: str) -> int:
-    return int(re.sub(r"^.*\D", "", code))
-
-
-def _sides(sources: Sequence[Path], targets: Sequence[Path]) -> list[Side]:
-    return [*sides_in(sources[0])[:1], *(side for path in targets for side in sides_in(path))]
-
-
-def sides_in(path: Path) -> list[Side]:
-    """The lines of a text; of marked up references those of each translator."""
-    return sgm_sides(path) if ending_of(path) in SGM_ENDINGS else [plain_side(path)]
-
-
 def _chosen(path: Path, pair: str | None, languages: Sequence[str]) -> LanguagePair:
     if pair is not None:
         found = pair_among(pair, languages)
@@ -279,8 +216,3 @@ def _chosen(path: Path, pair: str | None, languages: Sequence[str]) -> LanguageP
             "name the pair, source first: --pair en-fr"
         )
     return LanguagePair(*languages)
-
-
-def _require(is_there: bool, path: Path) -> None:
-    if not is_there:
-        raise DataError(f"{path}: no such file\n{LAYOUTS}; {contents(path.parent)}")
