@@ -24,7 +24,8 @@ from lstmdrop_tasks.caption.corpora.coco import captions_of, read_karpathy
 from lstmdrop_tasks.caption.corpora.flickr import read_captions
 from lstmdrop_tasks.caption.corpora.own import own
 from lstmdrop_tasks.caption.data import FeaturesAbout
-from lstmdrop_tasks.mt.corpora.oddities import is_parallel, oddities
+from lstmdrop_tasks.mt.corpora.oddities import oddities
+from lstmdrop_tasks.mt.corpora.overview import is_parallel
 from lstmdrop_tasks.mt.corpora.parallel import plain_side
 from lstmdrop_tasks.mt.corpora.table import TableLayout, table_pairs
 from lstmdrop_tasks.mt.translate import Targets

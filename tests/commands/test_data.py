@@ -61,7 +61,12 @@ def test_the_splits_of_a_folder_of_pairs_are_described(tmp_path: Path) -> None:
     for name in ("train.en", "train.fr", "valid.en", "valid.fr", "notes.md"):
         (tmp_path / name).write_text(f"the cat in {name}\n")
     described = [Path(line.partition(": ")[0]).name for line in describe_text(tmp_path)]
-    assert described == ["train.en", "train.fr", "valid.en", "valid.fr"]
+    assert described[:4] == ["train.en", "train.fr", "valid.en", "valid.fr"]
+    train, valid = list(describe_text(tmp_path))[4:6]
+    assert (
+        train == f"{tmp_path}, train: 1 pairs; en 4.0 words a sentence (at most 4), fr 4.0 words a sentence (at most 4)"
+    )
+    assert valid == f"{tmp_path}, valid: {train.partition(': ')[2]}; en 25.0% and fr 25.0% not in the training text"
 
 
 def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from lstmdrop.data import text as text_module
 from lstmdrop.data.text import content_sha256, read_blocks, read_lines
 from lstmdrop.errors import DataError, MissingPartError
 
-zstd = archive._packing("zstd")
+zstd = archive.packing("zstd")
 
 LINES = st.lists(st.text(alphabet="ab é日\r\u2028\x0b\t", max_size=12), min_size=1, max_size=8)
 
@@ -217,12 +217,14 @@ def test_a_small_file_that_unpacks_to_an_endless_line_is_refused_in_bounded_memo
     tracemalloc.stop()
 
 
-def test_a_zip_archive_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_what_is_packed_otherwise_is_named_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "sheet.xlsx"
     with zipfile.ZipFile(path, "w") as whole:
         whole.writestr("a", "b")
     with pytest.raises(DataError, match=r"this is a zip archive: unpack it; of a spreadsheet, save the table as \.csv"):
         list(read_lines(path))
+    with pytest.raises(DataError, match=r"this is Parquet: write it as JSON lines"):
+        list(read_lines(write(tmp_path, b"PAR1\x15\x04")))
 
 
 def test_a_text_that_begins_as_packed_ones_do_is_a_text(tmp_path: Path) -> None:

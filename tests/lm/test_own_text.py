@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lstmdrop.commands.data import describe_text
 from lstmdrop.config import SPLITS
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
@@ -150,3 +151,15 @@ def test_a_column_of_a_text_that_has_none_is_refused(lstmdrop: Callable[..., Any
     outcome = lstmdrop("train", "lm", "--data", toy_corpus, "--column", "body", "--size", "tiny", "--dry-run")
     assert (outcome.code, outcome.output) == (3, "")
     assert "data.column is for tables and JSON lines" in outcome.messages
+
+
+@pytest.mark.parametrize("ending", ["txt", "jsonl"])
+def test_data_info_says_what_of_the_test_was_trained_on(tmp_path: Path, ending: str) -> None:
+    train = [f"{number} lines of a story that goes on" for number in range(20)]
+    splits = {"train": [*train, *train[:5]], "test": [train[3], "a b", "this line is of nothing known"]}
+    for split, lines in splits.items():
+        text = "\n".join(lines) if ending == "txt" else json_lines([{"text": line} for line in lines])
+        (tmp_path / f"{split}.{ending}").write_text(text + "\n", encoding="utf-8")
+    said = "\n".join(describe_text(tmp_path))
+    assert f"train.{ending}: 5 of 25 lines of 5 words or more came before in it" in said
+    assert f"test.{ending}: 37.5% of its words are not in the training text; 1 of its 2 lines" in said

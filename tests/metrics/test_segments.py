@@ -113,9 +113,18 @@ def test_no_tokens_are_no_segments() -> None:
         perplexity_segments(np.zeros(0))
 
 
-def test_lines_with_unequal_numbers_of_references_are_refused() -> None:
-    with pytest.raises(ValueError, match="the same number of references"):
-        bleu_segments(["a", "b"], [["a"], ["b", "c"]])
+@pytest.mark.parametrize(("name", "make"), [("bleu", bleu_segments), ("chrf", chrf_segments)])
+def test_lines_may_have_different_numbers_of_references(name: str, make: Callable[..., Segments]) -> None:
+    hypotheses = ["a small red house", "the cat sees two dogs", "one"]
+    references = [["a small house", "a small red houses"], ["the cat sees dogs"], ["one", "just one", "a single one"]]
+    score = next(one for one in translation_scores(hypotheses, references) if one.name == name)
+    assert "nrefs:var" in score.signature
+    assert make(hypotheses, references, score.signature).value == pytest.approx(score.value)
+    fewer = translation_scores(hypotheses, [some[:1] for some in references])
+    assert all("nrefs:1" in one.signature for one in fewer)
+    assert score.value > next(one for one in fewer if one.name == name).value
+    with pytest.raises(ValueError, match="every line must have a reference"):
+        make(hypotheses, [["a"], [], ["b"]], "")
 
 
 @pytest.mark.parametrize("make", [bleu_segments, chrf_segments])

@@ -12,6 +12,7 @@ from pathlib import Path
 from lstmdrop.config import SPLITS
 from lstmdrop.data.download import Progress, prepare, silent, verify
 from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, locate
+from lstmdrop.data.rows import SPLIT_NAMES, ending_of, matching_files
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, UsageError, did_you_mean
 from lstmdrop.plugin import installed_tasks, load_plugin
@@ -21,6 +22,9 @@ DAY = 24 * 60 * 60
 
 DATASETS = "datasets"
 """What was got from elsewhere, and may be hard to get again."""
+
+_MARKED_UP = (".tmx", ".xml", ".sgm", ".sgml")
+_OF_A_SPLIT = re.compile(rf"(?:wiki\.)?({'|'.join(SPLIT_NAMES)})\b", re.IGNORECASE)
 
 _MADE = ("commands", "corpora", "demo", "digests", "features", "gradients", "images", "tokens")
 _NAME = re.compile(r"\.?((.*-)?[0-9a-f]{16}([0-9a-f]{16})?|(digits|scenes)-\d+)(\..*)?")
@@ -102,9 +106,9 @@ def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, s
 def describe_text(path: str | Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
-    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``valid.tsv``. After them, what
-    the tasks say of their own data, and find odd. Of what a task knows to be its own kind of data, speech say, it says
-    what that is instead.
+    Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``val.tsv.gz``; a pattern such
+    as ``parts/*.txt`` names several. After them, what the tasks say of their own data, and find odd. Of what a task
+    knows to be its own kind of data, speech say, it says what that is instead.
 
     Raises:
         DataError: there is neither a text nor a task's data, or a text is not UTF-8.
@@ -115,7 +119,7 @@ def describe_text(path: str | Path) -> Iterator[str]:
     if measured:
         yield from measured
         return
-    texts = _texts(path) if path.is_dir() else [path] if path.suffix.lower() != ".json" else []
+    texts = [] if path.suffix.lower() == ".json" else _texts(path)
     for text in texts:
         yield _describe(text)
     is_known = bool(texts)
@@ -191,11 +195,19 @@ def _folder(dataset: Dataset, data_dir: Path | None) -> Path | None:
         return None
 
 
-def _texts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.txt")) or [path for split in SPLITS for path in sorted(folder.glob(f"{split}.*"))]
+def _texts(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return matching_files(path) or [path]
+    files = [file for file in sorted(path.iterdir()) if file.is_file()]
+    order = list(SPLIT_NAMES)
+    named = [(match, file) for file in files if (match := _OF_A_SPLIT.match(file.name))]
+    found = [file for _, file in sorted(named, key=lambda each: order.index(each[0][1].lower()))]
+    return [file for file in files if ending_of(file) == ".txt"] or found
 
 
 def _describe(text: Path) -> str:
+    if ending_of(text) in _MARKED_UP:
+        return f"{text}: {text.stat().st_size:,} bytes of markup"
     num_lines = num_words = longest = 0
     words: set[str] = set()
     for line in read_lines(text):

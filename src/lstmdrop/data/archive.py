@@ -106,7 +106,10 @@ LONGEST_LINE = 1 << 28
 
 PACKED_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
 _MODULES = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
-_ZIP = b"PK\x03\x04"
+_NO_TEXTS = {
+    b"PK\x03\x04": "a zip archive: unpack it; of a spreadsheet, save the table as .csv",
+    b"PAR1": 'Parquet: write it as JSON lines (pandas: read_parquet(...).to_json(..., orient="records", lines=True))',
+}
 
 
 @contextmanager
@@ -119,15 +122,16 @@ def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
         DataError: it is damaged or cut off (also if that shows only as the stream is read), or a zip archive.
         MissingPartError: it is packed by Zstandard, and what unpacks it is not installed.
     """
-    with path.open("rb", BLOCK_BYTES) as packed:
+    with io.BufferedReader(io.FileIO(path), BLOCK_BYTES) as packed:
         start = packed.peek(8)
-        if start.startswith(_ZIP):
-            raise DataError(f"{path}: this is a zip archive: unpack it; of a spreadsheet, save the table as .csv")
+        for magic, what in _NO_TEXTS.items():
+            if start.startswith(magic):
+                raise DataError(f"{path}: this is {what}")
         name = next((name for magic, name in _MODULES.items() if start.startswith(magic)), None)
         if name is None or (name == "bz2" and start[4:8] not in (b"1AY&", b"\x17rE8")):
             yield packed
             return
-        module = _packing(name)
+        module = packing(name)
         failures = (EOFError, zlib.error, *(getattr(module, name, EOFError) for name in ("LZMAError", "ZstdError")))
         try:
             with module.open(packed, "rb") as unpacked:
@@ -156,7 +160,12 @@ class _Lines(io.BufferedReader):
         return line
 
 
-def _packing(name: str) -> Any:
+def packing(name: str) -> Any:
+    """The module that unpacks: ``gzip``, ``bz2``, ``lzma`` or ``zstd``, which Python has from 3.14 on.
+
+    Raises:
+        MissingPartError: it is ``zstd``, and not installed.
+    """
     if name != "zstd":
         return importlib.import_module(name)
     with loading("a text packed by Zstandard needs its library", "pip install 'lstmdrop[zst]'"):

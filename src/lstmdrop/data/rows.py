@@ -53,10 +53,8 @@ class Row(NamedTuple):
         """
         found = self.get(name)
         if found is None and name not in self.cells:
-            known = ", ".join(map(str, self.names))
-            raise DataError(
-                f"{self.place}: there is no {name!r}{did_you_mean(name, self.names)}; there are: {known}\n{advice}".rstrip()
-            )
+            hint = f"{did_you_mean(name, self.names)}; there are: {', '.join(self.names)}"
+            raise DataError(f"{self.place}: there is no {name!r}{hint}\n{advice}".rstrip())
         return as_text(found, name, self.place)
 
     @property
@@ -109,14 +107,16 @@ def ending_of(path: Path) -> str:
     return unpacked_name(path).suffix.lower()
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path, *, quoted: bool = False) -> Iterator[Row]:
     """The rows of a file with JSON lines (or one JSON list), or of a table whose first row names the columns.
+
+    The cells of a table may be ``quoted``, as those of ``.csv`` always may.
 
     Raises:
         DataError: the file is missing, empty or damaged, or a row is none; the message names it.
     """
     if ending_of(path) in TABLE_ENDINGS:
-        yield from _table_rows(path)
+        yield from _table_rows(path, quoted)
         return
     lines = enumerate(read_lines(path), 1)
     written = ((number, line) for number, line in lines if line.strip())
@@ -150,9 +150,9 @@ def _parsed(place: str, text: str) -> Any:
         raise DataError(f"{place}: this is no JSON ({error})") from None
 
 
-def _table_rows(path: Path) -> Iterator[Row]:
+def _table_rows(path: Path, quoted: bool) -> Iterator[Row]:
     is_csv = ending_of(path) == ".csv"
-    rows = cell_rows(read_lines(path), str(path), "," if is_csv else "\t", quoted=is_csv)
+    rows = cell_rows(read_lines(path), str(path), "," if is_csv else "\t", quoted=quoted or is_csv)
     _, names = next(rows, (1, []))
     for number, cells in rows:
         if len(cells) != len(names):

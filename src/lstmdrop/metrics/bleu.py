@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
+from typing import cast
 
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
@@ -38,15 +40,29 @@ def bleu_metric(tokenize: TokenizerName = DEFAULT, *, lowercase: bool = False) -
         ) from None
 
 
+def reference_streams(references: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The references of each line as sacreBLEU takes them: all first ones, all second ones, None where there is none.
+
+    Raises:
+        ValueError: a line has no reference.
+    """
+    if not all(references):
+        raise ValueError("every line must have a reference")
+    # sacreBLEU's types know no None, which it documents
+    return cast("list[list[str]]", [list(stream) for stream in zip_longest(*references)])
+
+
 def translation_scores(
     hypotheses: Sequence[str],
-    references: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
     extra: dict[str, str] | None = None,
     *,
     tokenize: TokenizerName = DEFAULT,
     lowercase: bool = False,
 ) -> list[Score]:
-    """Corpus BLEU and chrF2 in percent (Papineni et al. 2002, Popović 2015), one reference a line.
+    """Corpus BLEU and chrF2 in percent (Papineni et al. 2002, Popović 2015), of one reference a line or several.
+
+    The signature says how many (``nrefs``), or ``var`` where some lines have more than others.
 
     ``tokenize`` cuts the words of BLEU (see `lstmdrop.metrics.bleu_tokenizer`); chrF needs none. ``extra`` is added to
     sacreBLEU's signatures, say the beam.
@@ -57,10 +73,11 @@ def translation_scores(
     """
     if not as_list("references", references) or len(as_list("hypotheses", hypotheses)) != len(references):
         raise ValueError(f"{len(hypotheses)} translations cannot be scored against {len(references)} references")
+    streams = reference_streams([[some] if isinstance(some, str) else some for some in references])
     metrics = {"bleu": bleu_metric(tokenize, lowercase=lowercase), "chrf": CHRF(lowercase=lowercase)}
     scores = []
     for name, metric in metrics.items():
-        value = metric.corpus_score(hypotheses, [references]).score
+        value = metric.corpus_score(hypotheses, streams).score
         signature = "|".join([str(metric.get_signature()), *(f"{key}:{text}" for key, text in (extra or {}).items())])
         scores.append(Score(name, value, higher_is_better=True, signature=signature))
     return scores

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sacrebleu.metrics.chrf import CHRF
 
-from lstmdrop.metrics.bleu import bleu_metric
+from lstmdrop.metrics.bleu import bleu_metric, reference_streams
 from lstmdrop.metrics.bleu_tokenizer import tokenizer_in
 from lstmdrop.metrics.perplexity import LogProbs
 from lstmdrop.metrics.significance import Segments, Statistics
@@ -133,10 +133,7 @@ def _is_lowercase(signature: str) -> bool:
 
 
 def _sacrebleu_segments(metric: Any, hypotheses: Sequence[str], references: References) -> Segments:
-    longest = max(map(len, references), default=0)
-    if any(len(some) != longest for some in references):
-        raise ValueError("every line must have the same number of references")
-    streams = [[some[number] for some in references] for number in range(longest)]
+    streams = reference_streams(references)
     # sacreBLEU's own paired tests work on these statistics too
     statistics = np.array(metric._extract_corpus_statistics(hypotheses, streams), np.float64)
     return Segments(statistics, lambda sums: float(metric._compute_score_from_stats(sums.tolist()).score))

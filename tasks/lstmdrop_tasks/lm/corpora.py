@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ class Corpus:
     """What to do where one is missing."""
     unpacked: Mapping[Split, Written] = field(default_factory=dict)
     """Splits that are written in another way than as plain text."""
+    has_columns: bool = False
+    """Whether it comes out of tables or JSON lines."""
 
     def text(self, split: Split) -> Path:
         """The file of a split; one that has to be made of others is made once, in the cache.
@@ -57,26 +59,6 @@ class Corpus:
             return plain_text(self.unpacked[split])
         return _require(self.folder / self.layout.format(split), self.advice)
 
-    @property
-    def has_columns(self) -> bool:
-        """Whether it comes out of tables or JSON lines."""
-        return any(has_rows(path) for written in self.unpacked.values() for path in written.files)
-
-
-def own_texts(path: Path) -> list[Path]:
-    """The texts of one's own that a path names: a ``.txt`` file, or those of a folder's splits."""
-    if path.is_file():
-        return [path] if path.suffix == ".txt" else []
-    named = (path / layout.format(split) for layout in LAYOUTS for split in SPLITS)
-    return [text for text in named if text.is_file() and text.stat().st_size]
-
-
-def own_oddities(path: Path) -> Iterator[str]:
-    """A line about each thing in one's own texts that would be taken otherwise than was meant."""
-    spellings = Spellings()
-    for text in own_texts(path):
-        yield from text_oddities(text, spellings)
-
 
 def text_oddities(text: Path, spellings: Spellings | None = None) -> Iterator[str]:
     """A line about each thing in a text that a language model would take otherwise than was meant.
@@ -86,14 +68,19 @@ def text_oddities(text: Path, spellings: Spellings | None = None) -> Iterator[st
     Raises:
         DataError: the text is missing, empty or not UTF-8.
     """
+    return oddities_of(((line, f"{text}:{number}") for number, line in enumerate(read_lines(text), 1)), spellings)
+
+
+def oddities_of(lines: Iterable[tuple[str, str]], spellings: Spellings | None = None) -> Iterator[str]:
+    """As `text_oddities`, of lines that are given each with its place."""
     seen: set[str] = set()
     spellings = spellings or Spellings()
-    for number, line in enumerate(islice(read_lines(text), LOOKED_AT), 1):
+    for line, place in islice(lines, LOOKED_AT):
         for kind, about in line_oddities(line):
             if kind not in seen:
                 seen.add(kind)
-                yield f"{text}:{number}: {about}"
-        if "form" not in seen and (about := spellings.oddity(line, f"{text}:{number}")):
+                yield f"{place}: {about}"
+        if "form" not in seen and (about := spellings.oddity(line, place)):
             seen.add("form")
             yield about
 
@@ -138,9 +125,10 @@ def find_corpus(
 def _own_folder(folder: Path, column: str | None) -> Corpus:
     advice = f"a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone\n{contents(folder)}"
     corpus = _in_folder(folder, advice)
-    files = {split: found for split, found in split_files(folder, ENDINGS).items() if not _is_plain(corpus, split)}
-    unpacked = {split: Written(tuple(found), column) for split, found in files.items()}
-    return Corpus(folder, corpus.layout, advice, unpacked)
+    found = split_files(folder, ENDINGS)
+    files = {split: found[split] for split in SPLITS if split in found and not _is_plain(corpus, split)}
+    unpacked: dict[Split, Written] = {split: Written(tuple(some), column) for split, some in files.items()}
+    return Corpus(folder, corpus.layout, advice, unpacked, any(map(has_rows, chain(*files.values()))))
 
 
 def _is_plain(corpus: Corpus, split: Split) -> bool:
@@ -148,16 +136,18 @@ def _is_plain(corpus: Corpus, split: Split) -> bool:
 
 
 def _own_files(path: Path, files: tuple[Path, ...], column: str | None, scored: Sequence[Split]) -> Corpus:
-    whole = Written(files, column)
+    whole, rows = Written(files, column), any(map(has_rows, files))
     splits = {row.split for file in files if has_rows(file) for row in _first_rows(file)}
     if splits - {None}:
-        return Corpus(path.parent, path.name, "", {split: Written(files, column, split) for split in SPLITS})
-    is_plain = len(files) == 1 and not has_rows(path) and path.suffix not in PACKED_ENDINGS
+        parts: dict[Split, Written] = {split: Written(files, column, split) for split in SPLITS}
+        return Corpus(path.parent, path.name, "", parts, rows)
+    is_plain = len(files) == 1 and not rows and path.suffix not in PACKED_ENDINGS
     if scored:
         split = whole_split(path, scored)
         name = path.name.replace("{", "{{").replace("}", "}}")
-        return Corpus(path.parent, name, "", {} if is_plain else {split: whole})
-    return _in_folder(split_by_lines(path if is_plain else plain_text(whole)), "remove its folder and run again")
+        return Corpus(path.parent, name, "", {} if is_plain else {split: whole}, rows)
+    corpus = _in_folder(split_by_lines(path if is_plain else plain_text(whole)), "remove its folder and run again")
+    return replace(corpus, has_columns=rows)
 
 
 def _first_rows(path: Path) -> Iterator[Row]:

@@ -70,8 +70,8 @@ class Written:
     split: Split | None = None
     """If not all rows belong to it, the split whose rows do."""
 
-    def lines(self) -> Iterator[str]:
-        """The lines of the text; a row may have several.
+    def placed_lines(self) -> Iterator[tuple[str, str]]:
+        """The lines of the text, each with its place (``file:line``); a row may have several.
 
         Raises:
             DataError: a file is missing, empty or damaged, or a row has no such column.
@@ -80,9 +80,10 @@ class Written:
             if has_rows(path):
                 for row in read_rows(path):
                     if self.split in (None, row.split):
-                        yield from _lines(row.text(self.column or COLUMN, "name the one with the text: --column NAME"))
+                        text = row.text(self.column or COLUMN, "name the one with the text: --column NAME")
+                        yield from ((line, row.place) for line in _lines(text))
             else:
-                yield from read_lines(path)
+                yield from ((line, f"{path}:{number}") for number, line in enumerate(read_lines(path), 1))
 
 
 def _lines(text: str) -> list[str]:
@@ -93,14 +94,14 @@ def plain_text(written: Written) -> Path:
     """The text in one plain file, made once in the cache.
 
     Raises:
-        DataError: as `Written.lines`, or no row belongs to the split.
+        DataError: as `Written.placed_lines`, or no row belongs to the split.
     """
     chosen = f"{remembered_sha256(*written.files)} {written.column} {written.split}"
     kinds = " ".join("rows" if has_rows(path) else "lines" for path in written.files)
     folder = cache_dir() / "corpora" / f"plain-{hashlib.sha256(f'{chosen} {kinds}'.encode()).hexdigest()[:32]}"
     if not folder.is_dir():
         with atomic_folder(folder) as unfinished:
-            _write_lines(unfinished / "text.txt", written.lines())
+            _write_lines(unfinished / "text.txt", (line for line, _ in written.placed_lines()))
             if not (unfinished / "text.txt").stat().st_size:
                 raise DataError(f"{written.files[0]}: no row says split: {written.split} (or another name of it)")
     return folder / "text.txt"

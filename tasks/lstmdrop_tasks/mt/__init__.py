@@ -10,7 +10,7 @@ from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.mt.bench import bench
-    from lstmdrop_tasks.mt.corpora.oddities import own_oddities
+    from lstmdrop_tasks.mt.corpora.overview import own_oddities
     from lstmdrop_tasks.mt.export import graphs
     from lstmdrop_tasks.mt.predict import examples, predict
     from lstmdrop_tasks.mt.references import references
@@ -42,6 +42,6 @@ PLUGIN = TaskPlugin(
     scoring_settings=("decoding", "scoring", "data.pair", "data.columns", "data.header", "data.quoted"),
     options=(
         TaskOption("--pair", "data.pair", "Source and target language, such as en-fr.", "XX-YY"),
-        TaskOption("--columns", "data.columns", "The columns of a table, source first, such as 2,4.", "N,N"),
+        TaskOption("--columns", "data.columns", "Columns of a table, source first: 2,4 or de,en.", "A,B"),
     ),
 )

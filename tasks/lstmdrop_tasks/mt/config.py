@@ -34,8 +34,10 @@ class MTDataConfig(DataConfig):
     """Which pairs of sentences, and how they are cut into tokens."""
 
     pair: str | None = Field(default=None, description="languages, such as en-fr; default: the dataset's own")
-    columns: tuple[PositiveInt, PositiveInt] | None = Field(
-        default=None, description="of a table, source first, such as 2,4; default: the first two"
+    columns: tuple[PositiveInt, PositiveInt] | tuple[str, str] | None = Field(
+        default=None,
+        description="of a table or of JSON lines, source first, such as 2,4 or de,en; default: those that are named "
+        "as the languages are, or the first two",
     )
     header: bool = Field(default=False, description="the first row of a table names its columns")
     quoted: bool = Field(default=False, description="cells may stand in double quotes, as in any .csv")
@@ -49,8 +51,12 @@ class MTDataConfig(DataConfig):
     @classmethod
     def _columns_are_two(cls, given: object) -> object:
         columns = re.split(r"\s*,\s*", given.strip()) if isinstance(given, str) else given
-        if columns is not None and not (isinstance(columns, list | tuple) and len({*columns}) == len(columns) == 2):
-            raise ValueError("two different columns, source first, such as 2,4")
+        if isinstance(columns, list | tuple):
+            columns = [int(one) if isinstance(one, str) and one.isdecimal() else one for one in columns]
+            if len({*columns}) != len(columns) or len(columns) != 2 or len({*map(type, columns)}) > 1:
+                raise ValueError("two different columns, source first, such as 2,4 or de,en")
+        elif columns is not None:
+            raise ValueError("two different columns, source first, such as 2,4 or de,en")
         return columns
 
     @property

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from lstmdrop.data.fingerprint import remembered_sha256
+from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.text import read_lines
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
@@ -146,14 +148,29 @@ class Pairs:
 
     source: Sentences
     target: Sentences
+    more: tuple[str, ...] = ()
+    """Hashes of further translations, which are scored against and not cut into tokens."""
+
+    @classmethod
+    def of(cls, text: ParallelText, tokenizers: Tokenizers) -> Pairs:
+        """Cut both sides into tokens, or find that done in the cache.
+
+        Raises:
+            DataError: as `Sentences.of`.
+        """
+        folder = cache_dir() / "tokens"
+        source = Sentences.of(text.source, tokenizers.source, folder)
+        target = Sentences.of(text.target, tokenizers.target, folder)
+        return cls(source, target, tuple(map(remembered_sha256, text.more)))
 
     def __len__(self) -> int:
         return len(self.source.offsets) - 1
 
     @property
     def sha256(self) -> str:
-        """Hash of both texts."""
-        return hashlib.sha256(f"{self.source.store.sha256} {self.target.store.sha256}".encode()).hexdigest()
+        """Hash of the texts."""
+        hashes = (self.source.store.sha256, self.target.store.sha256, *self.more)
+        return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
     def kept(self, max_length: int) -> Ids:
         """The numbers of the pairs with at most so many tokens on each side, ``<eos>`` not counted."""

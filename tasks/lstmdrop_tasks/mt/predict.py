@@ -107,10 +107,10 @@ def _beginnings(task: MachineTranslation, options: MTPrediction) -> Iterator[Beg
 def examples(task: MachineTranslation) -> Iterator[Mapping[str, Any]]:
     """The first lines of the test split: translated, with the reference and where the model looked."""
     text = task.text("test")
-    sources, references = (list(islice(read_lines(path), NUM_EXAMPLES)) for path in (text.source, text.target))
+    sources = list(islice(read_lines(text.source), NUM_EXAMPLES))
     task.model.eval()
-    for output, reference in zip(_translated([task], sources, MTPrediction()), references, strict=True):
-        yield {**output, "references": [reference]}
+    for output, references in zip(_translated([task], sources, MTPrediction()), text.references(), strict=False):
+        yield {**output, "references": references}
 
 
 def _searched(

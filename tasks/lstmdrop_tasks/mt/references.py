@@ -18,5 +18,5 @@ def references(config: MTConfig, data_dir: Path | None) -> Sequence[ScoredItem]:
         DataError: the data is missing or damaged.
     """
     text = find_corpus(config.data.name, config.data.pair, data_dir, config.data.layout).test
-    pairs = zip(read_lines(text.source), read_lines(text.target), strict=True)
-    return [ScoredItem([target], source) for source, target in pairs]
+    pairs = zip(read_lines(text.source), text.references(), strict=True)
+    return [ScoredItem(translations, source) for source, translations in pairs]

@@ -14,7 +14,6 @@ import torch
 
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.batching import PlannedBatches, token_batches
-from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
@@ -28,11 +27,11 @@ from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import Loss
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.find import find_corpus
-from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair, save_pair, saved_pair
+from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, languages_of, save_pair, saved_pair
 from lstmdrop_tasks.mt.corpora.oddities import oddities, require_table
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator, build_translator
-from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Sentences, Tokenizers, load_tokenizers, train_tokenizers
+from lstmdrop_tasks.mt.pairs import PairBatch, Pairs, Tokenizers, load_tokenizers, train_tokenizers
 from lstmdrop_tasks.mt.translate import (
     LONGEST_MORE,
     Targets,
@@ -83,7 +82,7 @@ class MachineTranslation:
         return self.model.decoder
 
     def text(self, split: Split) -> ParallelText:
-        """The two files of a split."""
+        """The files of a split."""
         return self.corpus.text(split)
 
     def pairs(self, split: Split) -> Pairs:
@@ -93,7 +92,7 @@ class MachineTranslation:
             DataError: a text is missing or damaged.
         """
         if split not in self._pairs:
-            self._pairs[split] = _pairs(self.text(split), self.tokenizers)
+            self._pairs[split] = Pairs.of(self.text(split), self.tokenizers)
         return self._pairs[split]
 
     @property
@@ -208,8 +207,7 @@ def build(
     )
     sizes = (len(tokenizers.source.vocabulary), len(tokenizers.target.vocabulary))
     model = build_translator(config.model, *sizes, regularizer, torch.Generator().manual_seed(config.seed))
-    pair = config.data.pair or saved_pair(assets)
-    languages = None if pair is None else parse_pair(pair)
+    languages = languages_of(config.data.pair, assets)
     return MachineTranslation(config, model.to(device), tokenizers, corpus, device, targets, languages)
 
 
@@ -238,11 +236,11 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
         (outputs / "predictions.txt").write_text("".join(f"{line}\n" for line in translations), encoding="utf-8")
         lengths = models[0].pairs(split).target.lengths
         np.savez_compressed(outputs / "log_probs.npz", log_probs=log_probs.astype(np.float32), lengths=lengths)
-    references = list(read_lines(models[0].text(split).target))
+    references = models[0].text(split).references()
     how = {"models": str(len(models)), "data": models[0].pairs(split).sha256[:12]}
     search = {"segments": str(len(references)), **search_signature(models)}
     tokenizer, num_unknown = models[0].tokenizers.target, models[0].pairs(split).target.store.num_unknown
-    num_words = sum(len(line.split()) for line in references) + len(references)
+    num_words = sum(len(first.split()) for first, *_ in references) + len(references)
     warn_of_unknown(num_unknown, log_probs.size, f"the {split} translations")
     predicted = {"unknown": str(num_unknown), **how} if num_unknown else how
     return [
@@ -284,16 +282,9 @@ def _prepare(config: MTConfig, assets: Path, corpus: ParallelCorpus) -> None:
     tokenizers = train_tokenizers(config.data, corpus.train)
     tokenizers.save(assets)
     save_pair(assets, LanguagePair(corpus.source_language, corpus.target_language))
-    ratio = longest_ratio(_pairs(corpus.train, tokenizers), config.data.max_length)
+    ratio = longest_ratio(Pairs.of(corpus.train, tokenizers), config.data.max_length)
     Targets(ratio, tokenize).save(assets)
 
 
 def _auto_tokenizer(corpus: ParallelCorpus, split: Split) -> TokenizerName:
     return tokenizer_for(corpus.target_language, read_lines(corpus.text(split).target))
-
-
-def _pairs(text: ParallelText, tokenizers: Tokenizers) -> Pairs:
-    folder = cache_dir() / "tokens"
-    return Pairs(
-        Sentences.of(text.source, tokenizers.source, folder), Sentences.of(text.target, tokenizers.target, folder)
-    )

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lstmdrop.config import Split
-from lstmdrop.data.text import read_lines
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.metrics.bleu import translation_scores
 from lstmdrop.metrics.score import Score, are_better
@@ -25,7 +24,7 @@ def tune(tasks: Sequence[MachineTranslation], split: Split) -> Mapping[str, Any]
     """
     for task in tasks:
         task.model.eval()
-    references = list(read_lines(tasks[0].text(split).target))
+    references = tasks[0].text(split).references()
     settings, scoring = search_settings(tasks[0].config), tasks[0].config.scoring
     tokenize = tasks[0].bleu_tokenizer(split)
     best: tuple[float, Sequence[Score]] = (LENGTH_PENALTIES[0], ())

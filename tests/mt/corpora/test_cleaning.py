@@ -14,7 +14,7 @@ def cleaned(pairs: Pairs, rules: CleaningRules, block_size: int = 3) -> tuple[Pa
     counts = Counts()
     parts = [pairs[start : start + block_size] for start in range(0, len(pairs), block_size)]
     blocks = [PairBlock([source for source, _ in part], [target for _, target in part]) for part in parts]
-    return [pair for block in clean(blocks, rules, counts) for pair in zip(*block, strict=True)], counts
+    return [pair for block in clean(blocks, rules, counts) for pair in zip(*block[:2], strict=True)], counts
 
 
 def words(number: int) -> str:

@@ -12,6 +12,8 @@ from lstmdrop_tasks.mt.corpora.language_pair import (
     LanguagePair,
     both_ways,
     choose_pair,
+    languages_of,
+    pair_among,
     parse_pair,
     save_pair,
     saved_pair,
@@ -71,3 +73,34 @@ def test_what_a_model_translates_is_noted_where_the_languages_have_names(tmp_pat
     assert saved_pair(tmp_path) == "en-pt-BR"
     save_pair(tmp_path, UNNAMED)
     assert saved_pair(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "codes", "pair"),
+    [
+        ("pt-br-en", ["en", "pt-BR"], ("pt-BR", "en")),  # which hyphen parts them, the data tells
+        ("en-zh-cn", ["zh_CN", "en"], ("en", "zh_CN")),
+        ("zh-Hans-zh-Hant", ["zh-Hant", "zh-Hans"], ("zh-Hans", "zh-Hant")),
+        ("PT_br:EN", ["en", "pt-BR"], ("pt-BR", "en")),
+        ("en, de", ["de-DE", "en-US"], ("en-US", "de-DE")),
+        ("en-US-de", ["de", "en"], ("en", "de")),
+        ("pt-en", ["pt-BR", "pt-PT", "en"], None),
+        ("pt-BR-en", ["pt-PT", "en"], None),
+        ("en-en", ["en", "de"], None),
+        ("a-b-c", ["a", "b-c", "a-b", "c"], None),
+        ("a:b-c", ["a", "b-c", "a-b", "c"], ("a", "b-c")),
+    ],
+)
+def test_the_codes_that_there_are_say_which_are_meant(
+    text: str, codes: list[str], pair: tuple[str, str] | None
+) -> None:
+    assert pair_among(text, codes) == pair
+
+
+def test_a_run_keeps_the_codes_of_its_data(tmp_path: Path) -> None:
+    assert languages_of(None, tmp_path) is None
+    save_pair(tmp_path, LanguagePair("en", "pt-br"))
+    for said in ("en-pt-br", "en:pt_BR", None):
+        assert languages_of(said, tmp_path) == ("en", "pt-br")
+    assert languages_of("pt-br-en", tmp_path) == ("pt-br", "en")
+    assert languages_of("de-fr", tmp_path) == ("de", "fr")

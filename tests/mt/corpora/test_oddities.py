@@ -40,7 +40,7 @@ def test_numbers_where_there_are_sentences_are_refused_with_the_columns(tmp_path
         found(table)
     assert found(table, layout=TableLayout((2, 4))) == ""
     assert found(table, layout=TableLayout((1, 2))) == "", "who names columns is taken at their word"
-    (_, line) = describe_text(table)
+    *_, line = describe_text(table)
     assert "--columns 2,4" in line
 
 

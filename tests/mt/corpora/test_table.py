@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.mt.corpora.oddities import is_parallel, oddities
+from lstmdrop_tasks.mt.corpora.oddities import oddities
+from lstmdrop_tasks.mt.corpora.overview import is_parallel
 from lstmdrop_tasks.mt.corpora.parallel import Side
 from lstmdrop_tasks.mt.corpora.table import TableLayout, table_pairs, table_rows
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmdrop.data.registry import datasets_dir, expanded, locate, whole_split
+from lstmdrop.data.registry import datasets_dir, expanded, locate
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
 from lstmdrop_tasks.mt.corpora.demo.sentences import PAIRS as DEMO_PAIRS
 from lstmdrop_tasks.mt.corpora.demo.sentences import demo
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, choose_pair
-from lstmdrop_tasks.mt.corpora.own import own_folder, own_table, whole_table
+from lstmdrop_tasks.mt.corpora.own import own_recipe
 from lstmdrop_tasks.mt.corpora.parallel import ParallelCorpus, ParallelText
 from lstmdrop_tasks.mt.corpora.published import (
     IWSLT14_PAIRS,
@@ -68,12 +68,8 @@ def _recipe(data: str, pair: str | None, data_dir: Path | None, layout: TableLay
         pairs, recipe = PUBLISHED[data]
         chosen = choose_pair(data, pair, pairs)
         return recipe(_folder(data, data_dir), chosen)
-    path = expanded(data)
-    if path.is_dir():
-        return own_folder(path, pair, layout, scored)
-    if path.is_file():
-        split = whole_split(path, scored) if scored else None
-        return own_table(path, pair, layout) if split is None else whole_table(path, pair, layout, split)
+    if own := own_recipe(expanded(data), pair, layout, scored):
+        return own
     raise DataError(_unknown(data))
 
 

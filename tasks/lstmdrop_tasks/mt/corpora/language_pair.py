@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,14 +42,26 @@ def saved_pair(assets: Path) -> str | None:
     return None if pair == str(UNNAMED) else pair
 
 
+def languages_of(pair: str | None, assets: Path) -> LanguagePair | None:
+    """What a model translates: as ``pair`` says, in the codes that were noted; None where the languages have no names.
+
+    Raises:
+        ConfigError: the pair is none.
+    """
+    saved = saved_pair(assets)
+    noted = None if saved is None else parse_pair(saved)
+    if pair is None:
+        return noted
+    return (None if noted is None else pair_among(pair, noted)) or parse_pair(pair)
+
+
 def parse_pair(text: str) -> LanguagePair:
-    """``"en-fr"`` as a pair, ``"en-pt-BR"`` too; codes that hyphens cannot tell apart have a colon between.
+    """``"en-fr"`` as a pair, ``"en-pt-BR"`` too; codes that hyphens cannot tell apart have a colon or comma between.
 
     Raises:
         ConfigError: it is not two different codes, or can be read in more than one way.
     """
-    source, colon, target = text.partition(":")
-    found = [LanguagePair(source, target)] if colon else _split_at_hyphen(text)
+    found = _parted(text) or _split_at_hyphen(text)
     pairs = [pair for pair in found if all(map(CODE.fullmatch, pair)) and pair.source != pair.target]
     if len(pairs) != 1:
         raise ConfigError(
@@ -58,10 +70,55 @@ def parse_pair(text: str) -> LanguagePair:
     return pairs[0]
 
 
+def pair_among(text: str, codes: Iterable[str]) -> LanguagePair | None:
+    """The pair that a text such as ``pt-br-en`` names, as the data spells its codes; None where it is not among them.
+
+    Case, and ``_`` for ``-``, make no difference. Where a code is not among them as it is, the only one of the same
+    language is meant if one of the two says neither region nor script: ``en`` finds ``en-US``.
+    """
+    known = list(dict.fromkeys(codes))
+    for find in (_equal_codes, _codes_of_language):
+        ways = {
+            (source, target)
+            for way in _parted(text) or _all_ways(text)
+            for source in find(way.source, known)
+            for target in find(way.target, known)
+            if source != target
+        }
+        if len(ways) == 1:
+            return LanguagePair(*ways.pop())
+    return None
+
+
+def _equal_codes(code: str, known: Sequence[str]) -> list[str]:
+    found = [one for one in known if _subtags(one) == _subtags(code)]
+    return [code] if code in found else found
+
+
+def _codes_of_language(code: str, known: Sequence[str]) -> list[str]:
+    if equal := _equal_codes(code, known):
+        return equal
+    alike = [one for one in known if _subtags(one)[0] == _subtags(code)[0]]
+    return alike if len(alike) == 1 and 1 in (len(_subtags(alike[0])), len(_subtags(code))) else []
+
+
+def _subtags(code: str) -> list[str]:
+    return re.split(r"[-_]", code.lower())
+
+
+def _parted(text: str) -> list[LanguagePair]:
+    parts = re.split(r"[:,]", text)
+    return [LanguagePair(*map(str.strip, parts))] if len(parts) == 2 else []
+
+
+def _all_ways(text: str) -> list[LanguagePair]:
+    parts = text.split("-")
+    return [LanguagePair("-".join(parts[:place]), "-".join(parts[place:])) for place in range(1, len(parts))]
+
+
 def _split_at_hyphen(text: str) -> list[LanguagePair]:
     """The ways to read two codes; where there are several hyphens, as BCP 47 writes codes."""
-    parts = text.split("-")
-    ways = [LanguagePair("-".join(parts[:place]), "-".join(parts[place:])) for place in range(1, len(parts))]
+    ways = _all_ways(text)
     return ways if len(ways) == 1 else [way for way in ways if all(map(TAG.fullmatch, way))]
 
 

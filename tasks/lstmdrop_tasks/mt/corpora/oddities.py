@@ -8,15 +8,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.archive import unpacked_name
+from lstmdrop.data.rows import JSON_ENDINGS, TABLE_ENDINGS, ending_of, matching_files
 from lstmdrop.data.spelling import LOOKED_AT as NUM_ROWS
-from lstmdrop.data.spelling import Spellings, first_oddity
+from lstmdrop.data.spelling import first_oddity
 from lstmdrop.data.vocabulary import UNK
 from lstmdrop.errors import ConfigError, DataError
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS
-from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, parse_pair
-from lstmdrop_tasks.mt.corpora.parallel import plain_side
-from lstmdrop_tasks.mt.corpora.recipe import SPLITS
-from lstmdrop_tasks.mt.corpora.table import DEFAULT, ENDINGS, TableLayout, table_rows
+from lstmdrop_tasks.mt.corpora.language_pair import UNNAMED, LanguagePair, parse_pair
+from lstmdrop_tasks.mt.corpora.markup import XML_ENDINGS
+from lstmdrop_tasks.mt.corpora.own import own_recipe, splits_of_rows, splits_there
+from lstmdrop_tasks.mt.corpora.parallel import Side, plain_side
+from lstmdrop_tasks.mt.corpora.recipe import Counts
+from lstmdrop_tasks.mt.corpora.sides import SIDE, SideFiles, side_files, side_languages, sides_in, sides_of
+from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout, named_columns, table_rows
 
 Pair = tuple[str, str]
 
@@ -52,52 +58,29 @@ def oddities(data: str, pair: str | None, layout: TableLayout = DEFAULT) -> Iter
         DataError: numbers stand where the table has sentences in other columns.
     """
     path = Path(data).expanduser()
-    named = None if pair is None else parse_pair(pair)
-    if data in PUBLISHED or not path.exists():
+    if data in PUBLISHED:
         return
-    if table := _table(path):
-        yield from _table_oddities(table, layout.of(table), named)
-    elif sides := _sides(path, named):
-        languages = LanguagePair(*(side.suffix.removeprefix(".") for side in sides))
-        yield from _text_oddities(sides, languages)
+    if (table := table_in(path)) and named_columns(table, pair, layout) is None:
+        yield from _table_oddities(table, layout.of(table), None if pair is None else parse_pair(pair))
+    elif sides := text_sides(path, pair):
+        yield from _text_oddities(sides)
+    elif path.exists() or matching_files(path):
+        yield from _row_oddities(path, pair, layout)
 
 
-def is_parallel(path: Path) -> bool:
-    """Whether this looks like a parallel text: two texts of a split, or a table of a few columns."""
-    table = _table(path)
-    if table is None:
-        return bool(_sides(path, None))
-    try:
-        rows = [cells for _, cells in islice(table_rows(plain_side(table), DEFAULT.of(table)), NUM_ROWS)]
-    except DataError:
-        return False
-    return sum(1 < len(cells) <= MOST_COLUMNS for cells in rows) > NEARLY_ALL * len(rows)
+def first_side(folder: Path, found: SideFiles, split: Split, language: str) -> list[Side]:
+    """The text of a language in a split, without further references.
+
+    Raises:
+        DataError: there is none.
+    """
+    return sides_in(sides_of(folder, found, split, language)[0])[:1]
 
 
-def own_oddities(path: Path) -> Iterator[str]:
-    """A line about each thing that looks wrong in a parallel text of one's own; none about any other file."""
-    try:
-        if is_parallel(path):
-            yield from oddities(str(path), None)
-            yield from _spelt_otherwise_in_a_split(path)
-    except DataError as error:
-        yield str(error)
-
-
-def _spelt_otherwise_in_a_split(folder: Path) -> Iterator[str]:
-    """Of the texts of a language, where they write a letter in other code points; training says it of any text."""
-    for side in _sides(folder, None) if folder.is_dir() else ():
-        spellings = Spellings()
-        splits = (folder / f"{split}{side.suffix}" for split in SPLITS)
-        texts = [text for text in splits if text.is_file()]
-        alone = spellings.first_oddity(_numbered(texts[0]))
-        if not alone:
-            yield from spellings.first_oddity(line for text in texts[1:] for line in _numbered(text))
-
-
-def _numbered(text: Path) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(islice(plain_side(text).lines(), NUM_ROWS), 1):
-        yield line, f"{text}:{number}"
+def numbered(text: Side) -> Iterator[tuple[str, str]]:
+    """The first lines of a text, each with its place."""
+    for number, line in enumerate(islice(text.lines(), NUM_ROWS), 1):
+        yield line, f"{text.name}:{number}"
 
 
 def require_table(data: str, layout: TableLayout) -> None:
@@ -106,31 +89,56 @@ def require_table(data: str, layout: TableLayout) -> None:
     Raises:
         ConfigError: it is given, and the data is no table.
     """
-    if layout != DEFAULT and (data in PUBLISHED or not _table(Path(data).expanduser())):
+    path = Path(data).expanduser()
+    if layout == DEFAULT:
+        return
+    if data in PUBLISHED or not (table_in(path) or (layout.names and (matching_files(path) or splits_of_rows(path)))):
         raise ConfigError(f"data.columns, data.header and data.quoted are for tables of one's own, and {data} is none")
 
 
-def _table(path: Path) -> Path | None:
-    """The file, or the folder's first table."""
-    if path.is_file():
-        return path
-    tables = [path / f"{split}{ending}" for ending in ENDINGS for split in SPLITS]
-    return next(filter(Path.is_file, tables), None)
+def table_in(path: Path) -> Path | None:
+    """The file, or the folder's first, where it is a table: it is one unless its name says otherwise."""
+    if path.is_dir():
+        files = splits_of_rows(path)
+        return next((found[0] for found in files.values() if ending_of(found[0]) in TABLE_ENDINGS), None)
+    return next((file for file in matching_files(path) if ending_of(file) not in (*JSON_ENDINGS, *XML_ENDINGS)), None)
 
 
-def _sides(folder: Path, languages: LanguagePair | None) -> tuple[Path, ...]:
+def text_sides(folder: Path, pair: str | None) -> list[Side]:
     """The two texts of a folder's first split; nothing where they cannot be told."""
-    for split in SPLITS:
-        texts = sorted(path for path in folder.glob(f"{split}.*") if path.name.count(".") == 1)
-        sides = texts if languages is None else [folder / f"{split}.{language}" for language in languages]
-        if len(sides) == 2 and all(map(Path.is_file, sides)):
-            return tuple(sides)
-    return ()
+    if not folder.is_dir():
+        return []
+    found = side_files(folder)
+    try:
+        for split in SPLITS:
+            if found[split]:
+                languages = side_languages(folder, pair, split, found)
+                return [side for language in languages for side in first_side(folder, found, split, language)]
+    except (DataError, ConfigError):
+        pass
+    return []
+
+
+def _row_oddities(path: Path, pair: str | None, layout: TableLayout) -> Iterator[str]:
+    recipe = own_recipe(path, pair, layout, splits_there(path)[:1])
+    assert recipe is not None
+    source, *_ = recipe.sources.values()
+    blocks = source(Counts())
+    pairs = list(
+        islice((pair for block in blocks for pair in zip(block.sources, block.targets, strict=True)), NUM_ROWS)
+    )
+    way = "--columns names the fields, source first"
+    yield from _number_sides(path, pairs, way)
+    yield from _odd_pairs(path, pairs, None if recipe.pair == UNNAMED else recipe.pair, way)
+    for side in range(2):
+        lines = [(pair[side], f"{path}, pair {number}") for number, pair in enumerate(pairs, 1)]
+        yield from first_oddity(lines)
+        yield from _literal_unknown(lines) if side else ()
 
 
 def _table_oddities(path: Path, layout: TableLayout, languages: LanguagePair | None) -> Iterator[str]:
-    numbered = list(islice(table_rows(plain_side(path), layout), NUM_ROWS))
-    rows = [cells for _, cells in numbered]
+    numbered_rows = list(islice(table_rows(plain_side(path), layout), NUM_ROWS))
+    rows = [cells for _, cells in numbered_rows]
     if not rows:
         return
     if layout.columns is None:
@@ -146,20 +154,26 @@ def _table_oddities(path: Path, layout: TableLayout, languages: LanguagePair | N
         yield from _number_sides(path, pairs, "--columns names the columns, source first")
     yield from _odd_pairs(path, pairs, languages, "--columns names the columns, source first")
     for place in layout.places:
-        cells_of_side = [(row[place - 1], f"{path}:{number}") for number, row in numbered if len(row) >= place]
+        cells_of_side = [(row[place - 1], f"{path}:{number}") for number, row in numbered_rows if len(row) >= place]
         yield from first_oddity(cells_of_side)
         yield from _literal_unknown(cells_of_side) if place == target else ()
 
 
-def _text_oddities(sides: Sequence[Path], languages: LanguagePair) -> Iterator[str]:
-    columns = [list(islice(plain_side(side).lines(), NUM_ROWS)) for side in sides]
+def _text_oddities(sides: Sequence[Side]) -> Iterator[str]:
+    columns = [list(islice(side.lines(), NUM_ROWS)) for side in sides]
     pairs = list(zip(*columns, strict=False))
-    yield from _heading(sides[0], pairs, "remove it from both texts")
-    yield from _number_sides(sides[0], pairs, "a line of it should be a sentence")
-    yield from _odd_pairs(sides[0], pairs, languages, "the ending of a file names its language")
+    path, languages = Path(sides[0].name), LanguagePair(*map(_language_of, sides))
+    yield from _heading(path, pairs, "remove it from both texts")
+    yield from _number_sides(path, pairs, "a line of it should be a sentence")
+    yield from _odd_pairs(path, pairs, languages, "the ending of a file names its language")
     for side in sides:
-        yield from first_oddity(_numbered(side))
-    yield from _literal_unknown(_numbered(sides[1]))
+        yield from first_oddity(numbered(side))
+    yield from _literal_unknown(numbered(sides[1]))
+
+
+def _language_of(side: Side) -> str:
+    match = SIDE.fullmatch(unpacked_name(Path(side.name)).name)
+    return match[2] if match else ""
 
 
 def _literal_unknown(lines: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -1,97 +1,200 @@
-"""Parallel texts of one's own: a folder of three splits, or one table that is split here."""
+"""Parallel texts of one's own: a folder of three splits, or files in one piece that are split here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lstmdrop.data.registry import contents
-from lstmdrop.errors import ConfigError, DataError
-from lstmdrop_tasks.mt.corpora.language_pair import UNNAMED, LanguagePair, parse_pair
-from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, Side, in_blocks, plain_side
-from lstmdrop_tasks.mt.corpora.recipe import SPLITS, Counts, Recipe, SplitSource, from_sides
-from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
-from lstmdrop_tasks.mt.corpora.table import DEFAULT, ENDINGS, TableLayout, table_pairs
-
-if TYPE_CHECKING:
-    from lstmdrop.config import Split
-
-LAYOUTS = (
-    "a folder needs train, valid and test, each as two aligned texts (train.en, train.fr, ...)"
-    " or as a .tsv or .csv table"
+from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.archive import unpacked_name
+from lstmdrop.data.registry import whole_split
+from lstmdrop.data.rows import (
+    JSON_ENDINGS,
+    TABLE_ENDINGS,
+    ending_of,
+    has_rows,
+    matching_files,
+    read_rows,
+    split_files,
 )
+from lstmdrop.errors import ConfigError
+from lstmdrop_tasks.mt.corpora.language_pair import UNNAMED, LanguagePair, pair_among, parse_pair
+from lstmdrop_tasks.mt.corpora.markup import SGM_ENDINGS, XML_ENDINGS, xml_languages, xml_pairs
+from lstmdrop_tasks.mt.corpora.parallel import PairBlocks, in_blocks, plain_side
+from lstmdrop_tasks.mt.corpora.recipe import Counts, Recipe, SplitSource, from_sides
+from lstmdrop_tasks.mt.corpora.sides import read_sides, require_file, side_files, side_languages, sides_of
+from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
+from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout, named_columns, row_pairs, table_pairs
+
+FILE_ENDINGS = (*TABLE_ENDINGS, *JSON_ENDINGS, *XML_ENDINGS)
+Sentence = tuple[str, ...]
+"""A source and its translations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Files of one shape, read one after the other."""
+
+    pair: LanguagePair
+    words: str
+    """What is not as usual in how they are read."""
+    read: Callable[[Path], Iterator[tuple[Split | None, Sentence]]]
+    """Each sentence of a file, and the split that it says it is of."""
+
+    def sentences(self, files: Sequence[Path]) -> Iterator[tuple[Split | None, Sentence]]:
+        """Those of several files."""
+        for path in files:
+            yield from self.read(path)
+
+
+def own_pieces(path: Path, pair: str | None, layout: TableLayout) -> Pieces:
+    """How files such as this one are read.
+
+    Raises:
+        ConfigError: the pair is none, or is needed.
+        DataError: the file is missing or damaged.
+    """
+    ending = ending_of(path)
+    if ending in XML_ENDINGS:
+        languages = _chosen(path, pair, xml_languages(path))
+        return Pieces(
+            languages, "", lambda file: ((None, (source, *some)) for source, some in xml_pairs(file, languages))
+        )
+    if found := named_columns(path, pair, layout):
+        columns, names = found.columns, f"; columns {found.columns[0]} and {found.columns[1]}"
+        kind = "" if ending in JSON_ENDINGS else "; cells may be quoted" if layout.of(path).quoted else ""
+        return Pieces(found.pair, names + kind, lambda file: (
+            (row.split, (source, *some)) for row, source, some in row_pairs(file, columns, layout)
+        ))  # fmt: skip
+    of_file = layout.of(path)
+    return Pieces(
+        _named(pair), str(of_file), lambda file: ((None, cells) for cells in table_pairs(plain_side(file), of_file))
+    )
+
+
+def own_recipe(
+    path: Path, pair: str | None, layout: TableLayout = DEFAULT, scored: Sequence[Split] = ()
+) -> Recipe | None:
+    """How a corpus is made from a folder, from a file, or from those that a pattern matches; None: there are none.
+
+    Raises:
+        ConfigError: the pair is none, or is needed.
+        DataError: a file is missing or damaged.
+        UsageError: data in one piece is to be scored as two splits.
+    """
+    if path.is_dir():
+        return own_folder(path, pair, layout, scored)
+    files = matching_files(path)
+    return own_files(path, files, pair, layout, scored) if files else None
 
 
 def own_folder(folder: Path, pair: str | None, layout: TableLayout = DEFAULT, scored: Sequence[Split] = ()) -> Recipe:
-    """How a corpus is made from ``{train,valid,test}.{en,fr}``, say, or from ``{train,valid,test}.tsv`` (``.csv``).
+    """How a corpus is made from ``{train,valid,test}.{en,fr}``, say, or from a file a split (``train.jsonl``).
 
-    Without a pair, the languages are the two endings that the training texts have, in the order of the alphabet.
-    Splits that are only to be ``scored`` need no other beside them.
+    Without a pair, the languages are what the file says, or the two endings that the training texts have, in the order
+    of the alphabet. Splits that are only to be ``scored`` need no other beside them.
 
     Raises:
         ConfigError: the pair is none, or is needed.
         DataError: a file is missing.
     """
-    name, splits = folder.resolve().name, scored or SPLITS
-    if tables := own_tables(folder, splits):
-        _require(tables)
-        layout = layout.of(tables[0])
-        sources = {split: _whole(plain_side(table), layout) for split, table in zip(splits, tables, strict=True)}
-        return Recipe(name, _named(pair), tuple(tables), f"as given, in three tables{layout}", sources)
-    languages = parse_pair(pair) if pair is not None else _detected(folder, splits[0])
-    texts = {split: [folder / f"{split}.{language}" for language in languages] for split in splits}
-    inputs = tuple(path for sides in texts.values() for path in sides)
-    _require(inputs)
-    sides = {split: from_sides([plain_side(path) for path in paths]) for split, paths in texts.items()}
-    return Recipe(name, languages, inputs, "as given", sides)
+    name, splits = folder.resolve().name, tuple(scored or SPLITS)
+    files, texts = splits_of_rows(folder), side_files(folder)
+    first = own_pieces(files[splits[0]][0], pair, layout) if splits[0] in files else None
+    languages = first.pair if first else side_languages(folder, pair, splits[0], texts)
+    inputs: list[Path] = []
+    sources: dict[str, SplitSource] = {}
+    for split in splits:
+        if split in files:
+            pieces = own_pieces(files[split][0], pair or _told(languages), layout)
+            sources[split] = _whole(pieces, files[split])
+            inputs += files[split]
+            continue
+        require_file(
+            bool(texts[split]) or first is None, folder / f"{split}{ending_of(files[splits[0]][0]) if first else ''}"
+        )
+        both = [sides_of(folder, texts, split, language) for language in languages]
+        sources[split] = from_sides(read_sides(*both))
+        inputs += both[0] + both[1]
+    words = f"as given, in three tables{first.words}" if first else "as given"
+    is_marked = "; marked up" if any(ending_of(path) in SGM_ENDINGS for path in inputs) else ""
+    return Recipe(name, languages, tuple(inputs), words + is_marked, sources)
 
 
-def own_tables(folder: Path, splits: Sequence[str] = SPLITS) -> list[Path]:
-    """The tables of a folder that holds such, one a split; none of a folder of texts."""
-    ending = next((ending for ending in ENDINGS if (folder / f"{splits[0]}{ending}").is_file()), None)
-    return [] if ending is None else [folder / f"{split}{ending}" for split in splits]
+def splits_of_rows(folder: Path) -> Mapping[Split, Sequence[Path]]:
+    """The files of a folder that have rows, by their splits; none of what is no folder."""
+    files = split_files(folder, FILE_ENDINGS) if folder.is_dir() else {}
+    return {split: files[split] for split in SPLITS if split in files}
 
 
-def whole_table(table: Path, pair: str | None, layout: TableLayout, split: Split) -> Recipe:
-    """How one table is scored as ``split``: all of it; ``train`` is cleaned as in training.
-
-    Raises:
-        ConfigError: the pair is none.
-    """
-    layout = layout.of(table)
-    source = _whole(plain_side(table), layout)
-    return Recipe(table.stem, _named(pair), (table,), f"as given, in one table{layout}", {split: source})
-
-
-def own_table(table: Path, pair: str | None, layout: TableLayout = DEFAULT) -> Recipe:
-    """How a corpus is made from one table: each source sentence is drawn into one of the splits.
+def splits_there(path: Path) -> list[Split]:
+    """The splits that a folder has, or that the rows of a file say; of anything else, one.
 
     Raises:
-        ConfigError: the pair is none.
+        DataError: a row says another than there is.
     """
+    if not path.is_dir():
+        files = [file for file in matching_files(path) if has_rows(file)]
+        says_splits = any(row.split for file in files[:1] for row in islice(read_rows(file), 1))
+        said = {row.split for file in files for row in read_rows(file)} if says_splits else {"train"}
+        return [split for split in SPLITS if split in said]
+    rows, texts = splits_of_rows(path), side_files(path)
+    return [split for split in SPLITS if split in rows or texts[split]]
+
+
+def _told(languages: LanguagePair) -> str | None:
+    return None if languages == UNNAMED else f"{languages.source}:{languages.target}"
+
+
+def own_files(
+    path: Path, files: Sequence[Path], pair: str | None, layout: TableLayout = DEFAULT, scored: Sequence[Split] = ()
+) -> Recipe:
+    """How a corpus is made from files in one piece: as their rows say, else by source sentence.
+
+    What is only to be ``scored`` is that split, all of it; ``train`` is cleaned as in training.
+
+    Raises:
+        ConfigError: the pair is none, or is needed.
+        DataError: the file is missing or damaged.
+        UsageError: two splits are to be scored.
+    """
+    pieces = own_pieces(files[0], pair, layout)
+    name = unpacked_name(files[0]).stem
+    says_splits = next((split for split, _ in pieces.sentences(files)), None) is not None
+    if says_splits:
+        said: dict[str, SplitSource] = {split: _of_split(pieces, files, split) for split in scored or SPLITS}
+        return Recipe(name, pieces.pair, tuple(files), f"as the rows say{pieces.words}", said)
+    if scored:
+        source = _whole(pieces, files)
+        split = whole_split(path, scored)
+        return Recipe(name, pieces.pair, tuple(files), f"as given, in one table{pieces.words}", {split: source})
     share = f"{HELD_OUT:.0%}"
-    layout = layout.of(table)
-    split = f"by source sentence whatever its case and punctuation, {share} each for valid and test{layout}"
-    sources = {name: _drawn(plain_side(table), name, layout) for name in SPLITS}
-    return Recipe(table.stem, _named(pair), (table,), split, sources)
+    words = f"by source sentence whatever its case and punctuation, {share} each for valid and test{pieces.words}"
+    sources: dict[str, SplitSource] = {split: _drawn(pieces, files, split) for split in SPLITS}
+    return Recipe(name, pieces.pair, tuple(files), words, sources)
 
 
 def _named(pair: str | None) -> LanguagePair:
     return UNNAMED if pair is None else parse_pair(pair)
 
 
-def _whole(table: Side, layout: TableLayout) -> SplitSource:
-    return lambda _: in_blocks(table_pairs(table, layout))
+def _whole(pieces: Pieces, files: Sequence[Path]) -> SplitSource:
+    return lambda _: in_blocks(sentence for _, sentence in pieces.sentences(files))
 
 
-def _drawn(table: Side, split: str, layout: TableLayout) -> SplitSource:
-    def pairs(dropped: Counts) -> Iterator[tuple[str, str]]:
-        for source, target in table_pairs(table, layout):
+def _of_split(pieces: Pieces, files: Sequence[Path], split: Split) -> SplitSource:
+    return lambda _: in_blocks(sentence for said, sentence in pieces.sentences(files) if said == split)
+
+
+def _drawn(pieces: Pieces, files: Sequence[Path], split: str) -> SplitSource:
+    def pairs(dropped: Counts) -> Iterator[Sentence]:
+        for _, (source, *targets) in pieces.sentences(files):
             if split_by_draw(source) != split:
                 continue
-            if source.strip() and target.strip():
-                yield source, target
+            if source.strip() and targets[0].strip():
+                yield source, *targets
             else:
                 dropped["empty"] += 1
 
@@ -101,21 +204,15 @@ def _drawn(table: Side, split: str, layout: TableLayout) -> SplitSource:
     return blocks
 
 
-def _detected(folder: Path, split: str) -> LanguagePair:
-    texts = [path for path in folder.glob(f"{split}.*") if path.is_file() and path.name.count(".") == 1]
-    languages = sorted(path.suffix.removeprefix(".") for path in texts)
-    if not languages:
-        name = "training" if split == "train" else split
-        raise DataError(f"{folder}: there is no {name} text in this folder\n{LAYOUTS}; {contents(folder)}")
+def _chosen(path: Path, pair: str | None, languages: Sequence[str]) -> LanguagePair:
+    if pair is not None:
+        found = pair_among(pair, languages)
+        if found is None:
+            raise ConfigError(f"{path} has no pair {pair!r}; its languages: {', '.join(languages)}")
+        return found
     if len(languages) != 2:
-        names = ", ".join(f"{split}.{language}" for language in languages)
         raise ConfigError(
-            f"{folder}: the languages cannot be told from {names}\nname the pair, source first: --pair en-fr"
+            f"{path}: which are the two languages? there are: {', '.join(languages)}\n"
+            "name the pair, source first: --pair en-fr"
         )
     return LanguagePair(*languages)
-
-
-def _require(paths: tuple[Path, ...] | list[Path]) -> None:
-    for path in paths:
-        if not path.is_file():
-            raise DataError(f"{path}: no such file\n{LAYOUTS}; {contents(path.parent)}")

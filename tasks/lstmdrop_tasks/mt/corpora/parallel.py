@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import IO, NamedTuple, cast
-from xml.sax.saxutils import unescape
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +20,6 @@ from lstmdrop.data.archive import open_member
 from lstmdrop.data.lines import stream_lines, stream_lines_mended
 from lstmdrop.data.text import BLOCK_BYTES, read_lines
 from lstmdrop.errors import DataError
-
-SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg>", re.DOTALL | re.IGNORECASE)
-ENTITIES = {"&quot;": '"', "&apos;": "'"}
-"""Beside ``&amp;``, ``&lt;`` and ``&gt;``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +44,6 @@ def member_side(archive: Path, member: str) -> Side:
 def mended_member_side(archive: Path, member: str) -> Side:
     """As `member_side`, but what is not UTF-8 becomes U+FFFD."""
     return _member_side(archive, member, lambda stream, _: stream_lines_mended(stream))
-
-
-def segments(side: Side) -> Side:
-    """What stands in the ``<seg>`` elements of a side in NIST's markup (``.sgm``, IWSLT's ``.xml``).
-
-    A segment becomes one line, its white space single spaces, its five named entities the characters meant.
-    """
-
-    def lines() -> Iterator[str]:
-        for segment in SEGMENT.findall("\n".join(side.lines())):
-            yield " ".join(unescape(segment, ENTITIES).split())
-
-    return Side(side.name, lines)
 
 
 def _member_side(archive: Path, member: str, read: Callable[[IO[bytes], str], Iterator[str]]) -> Side:
@@ -92,10 +73,17 @@ Report = Mapping[str, Mapping[str, str | int | float | None]]
 
 @dataclass(frozen=True, slots=True)
 class ParallelText:
-    """Two aligned texts, one sentence a line: line N of one translates line N of the other."""
+    """Aligned texts, one sentence a line: line N of one translates line N of the other."""
 
     source: Path
     target: Path
+    more: tuple[Path, ...] = ()
+    """Further translations; a line is blank where there is none."""
+
+    def references(self) -> list[list[str]]:
+        """The translations of each sentence: that of ``target``, and what ``more`` has beside it."""
+        sides = [list(read_lines(path)) for path in (self.target, *self.more)]
+        return [[first, *filter(None, others)] for first, *others in zip(*sides, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,40 +120,45 @@ class ParallelCorpus:
 
 
 class PairBlock(NamedTuple):
-    """Some pairs in a row: two lists of the same length."""
+    """Some pairs in a row: lists of the same length."""
 
     sources: list[str]
     targets: list[str]
+    more: tuple[list[str], ...] = ()
+    """Further translations of the sources; blank where there is none."""
 
 
 PairBlocks = Iterator[PairBlock]
 
 
-def aligned(source: Side, target: Side) -> PairBlocks:
-    """Line N of one side with line N of the other.
+def aligned(source: Side, *targets: Side) -> PairBlocks:
+    """Line N of one side with line N of the others.
 
     Raises:
-        DataError: a side is missing or not UTF-8, or has more lines than the other.
+        DataError: a side is missing or not UTF-8, or has more lines than another.
     """
-    sources, targets = source.lines(), target.lines()
+    sides = (source, *targets)
+    streams = [side.lines() for side in sides]
     num_pairs = 0
     while True:
-        block = PairBlock(list(islice(sources, BLOCK_LINES)), list(islice(targets, BLOCK_LINES)))
-        num_sources, num_targets = map(len, block)
-        if num_sources != num_targets:
-            num_sources += num_pairs + sum(1 for _ in sources)
-            num_targets += num_pairs + sum(1 for _ in targets)
-            raise _misaligned((source, num_sources), (target, num_targets))
-        if num_sources == 0:
+        block = [list(islice(stream, BLOCK_LINES)) for stream in streams]
+        if len(set(map(len, block))) > 1:
+            totals = [
+                num_pairs + len(lines) + sum(1 for _ in stream) for lines, stream in zip(block, streams, strict=True)
+            ]
+            ends = list(zip(sides, totals, strict=True))
+            raise _misaligned(ends[0], next(end for end in ends if end[1] != totals[0]))
+        if not block[0]:
             return
-        num_pairs += num_sources
-        yield block
+        num_pairs += len(block[0])
+        yield PairBlock(block[0], block[1], tuple(block[2:]))
 
 
-def in_blocks(pairs: Iterator[tuple[str, str]]) -> PairBlocks:
-    """Single pairs gathered into blocks."""
+def in_blocks(pairs: Iterator[tuple[str, ...]]) -> PairBlocks:
+    """Single sentences, each with its translation or more, gathered into blocks."""
     while block := list(islice(pairs, BLOCK_LINES)):
-        yield PairBlock([source for source, _ in block], [target for _, target in block])
+        sources, targets, *more = (list(column) for column in zip_longest(*block, fillvalue=""))
+        yield PairBlock(sources, targets, tuple(more))
 
 
 def _reasons(counts: Mapping[str, str | int | float | None]) -> str:
@@ -193,7 +186,7 @@ BUCKET_SIZE = 1 << 21
 
 def pair_hashes(block: PairBlock) -> bytes:
     """The hashes of a block's pairs, eight bytes each, one after the other."""
-    pairs = [f"{source}\n{target}".encode() for source, target in zip(*block, strict=True)]
+    pairs = [f"{source}\n{target}".encode() for source, target in zip(*block[:2], strict=True)]
     return b"".join([blake2b(pair, digest_size=HASH_BYTES).digest() for pair in pairs])
 
 

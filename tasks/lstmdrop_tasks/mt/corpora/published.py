@@ -15,6 +15,7 @@ from lstmdrop.data.lines import REPLACEMENT
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.mt.corpora.datasets import IWSLT14_TESTS, WMT14
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, both_ways
+from lstmdrop_tasks.mt.corpora.markup import segments
 from lstmdrop_tasks.mt.corpora.parallel import (
     Mask,
     PairBlock,
@@ -24,7 +25,6 @@ from lstmdrop_tasks.mt.corpora.parallel import (
     member_side,
     mended_member_side,
     plain_side,
-    segments,
 )
 from lstmdrop_tasks.mt.corpora.recipe import (
     SPLITS,
@@ -135,7 +135,7 @@ def tatoeba(folder: Path, pair: LanguagePair) -> Recipe:
     def source(split: str) -> SplitSource:
         def blocks(counts: Counts) -> PairBlocks:
             counts.update(dealt()[split].left_out)
-            for english, french in in_blocks(iter(dealt()[split].pairs)):
+            for english, french, _ in in_blocks(iter(dealt()[split].pairs)):
                 yield PairBlock(english, french) if pair.source == "en" else PairBlock(french, english)
 
         return blocks

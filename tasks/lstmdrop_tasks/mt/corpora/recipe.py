@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from itertools import chain, compress, islice
+from itertools import chain, compress, count, islice, takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,7 +84,8 @@ def clean(blocks: Iterable[PairBlock], rules: CleaningRules, counts: Counts) -> 
 def select(block: PairBlock, keep: Mask) -> PairBlock:
     """The pairs of a block for which ``keep`` holds."""
     chosen = keep.tolist()
-    return PairBlock(list(compress(block.sources, chosen)), list(compress(block.targets, chosen)))
+    sources, targets, *more = (list(compress(lines, chosen)) for lines in (block.sources, block.targets, *block.more))
+    return PairBlock(sources, targets, tuple(more))
 
 
 def _fit(block: PairBlock, rules: CleaningRules, counts: Counts) -> Mask:
@@ -112,14 +114,24 @@ def _num_words(lines: list[str]) -> npt.NDArray[np.int64]:
 
 
 def write_pairs(blocks: Iterable[PairBlock], text: ParallelText) -> int:
-    """Write the two files of a text; returns the number of pairs."""
+    """Write the files of a text, beside its two one for each further translation; returns the number of pairs."""
     num_pairs = 0
-    with text.source.open("wb") as source, text.target.open("wb") as target:
+    with ExitStack() as files:
+        handles = [files.enter_context(path.open("wb")) for path in (text.source, text.target)]
         for block in blocks:
-            for handle, lines in ((source, block.sources), (target, block.targets)):
+            sides = [block.sources, block.targets, *block.more]
+            while len(handles) < len(sides):  # none of the pairs before has so many
+                handles.append(files.enter_context(_further(text.target, len(handles)).open("wb")))
+                handles[-1].write(b"\n" * num_pairs)
+            sides += [[""] * len(block.sources)] * (len(handles) - len(sides))
+            for handle, lines in zip(handles, sides, strict=True):
                 handle.write("\n".join([*lines, ""]).encode())
             num_pairs += len(block.sources)
     return num_pairs
+
+
+def _further(target: Path, number: int) -> Path:
+    return target.with_name(f"{target.name}.{number}")
 
 
 def write_different_pairs(blocks: Iterable[PairBlock], text: ParallelText) -> tuple[int, int]:
@@ -128,7 +140,8 @@ def write_different_pairs(blocks: Iterable[PairBlock], text: ParallelText) -> tu
     Takes constant memory, and on disk, while it works, once more the size of the text with its duplicates.
     """
     hashes = text.source.with_name("hashes")
-    repeating = ParallelText(*(path.with_name(f"{path.name}.repeating") for path in (text.source, text.target)))
+    source, target = (path.with_name(f"{path.name}.repeating") for path in (text.source, text.target))
+    repeating = ParallelText(source, target)
     with hashes.open("wb") as handle:
         num_pairs = write_pairs(_noting_hashes(blocks, handle), repeating)
     first = first_occurrences(hashes)
@@ -178,8 +191,17 @@ class Recipe:
 
 
 def from_sides(*texts: Sequence[Side]) -> SplitSource:
-    """A split that consists of texts one after the other, each given by its source and its target side."""
-    return lambda _: chain.from_iterable(aligned(source, target) for source, target in texts)
+    """A split that consists of texts one after the other, each given by its source and its target side or sides."""
+    return lambda _: chain.from_iterable(aligned(*sides) for sides in texts)
+
+
+def each_alone(blocks: Iterable[PairBlock]) -> PairBlocks:
+    """A pair of each translation: what is trained on."""
+    for block in blocks:
+        yield PairBlock(block.sources, block.targets)
+        for translations in block.more:
+            there = np.array([bool(line) for line in translations])
+            yield select(PairBlock(block.sources, translations), there)
 
 
 def make(recipe: Recipe) -> ParallelCorpus:
@@ -202,8 +224,9 @@ def make(recipe: Recipe) -> ParallelCorpus:
 
 
 def text_of(folder: Path, split: str, pair: LanguagePair) -> ParallelText:
-    """The two files of a split."""
-    return ParallelText(folder / f"{split}.{pair.source}", folder / f"{split}.{pair.target}")
+    """The files of a split."""
+    source, target = (folder / f"{split}.{language}" for language in pair)
+    return ParallelText(source, target, tuple(takewhile(Path.is_file, (_further(target, n) for n in count(2)))))
 
 
 def _open(recipe: Recipe, folder: Path) -> ParallelCorpus:
@@ -220,7 +243,7 @@ def _write_split(recipe: Recipe, split: str, folder: Path) -> dict[str, int]:
     dropped = Counts()
     blocks = recipe.sources[split](dropped)
     if split == "train":
-        blocks = clean(blocks, recipe.rules, dropped)
+        blocks = clean(each_alone(blocks), recipe.rules, dropped)
     if split == "train" and recipe.rules.drop_duplicates:
         kept, dropped["duplicate"] = write_different_pairs(blocks, text)
     else:
