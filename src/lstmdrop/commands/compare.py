@@ -12,7 +12,7 @@ from lstmdrop.metrics.significance import SEED, Bootstrap, paired_bootstrap, pai
 from lstmdrop.metrics.text_units import UNITS
 from lstmdrop.report.rescore import made_score, rescore, scorable
 from lstmdrop.report.runs import RunSummary, read_summary
-from lstmdrop.report.scores import better_direction
+from lstmdrop.report.scores import better_direction, measured
 from lstmdrop.report.table import Cell, Column, Note, Table
 from lstmdrop.settings import AnyPath
 
