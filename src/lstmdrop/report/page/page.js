@@ -253,11 +253,9 @@
       root.dataset.theme = isDark() ? "light" : "dark";
       update();
     });
-    button.hidden = false;
     update();
   }
 
-  root.classList.add("scripted");
   showTheme();
   showGroups();
   showAttention();
