@@ -291,8 +291,17 @@ def test_columns_of_plain_rows_never_run_into_each_other() -> None:
     assert list(aligned(rows)) == [
         "kaldi-native-fbank  1.23.0", f"語                  {'x' * 30}", "a                   one two three",
     ]  # fmt: skip
-    assert list(aligned(rows, 46))[1:] == ["語                  " + "x" * 26, " " * 20 + "xxxx", "a                   one two three"]
-    assert list(aligned(rows, 34)) == ["kaldi-native-fbank  1.23.0", "語", f"  {'x' * 30}", "a                   one two three"]
+    assert list(aligned(rows, 46))[1:] == [
+        "語                  " + "x" * 26,
+        " " * 20 + "xxxx",
+        "a                   one two three",
+    ]
+    assert list(aligned(rows, 34)) == [
+        "kaldi-native-fbank  1.23.0",
+        "語",
+        f"  {'x' * 30}",
+        "a                   one two three",
+    ]
     assert list(aligned([])) == []
 
 

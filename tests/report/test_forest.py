@@ -77,7 +77,9 @@ def test_in_html_marks_stand_where_their_values_are() -> None:
     expected = [100 * (row.mean - low) / (high - low) for row in ROWS]
     assert places(html, "mean") == pytest.approx(expected, abs=0.01)
     (left, right), *_ = re.findall(r'class="bar" style="left:([\d.]+)%;right:([\d.]+)%', html)
-    assert (float(left), 100 - float(right)) == pytest.approx([100 * (x - low) / (high - low) for x in (5, 15)], abs=0.02)
+    assert (float(left), 100 - float(right)) == pytest.approx(
+        [100 * (x - low) / (high - low) for x in (5, 15)], abs=0.02
+    )
     assert re.findall(r'<li class="([^"]+)"', html) == ["row better", "row unclear better", "row single worse"]
     assert re.findall(r"<h3>(.*?)</h3>", html) == ["one task", "another"]
     assert "single &lt;b&gt;" in html

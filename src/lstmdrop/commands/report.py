@@ -146,7 +146,7 @@ def page(made: Report, *, with_data: bool = True, data_dir: Path | None = None) 
             examples[run.directory] = _examples(run, with_data, data_dir)
         except DataError as error:
             problems.append(str(error))
-    return results_page(made.papers, made.runs, made.curves_of, examples, problems)
+    return results_page(made.papers, made.contests, made.runs, made.curves_of, examples, problems)
 
 
 def _shown(runs: Sequence[RunSummary]) -> list[RunSummary]:

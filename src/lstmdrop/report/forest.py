@@ -107,9 +107,15 @@ def rules_forest(key: Group, lines: Mapping[Line, Sequence[RunSummary]]) -> Fore
 def _rule_row(metric: str, split: str, line: Line, runs: Sequence[RunSummary]) -> ForestRow:
     pooled = pool_score(runs, split, metric)
     mean, margin, values = (pooled.mean, pooled.margin, pooled.values) if pooled else (math.nan, None, ())
-    ends = (None, None) if margin is None else (mean - margin, mean + margin)
-    said = mean_text(metric, pooled) or f"no {split} score"
-    return ForestRow(short_name(line), mean, *ends, said=said, details=_minutes(runs), values=values)
+    return ForestRow(
+        label=short_name(line),
+        mean=mean,
+        low=None if margin is None else mean - margin,
+        high=None if margin is None else mean + margin,
+        said=mean_text(metric, pooled) or f"no {split} score",
+        details=_minutes(runs),
+        values=values,
+    )
 
 
 def short_name(line: Line) -> str:

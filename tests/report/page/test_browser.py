@@ -218,7 +218,9 @@ def test_text_can_be_read_in_both_schemes(open_page: Open, scheme: str) -> None:
         assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, selector
     paper = luminance(opened.locator("body").evaluate(style)[1])
     assert (paper < 0.1) == (scheme == "dark")
-    resolved = "(body, name) => { body.style.outlineColor = `var(${name})`; return getComputedStyle(body).outlineColor; }"
+    resolved = (
+        "(body, name) => { body.style.outlineColor = `var(${name})`; return getComputedStyle(body).outlineColor; }"
+    )
     for number in range(NUM_COLORS):
         color = luminance(opened.locator("body").evaluate(resolved, f"--c{number}"))
         assert (max(color, paper) + 0.05) / (min(color, paper) + 0.05) >= 3
@@ -240,7 +242,13 @@ def test_a_phone_shows_rule_and_number_without_scrolling(open_page: Open) -> Non
     opened = open_page(viewport=PHONE)
     assert opened.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert opened.locator(".curves svg").bounding_box()["width"] <= PHONE["width"]
-    for selector in ("#answer .who b", "#answer .said b", ".group tbody th", ".group td:nth-child(3)", "#runs td:nth-child(4)"):
+    for selector in (
+        "#answer .who b",
+        "#answer .said b",
+        ".group tbody th",
+        ".group td:nth-child(3)",
+        "#runs td:nth-child(4)",
+    ):
         box = opened.locator(selector).first.bounding_box()
         assert box["x"] >= 0, selector
         assert box["x"] + box["width"] <= PHONE["width"], selector

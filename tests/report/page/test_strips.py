@@ -14,7 +14,7 @@ def pieces(html: str) -> list[tuple[bool, int, str]]:
 
 
 def test_frames_with_the_same_label_are_one_piece_until_they_are_wrong() -> None:
-    html = strips_html("A A A B B C".split(), "A A B B B B".split())
+    html = strips_html(["A", "A", "A", "B", "B", "C"], ["A", "A", "B", "B", "B", "B"])
     assert pieces(html) == [
         (False, 2, "A"), (False, 4, "B"),  # what there was
         (False, 2, "A"), (True, 1, "A"), (False, 2, "B"), (True, 1, "C"),
