@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from lstmdrop.cli.render import print_tables
+from lstmdrop.cli.render import aligned, print_tables
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.beside_paper import paper_table
-from lstmdrop.report.paper import TABLE_1
+from lstmdrop.report.beside_paper import paper_table, split_unrun
+from lstmdrop.report.paper import PAPER_TABLES, TABLE_1, PaperTable
 from lstmdrop.report.runs import RunSummary, SplitScore
 from lstmdrop.report.table import Column, Note, Table
 from lstmdrop.report.tables import rule_table, run_table
@@ -257,3 +257,57 @@ def test_whatever_it_says_no_line_is_wider_than_the_screen_and_nothing_is_lost(
     assert "c|d/e" in squeezed
     for _, value in rows:
         assert value is None or f"{value:.2f}" in squeezed
+
+
+FOLDED_AT_100 = """\
+Table 1 of the paper: rows not run
+                                       valid   test
+model                                  paper  paper
+───────────────────────────────────────────────────
+averaging 10 medium regularised LSTMs  75.20  72.00
+
+Too narrow here for: command.
+"""
+
+
+def test_a_row_of_the_paper_that_was_not_run_is_one_line() -> None:
+    run_rows, unrun = split_unrun(paper_table(RUNS, PAPER))
+    assert [row[0] for row in run_rows.rows] == ["medium regularised LSTM", "non-regularised LSTM, small"]
+    assert printed((unrun,), 100) == FOLDED_AT_100
+    assert "lstmdrop eval lm --run=runs/lm-medium-ptb-s{1..10}" in printed((unrun,), 160).splitlines()[4]
+    assert not any("not run" in note.text for note in run_rows.notes)
+
+
+@pytest.mark.parametrize("paper", PAPER_TABLES)
+def test_no_row_of_the_paper_is_lost_or_twice_in_the_folding(paper: PaperTable) -> None:
+    for runs in ((), RUNS):
+        whole = paper_table(runs, paper)
+        parts = split_unrun(whole)
+        assert sorted(str(row[0]) for part in parts for row in part.rows) == sorted(str(row[0]) for row in whole.rows)
+
+
+def test_columns_of_plain_rows_never_run_into_each_other() -> None:
+    rows = [("kaldi-native-fbank", "1.23.0"), ("語", "x" * 30), ("a", "one two three")]
+    assert list(aligned(rows)) == [
+        "kaldi-native-fbank  1.23.0", f"語                  {'x' * 30}", "a                   one two three",
+    ]  # fmt: skip
+    assert list(aligned(rows, 46))[1:] == [
+        "語                  " + "x" * 26,
+        " " * 20 + "xxxx",
+        "a                   one two three",
+    ]
+    assert list(aligned(rows, 34)) == [
+        "kaldi-native-fbank  1.23.0",
+        "語",
+        f"  {'x' * 30}",
+        "a                   one two three",
+    ]
+    assert list(aligned([])) == []
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=4), st.integers(20, 70))
+def test_plain_rows_fit_the_screen_and_lose_nothing(rows: list[tuple[str, str, str]], width: int) -> None:
+    lines = list(aligned(rows, width))
+    assert max(map(cell_len, lines)) <= width
+    assert "".join("".join(lines).split()) == "".join("".join(map("".join, rows)).split())

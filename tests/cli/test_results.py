@@ -32,6 +32,39 @@ def test_a_report_in_every_format(lstmdrop: Command, kind: str, said: str) -> No
     assert said in outcome.output
 
 
+def test_a_report_begins_with_ones_own_runs_and_what_dropout_changed(lstmdrop: Command) -> None:
+    text = lstmdrop("report", BEST, RESULTS / "small-none-s1").output
+    parts = [
+        "1 of 1 scores are better",
+        "All runs in ",
+        "small-none-s1",
+        "What dropout changed",
+        "Table 1 of the paper: Penn",
+    ]
+    parts += ["Table 1 of the paper: rows not run", "Table 4 of the paper"]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "All runs" not in lstmdrop("report", BEST).output
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"), [("changes", "What dropout changed"), ("rules", "ptb, small: perplexity by rule")]
+)
+def test_every_picture_is_an_svg(lstmdrop: Command, figure: str, said: str) -> None:
+    pytest.importorskip("matplotlib")
+    runs = (BEST, RESULTS / "small-none-s1")
+    outcome = lstmdrop("report", *runs, "--format", "svg", "--figure", figure)
+    assert outcome.code == 0
+    assert f"<!-- {said} -->" in outcome.output
+
+
+def test_a_picture_that_there_is_not_is_refused(lstmdrop: Command) -> None:
+    assert lstmdrop("report", BEST, "--format", "svg", "--figure", "pie").code == 2
+    several = lstmdrop("report", RESULTS, "--format", "svg", "--figure", "rules")
+    assert several.code == 2
+    assert "shows one dataset and size, and there are 2" in several.messages
+
+
 def test_an_unknown_format_is_refused(lstmdrop: Command) -> None:
     outcome = lstmdrop("report", RESULTS, "--format", "pdf")
     assert outcome.code == 2
@@ -92,7 +125,8 @@ def test_a_report_on_what_is_not_there_is_refused(lstmdrop: Command, tmp_path: P
         ("report --no-data --format csv", "--no-data"), ("report --data-dir x", "--data-dir"),
         ("report --into x.md --format csv", "--format"), ("report --into x.md --output y", "--output"),
         ("report --into x.md --curves", "--curves"), ("report --no-paper --format svg", "--no-paper"),
-        ("report --into x.md --no-paper", "--no-paper"), ("train lm --dry-run --resume", "--resume"),
+        ("report --into x.md --no-paper", "--no-paper"), ("report --figure rules", "--figure"),
+        ("train lm --dry-run --resume", "--resume"),
         ("train lm --dry-run --log tensorboard", "--log"),
     ],
 )  # fmt: skip

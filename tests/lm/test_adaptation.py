@@ -340,7 +340,8 @@ def test_an_adapted_score_never_stands_in_a_row_with_a_plain_one(trained: Traine
     summaries = [read_summary(folder) for folder in (run, *outs.values())]
     assert len(lines_of(summaries)) == 4
     assert len(lines_of(summaries[:2])) == 2
-    names = {row[8] for row in run_list(summaries).rows}
+    listed = run_list(summaries)
+    names = {row[[column.name for column in listed.columns].index("metric")] for row in listed.rows}
     assert names == {"perplexity", "perplexity (cache)", "perplexity (dynamic)"}
     plain, cached = summaries[:2]
     target = Target("lm", plain.data, plain.size, plain.regularizer)

@@ -303,8 +303,8 @@ def test_a_report_reads_runs_from_the_default_folder(tmp_path: Path, monkeypatch
     (tmp_path / "runs/b/config.json").write_text("{}")
     made = report()
     papers = ["The paper's five published results", *(paper.title for paper in PAPER_TABLES)]
-    assert [table.title for table in made.tables] == [*papers, "What dropout changed"]
-    assert row_of(made.tables[1], "medium regularised LSTM")["valid ours"] == 86.0
+    assert [table.title for table in made.tables] == ["What dropout changed", *papers]
+    assert row_of(made.papers[1], "medium regularised LSTM")["valid ours"] == 86.0
     assert made.problems == ("runs/b: not finished, it has no result.json",)
     assert [curves.name for curves in made.curves] == ["a"]
 
@@ -313,7 +313,7 @@ def test_a_report_of_one_run_shows_it_in_full_and_names_a_damaged_log(tmp_path: 
     write_run(tmp_path / "a")
     (tmp_path / "a" / "log.jsonl").unlink()
     made = report([tmp_path / "a"])
-    assert made.tables[-1].title == f"Run {tmp_path / 'a'}"
+    assert made.own[-1].title == f"Run {tmp_path / 'a'}"
     assert made.curves == ()
     assert "log.jsonl cannot be read" in made.problems[0]
 

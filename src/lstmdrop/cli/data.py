@@ -30,10 +30,10 @@ def group() -> None:
 @app.command("list")
 def list_datasets(data_dir: options.DataDir = None) -> None:
     """The known datasets, and where each was found."""
+    from lstmdrop.cli import render
     from lstmdrop.commands.data import list_datasets
 
-    for row in list_datasets(data_dir):
-        typer.echo(f"{row.task:<8}{row.name:<16}{_place(row):<40}{row.summary}")
+    render.print_rows([(row.task, row.name, _place(row), row.summary) for row in list_datasets(data_dir)])
 
 
 @app.command("prepare")
@@ -55,13 +55,13 @@ def prepare(
 @app.command("verify")
 def verify(name: Name, data_dir: options.DataDir = None) -> None:
     """Compare a dataset's files with the published checksums."""
+    from lstmdrop.cli import render
     from lstmdrop.commands.data import verify_dataset
 
     checks = verify_dataset(name, data_dir)
     if not checks:
         _say_built_in(name)
-    for file, status in checks:
-        typer.echo(f"{status:<10}{file}")
+    render.print_rows([(status, file) for file, status in checks])
     if any(status != "ok" for _, status in checks):
         raise DataError(f"{name} is not as it was published; get it again with: lstmdrop data prepare {name}")
 

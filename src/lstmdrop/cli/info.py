@@ -11,7 +11,11 @@ from lstmdrop.cli import options
 
 def command(as_json: options.Json = False) -> None:
     """Versions, devices, optional parts, data and cache folders: what a bug report needs."""
+    from lstmdrop.cli import render
     from lstmdrop.commands.info import info
 
     facts = info()
-    typer.echo(json.dumps(facts) if as_json else "\n".join(f"{name:<14}{value}" for name, value in facts.items()))
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        render.print_rows(list(facts.items()))

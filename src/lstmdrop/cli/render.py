@@ -10,13 +10,14 @@ from typing import Literal
 
 import rich.table
 from rich import box
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from lstmdrop.report.table import Cell, Column, Note, Table, cell_text, heading_text
 
 _GAP = 2  # blanks between two columns
+_NARROWEST_LAST = 24
 _NARROWEST = 18  # text is not made narrower than this while a less important column can go
 
 
@@ -32,6 +33,30 @@ def print_tables(tables: Iterable[Table], console: Console | None = None) -> Non
         if number:
             console.print()
         console.print(table(content))
+
+
+def print_rows(rows: Sequence[Sequence[str]]) -> None:
+    """Print plain rows on standard output, each whole on a line of its own where that is no terminal."""
+    console = Console()
+    for line in aligned(rows, console.width if console.is_terminal else None):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator[str]:
+    """The cells of rows under each other; within ``width`` the last wraps, below the others where it has no room."""
+    widths = [max(map(cell_len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    indent = sum(widths) + _GAP * len(widths)
+    for *cells, last in rows:
+        start = "".join(set_cell_size(cell, size + _GAP) for cell, size in zip(cells, widths, strict=True))
+        if width is None or indent + cell_len(last) <= width:
+            yield f"{start}{last}".rstrip()
+        elif width - indent >= _NARROWEST_LAST:
+            first, *others = _wrap(last, width - indent)
+            yield f"{start}{first}".rstrip()
+            yield from (" " * indent + line for line in others)
+        else:
+            yield from _wrap("  ".join(filter(None, cells)), width)
+            yield from (f"  {line}" for line in _wrap(last, width - 2))
 
 
 @dataclass(frozen=True, slots=True)

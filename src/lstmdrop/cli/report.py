@@ -24,11 +24,16 @@ def command(
     ] = None,
     output_format: Annotated[
         str,
-        typer.Option(
-            "--format",
-            help="table, markdown, latex, csv, json, html (a page), or svg (the curves; of an experiment with many rules, what each changed).",
-        ),
+        typer.Option("--format", help="table, markdown, latex, csv, json, html (a page), or svg (see --figure)."),
     ] = "table",
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            help="Of an svg: changes (all, in per cent), rules (of one dataset; the default of an experiment with many) "
+            "or curves (else the default).",
+            metavar="NAME",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write to a file.", metavar="FILE")] = None,
     paper: Annotated[bool, typer.Option(help="Show the paper's tables beside the runs.")] = True,
     curves: Annotated[bool, typer.Option("--curves", help="Draw training and validation curves too.")] = False,
@@ -41,12 +46,15 @@ def command(
     data_dir: options.DataDir = None,
 ) -> None:
     """The paper's rows beside what the runs reached, and what dropout changed."""
-    from lstmdrop.commands.report import report
+    from lstmdrop.commands.report import FIGURES, report
 
     if output_format not in FORMATS:
         raise UsageError(f"--format {output_format}: one of {', '.join(FORMATS)}")
+    if figure is not None and figure not in FIGURES:
+        raise UsageError(f"--figure {figure}: one of {', '.join(FIGURES)}")
     is_page, is_shown = output_format == "html", output_format == "table" and output is None
     options.refuse_without_effect(
+        ("--figure", figure, output_format == "svg" and into is None, "with --format svg"),
         ("--format", output_format != "table", into is None, "without --into"),
         ("--output", output, into is None, "without --into"),
         ("--curves", curves, is_shown and into is None, "where tables are shown: --format svg writes the curves"),
@@ -69,11 +77,13 @@ def command(
     elif output_format == "table" and output is None:
         _show(made, with_curves=curves)
     else:
-        _write(made, output_format, output, with_data=not no_data, data_dir=data_dir)
+        from lstmdrop.commands.report import page
+
+        text = page(made, with_data=not no_data, data_dir=data_dir) if is_page else _text(made, output_format, figure)
+        _write(text, output)
 
 
-def _write(made: Report, output_format: str, output: Path | None, *, with_data: bool, data_dir: Path | None) -> None:
-    text = _page(made, with_data, data_dir) if output_format == "html" else _text(made, output_format)
+def _write(text: str, output: Path | None) -> None:
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -95,19 +105,10 @@ def _show(made: Report, *, with_curves: bool) -> None:
     render.print_tables([*listed, *made.own, *folded])
 
 
-def _page(made: Report, with_data: bool, data_dir: Path | None) -> str:
-    from lstmdrop.commands.report import page
-
-    return page(made, with_data=with_data, data_dir=data_dir)
-
-
-def _text(made: Report, output_format: str) -> str:
-    from lstmdrop.report.plots import forest_figure, overfitting_figure
-    from lstmdrop.report.rules import contest_forest
+def _text(made: Report, output_format: str, figure: str | None) -> str:
+    from lstmdrop.commands.report import FIGURES
     from lstmdrop.report.table import WRITERS
 
-    if output_format == "svg" and made.contests:
-        return forest_figure(contest_forest(made.contests[0]))
     if output_format == "svg":
-        return overfitting_figure(made.curves)
+        return FIGURES[figure or ("rules" if made.contests else "curves")](made)
     return WRITERS["markdown" if output_format == "table" else output_format](made.tables)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.errors import DataError, LstmdropError
+from lstmdrop.errors import DataError, LstmdropError, UsageError
 from lstmdrop.plugin import ScoredItem
 from lstmdrop.report.beside_paper import headline_table, paper_table, published_table
 from lstmdrop.report.curves import Curves, generalisation_gap, read_curves
+from lstmdrop.report.forest import changes_forest, groups_of
 from lstmdrop.report.page.examples import Example, from_predictions, read_examples
 from lstmdrop.report.page.page import results_page
 from lstmdrop.report.paper import PAPER_TABLES, PaperTable
-from lstmdrop.report.rules import Contest, contest_table, contests, tries_table
+from lstmdrop.report.plots import forest_figure, overfitting_figure
+from lstmdrop.report.rules import Contest, contest_forest, contest_table, contests, tries_table
 from lstmdrop.report.runs import RunSummary, read_summaries
 from lstmdrop.report.table import Table, to_markdown
 from lstmdrop.report.tables import rule_table, run_table, short_table
@@ -144,7 +146,7 @@ def page(made: Report, *, with_data: bool = True, data_dir: Path | None = None) 
             examples[run.directory] = _examples(run, with_data, data_dir)
         except DataError as error:
             problems.append(str(error))
-    return results_page(made.papers, made.runs, made.curves_of, examples, problems)
+    return results_page(made.papers, made.contests, made.runs, made.curves_of, examples, problems)
 
 
 def _shown(runs: Sequence[RunSummary]) -> list[RunSummary]:
@@ -182,6 +184,23 @@ def _items(run: RunSummary, data_dir: Path | None) -> Sequence[ScoredItem]:
     except (LstmdropError, OSError):
         return []  # the data is not here: the predictions stand alone
 
+
+def _rules_figure(made: Report) -> str:
+    if made.contests:
+        return forest_figure(contest_forest(made.contests[0]))
+    forests = groups_of(made.runs)
+    if len(forests) != 1:
+        listed = "; ".join(forest.title for forest in forests)
+        raise UsageError(f"--figure rules shows one dataset and size, and there are {len(forests)}: {listed}")
+    return forest_figure(forests[0])
+
+
+FIGURES: Mapping[str, Callable[[Report], str]] = {
+    "curves": lambda made: overfitting_figure(made.curves),
+    "changes": lambda made: forest_figure(changes_forest(made.runs)),
+    "rules": _rules_figure,
+}
+"""Pictures of a report as SVG, which need matplotlib."""
 
 BEGIN = "<!-- results: lstmdrop report docs/results --into README.md -->"
 END = "<!-- end of results -->"

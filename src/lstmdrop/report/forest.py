@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lstmdrop.metrics.score import metric_title
@@ -93,23 +93,29 @@ def _certainty(change: Change) -> str:
     return "one seed" if p_value is None else f"p = {p_value:.2g}"
 
 
-def rules_forest(key: Group, group: Sequence[RunSummary]) -> Forest:
+def rules_forest(key: Group, lines: Mapping[Line, Sequence[RunSummary]]) -> Forest:
     """The rules of one group side by side: mean score, its interval, and what a run of it cost in time."""
+    group = [run for runs in lines.values() for run in runs]
     split, score = scored_split(key, group), group[0].scores[0].score
     return Forest(
         title=f"{group_name(key)}: {metric_title(key.metric)} by rule",
         axis=f"{split} {metric_title(key.metric)} ({better_direction(score)} is better)",
-        rows=tuple(_rule_rows(key, group, split)),
+        rows=tuple(_rule_row(key.metric, split, line, runs) for line, runs in lines.items()),
     )
 
 
-def _rule_rows(key: Group, group: Sequence[RunSummary], split: str) -> Iterator[ForestRow]:
-    for line, runs in lines_of(group).items():
-        pooled = pool_score(runs, split, key.metric)
-        mean, margin, values = (pooled.mean, pooled.margin, pooled.values) if pooled else (math.nan, None, ())
-        ends = (None, None) if margin is None else (mean - margin, mean + margin)
-        said = mean_text(key.metric, pooled) or f"no {split} score"
-        yield ForestRow(short_name(line), mean, *ends, said=said, details=_minutes(runs), values=values)
+def _rule_row(metric: str, split: str, line: Line, runs: Sequence[RunSummary]) -> ForestRow:
+    pooled = pool_score(runs, split, metric)
+    mean, margin, values = (pooled.mean, pooled.margin, pooled.values) if pooled else (math.nan, None, ())
+    return ForestRow(
+        label=short_name(line),
+        mean=mean,
+        low=None if margin is None else mean - margin,
+        high=None if margin is None else mean + margin,
+        said=mean_text(metric, pooled) or f"no {split} score",
+        details=_minutes(runs),
+        values=values,
+    )
 
 
 def short_name(line: Line) -> str:
@@ -137,4 +143,4 @@ def group_name(key: Group) -> str:
 
 def groups_of(runs: Sequence[RunSummary]) -> list[Forest]:
     """The rules of every group, in reading order."""
-    return [rules_forest(key, group) for key, group in in_reading_order(runs).items()]
+    return [rules_forest(key, lines_of(group)) for key, group in in_reading_order(runs).items()]

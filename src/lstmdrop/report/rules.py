@@ -20,6 +20,7 @@ from lstmdrop.report.scores import (
     better_direction,
     difference,
     mean_text,
+    measured,
     pool_gap,
     pool_score,
     setting,
@@ -135,11 +136,15 @@ def _row(contest: Contest, name: str) -> tuple[Cell, ...]:
     before = pool_score(plain, "test", contest.metric)
     change = difference(test, before) if name != contest.baseline and test and before else None
     gap = pool_gap(runs)
-    return (
-        name, own_settings(contest, name), len({run.seed for run in runs}), valid.mean if valid else None,
+    scores = (
+        valid.mean if valid else None,
         *((test.mean, test.margin) if test else (None, None)),
-        *((change.value, change.margin, change.p_value) if change else (None, None, None)),
-        gap.mean if gap else None, _time(runs, plain),
+        *((change.value, change.margin) if change else (None, None)),
+    )
+    return (
+        name, own_settings(contest, name), len({run.seed for run in runs}),
+        *(None if score is None else measured(contest.metric, score) for score in scores),
+        change.p_value if change else None, gap.mean if gap else None, _time(runs, plain),
     )  # fmt: skip
 
 

@@ -88,8 +88,8 @@ def differing_settings(runs: Iterable[RunSummary]) -> list[str]:
     """The settings in which runs differ besides rule and seed; of one that a run does not know, its task's default."""
     values: dict[str, list[object]] = defaultdict(list)
     for run in runs:
-        for key in _known(run):
-            if not key.startswith(_NEUTRAL) and (value := setting(run, key)) not in values[key]:
+        for key, known in _known(run).items():
+            if not key.startswith(_NEUTRAL) and (value := _told(key, known)) not in values[key]:
                 values[key].append(value)
     return sorted(key for key, known in values.items() if len(known) > 1)
 
@@ -109,11 +109,12 @@ def _num_kinds(runs: Iterable[RunSummary], keys: Sequence[str]) -> int:
 
 
 def setting(run: RunSummary, key: str) -> object:
-    """A setting as tables tell it; ``?`` where it is not known.
+    """A setting as tables tell it; ``?`` where it is not known."""
+    return _told(key, _known(run).get(key, "?"))
 
-    Of the run that training started from only that there was one: every seed starts from its own.
-    """
-    value = _known(run).get(key, "?")
+
+def _told(key: str, value: object) -> object:
+    """Of the run that training started from only that there was one: every seed starts from its own."""
     return "RUN" if key == "start_from" and value not in (None, "?") else value
 
 

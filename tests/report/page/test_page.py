@@ -13,7 +13,7 @@ from lstmdrop.commands.report import page, report
 from lstmdrop.errors import DataError
 from lstmdrop.report.page.data import as_script
 from lstmdrop.report.page.examples import read_examples
-from lstmdrop.report.page.page import table_html
+from lstmdrop.report.page.grid import table_html
 from lstmdrop.report.table import Column, Note, Table
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -122,6 +122,7 @@ def test_a_table_keeps_exact_values_for_sorting_and_its_signatures() -> None:
     assert '<td class="number" data-value="82.678">82.68</td>' in html
     assert '<td class="number" data-value="">-</td>' in html
     assert "a&lt;b" in html
-    assert "T &amp; U" in html
+    assert "<caption>T &amp; U</caption>" in html
+    assert '<th scope="row" class="text" data-value="a&lt;b">a&lt;b</th>' in html, "the column that stays"
     assert "<li>how: <code>tokens:1</code></li>" in html
     assert "hidden" not in html

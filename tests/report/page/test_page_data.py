@@ -28,36 +28,6 @@ def run(rule: str, seed: int, value: float, split: str = "test", **changes: obje
     return RunSummary(Path(f"{rule}-s{seed}"), "mt", "own", "small", rule, seed, scores, **changes)  # type: ignore[arg-type]
 
 
-def test_a_line_points_to_its_runs_and_to_the_line_that_it_is_compared_with() -> None:
-    runs = [run("zaremba", 1, 30.0, dropout=0.5), run("none", 1, 20.0), run("zaremba", 2, 32.0, dropout=0.5)]
-    data = page_data(runs, {})
-    assert [one["name"] for one in data["runs"]] == ["zaremba-s1", "none-s1", "zaremba-s2"]
-    (group,) = data["groups"]
-    assert (group["name"], group["metric"], group["split"]) == ("mt, own, small", "bleu", "test")
-    assert group["higherIsBetter"] is True
-    plain, dropped = group["lines"]
-    assert (plain["name"], plain["runs"], plain["plain"]) == ("none", [1], 0)
-    assert (dropped["name"], dropped["runs"], dropped["plain"]) == ("zaremba 0.5", [0, 2], 0)
-    assert (dropped["values"], dropped["mean"]) == ([30.0, 32.0], 31.0)
-    assert dropped["margin"] == pytest.approx(12.7062, abs=1e-4)
-    assert (plain["values"], plain["margin"]) == ([20.0], None)
-
-
-def test_a_rule_without_a_none_is_compared_with_nothing() -> None:
-    (group,) = page_data([run("zaremba", 1, 30.0, dropout=0.5)], {})["groups"]
-    assert group["lines"][0]["plain"] is None
-
-
-def test_without_a_test_score_the_validation_score_is_drawn() -> None:
-    runs = [run("none", 1, 20.0, "valid"), run("zaremba", 1, 22.0, "valid")]
-    (group,) = page_data(runs, {})["groups"]
-    assert (group["split"], [line["mean"] for line in group["lines"]]) == ("valid", [20.0, 22.0])
-    (group,) = page_data([*runs, run("none", 2, 25.0)], {})["groups"]
-    assert group["split"] == "test"
-    assert [line["mean"] for line in group["lines"]] == [25.0, None]
-    assert group["lines"][1]["values"] == []
-
-
 def test_numbers_have_six_digits_and_those_that_are_not_finite_are_gaps() -> None:
     curves = Curves("a", (1, 2), (math.inf, 1234.56789), (math.nan, 0.000123456789), best_epoch=1, with_dropout=False)
     first = run("none", 1, 20.123456789, settings={"training.clip": math.inf, "x": None, "seed": 1})
@@ -65,7 +35,7 @@ def test_numbers_have_six_digits_and_those_that_are_not_finite_are_gaps() -> Non
     assert shown["scores"] == {"test bleu": 20.1235}
     assert shown["settings"] == {"training.clip": "inf", "seed": 1}
     assert shown["curves"] == {
-        "metric": "perplexity", "withDropout": False, "epochs": (1, 2), "kept": 1,
+        "metric": "perplexity", "title": "perplexity", "withDropout": False, "epochs": (1, 2), "kept": 1,
         "training": [None, 1234.57], "validation": [None, 0.000123457],
     }  # fmt: skip
     assert (bare["curves"], bare["scores"]) == (None, {"test bleu": None})

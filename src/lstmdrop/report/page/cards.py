@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from lstmdrop.metrics.score import metric_title
-from lstmdrop.report.changes import changes, in_reading_order, known_dataset, scored_split, task_title
+from lstmdrop.report.changes import Change, changes, in_reading_order, known_dataset, scored_split, task_title
 from lstmdrop.report.forest import group_name, rules_forest, short_name
 from lstmdrop.report.page.grid import Head, Value, grid_html, notes_html
 from lstmdrop.report.page.intervals import forest_html
@@ -24,6 +24,7 @@ from lstmdrop.report.scores import (
 )
 from lstmdrop.report.tables import Group, Line, lines_of
 
+Lines = Mapping[Line, Sequence[RunSummary]]
 NUM_COLORS = 8
 """That the style sheet names; the first is for a rule without dropout."""
 
@@ -45,23 +46,22 @@ def _group(key: Group, group: Sequence[RunSummary], numbers: Mapping[Path, int],
     known = known_dataset(key.task, key.data)
     about = f'<p class="key">{escape(known.summary)}</p>' if known else ""
     name = f"{group_name(key)}: {metric_title(key.metric)}"
-    best = max(changes(group), key=lambda change: change.gain, default=None)
-    told = f" <span>{escape(f'{short_name(best.line)}: {best.in_words}')}</span>" if best else ""
+    lines, found = lines_of(group), sorted(changes(group), key=lambda change: -change.gain)
+    told = "".join(f" <span>{escape(f'{short_name(best.line)}: {best.in_words}')}</span>" for best in found[:1])
     has_curves = any(run.directory in numbers for run in group)
     curves = (
         '<figure><h4>&#160;</h4><div class="chart curves"></div><figcaption class="key">&#160;</figcaption></figure>'
     )
     return (
         f'<details class="group"{" open" if is_open else ""}><summary><h3>{escape(name)}</h3>{told}</summary>{about}'
-        f'<div class="pair">{curves if has_curves else ""}{_rules(key, group, numbers)}</div>'
-        f"{_table(key, group, name)}</details>"
+        f'<div class="pair">{curves if has_curves else ""}{_rules(key, lines, found, numbers)}</div>'
+        f"{_table(key, group, lines, name)}</details>"
     )
 
 
-def _rules(key: Group, group: Sequence[RunSummary], numbers: Mapping[Path, int]) -> str:
+def _rules(key: Group, lines: Lines, found: Sequence[Change], numbers: Mapping[Path, int]) -> str:
     """The scores of the rules, each with a box for every seed whose curves can be drawn."""
-    lines, forest = lines_of(group), rules_forest(key, group)
-    chosen = first_choice(lines, numbers)
+    forest, chosen = rules_forest(key, lines), first_choice(lines, found, numbers)
     colors = [f' style="--color:var(--c{_color(place, lines)})"' for place in range(len(lines))]
     boxes = [_boxes(line, runs, numbers, chosen) for line, runs in lines.items()]
     title = f"{metric_title(key.metric)[0].upper()}{metric_title(key.metric)[1:]} by rule"
@@ -83,11 +83,13 @@ def _boxes(line: Line, runs: Sequence[RunSummary], numbers: Mapping[Path, int], 
     return f'<span class="seeds">curves of seed {boxes}</span>' if boxes else ""
 
 
-def first_choice(lines: Mapping[Line, Sequence[RunSummary]], numbers: Mapping[Path, int]) -> set[int]:
-    """The runs whose curves are drawn at first: one of the best rule with dropout, and one of the same without."""
+def first_choice(lines: Lines, found: Sequence[Change], numbers: Mapping[Path, int]) -> set[int]:
+    """The runs whose curves are drawn at first: one of the best rule with dropout, and one of the same without.
+
+    ``found`` is in order, the best first.
+    """
     drawable = {line: run for line, runs in lines.items() if (run := _first(runs, numbers)) is not None}
-    found = changes(run for runs in lines.values() for run in runs)
-    pairs = [(change.line.without_dropout, change.line) for change in sorted(found, key=lambda change: -change.gain)]
+    pairs = [(change.line.without_dropout, change.line) for change in found]
     best = next((pair for pair in pairs if drawable.keys() >= set(pair)), None)
     return {drawable[line] for line in best} if best else set(list(drawable.values())[:1])
 
@@ -97,8 +99,8 @@ def _first(runs: Sequence[RunSummary], numbers: Mapping[Path, int]) -> int | Non
     return numbers[min(drawable, key=lambda run: run.seed).directory] if drawable else None
 
 
-def _table(key: Group, group: Sequence[RunSummary], name: str) -> str:
-    split, lines = scored_split(key, group), lines_of(group)
+def _table(key: Group, group: Sequence[RunSummary], lines: Lines, name: str) -> str:
+    split = scored_split(key, group)
     rows = [_row(key.metric, split, line, lines) for line in lines]
     heads = [
         Head("rule", is_text=True), Head("p"), Head(split), Head("change"), Head("p-value"), Head("gap"), Head("seeds"),
@@ -107,7 +109,7 @@ def _table(key: Group, group: Sequence[RunSummary], name: str) -> str:
     return grid_html(name, heads, rows) + notes_html(tuple(notes))
 
 
-def _row(metric: str, split: str, line: Line, lines: Mapping[Line, Sequence[RunSummary]]) -> list[Value]:
+def _row(metric: str, split: str, line: Line, lines: Lines) -> list[Value]:
     runs, plain = lines[line], lines.get(line.without_dropout, []) if line != line.without_dropout else []
     ours, none = pool_score(runs, split, metric), pool_score(plain, split, metric)
     change = difference(ours, none) if ours and none else None

@@ -162,8 +162,9 @@
       details.addEventListener("toggle", () => drawOnce(details));
       drawOnce(details);
     });
-    window.addEventListener("beforeprint", () => document.querySelectorAll("details:not(.attention)").forEach((details) => {
-      details.open = true; // paper cannot unfold them
+    const printed = "details.group, details.notes, .results details"; // paper cannot unfold them
+    window.addEventListener("beforeprint", () => document.querySelectorAll(printed).forEach((details) => {
+      details.open = true;
       if (details.matches(".group")) drawOnce(details);
     }));
   }
@@ -253,11 +254,9 @@
       root.dataset.theme = isDark() ? "light" : "dark";
       update();
     });
-    button.hidden = false;
     update();
   }
 
-  root.classList.add("scripted");
   showTheme();
   showGroups();
   showAttention();

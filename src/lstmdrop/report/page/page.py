@@ -19,6 +19,7 @@ from lstmdrop.report.page.data import as_script, page_data
 from lstmdrop.report.page.examples import Example, examples_html
 from lstmdrop.report.page.grid import table_html
 from lstmdrop.report.page.intervals import forest_html
+from lstmdrop.report.rules import Contest, contest_forest, contest_table, tries_table
 from lstmdrop.report.runs import RunSummary, names_below
 from lstmdrop.report.table import Table
 from lstmdrop.report.tables import run_list, run_table
@@ -26,6 +27,7 @@ from lstmdrop.report.tables import run_list, run_table
 
 def results_page(
     papers: Sequence[Table],
+    experiments: Sequence[Contest],
     runs: Sequence[RunSummary],
     curves: Mapping[Path, Curves],
     examples: Mapping[Path, Sequence[Example]],
@@ -39,6 +41,7 @@ def results_page(
         headline=escape(headline(changes(runs)) or "No rule has a run without dropout beside it yet."),
         forest=forest_html(changes_forest(runs)),
         cards=cards_html(runs, curves.keys()),
+        experiments="".join(map(_experiment, experiments)),
         papers=_papers(papers),
         list=f"<h2>{escape(listed.title)}</h2>{table_html(listed)}{''.join(map(_titled, singles))}",
         marks=_MARKS if any(example.references for found in examples.values() for example in found) else "",
@@ -54,6 +57,15 @@ def results_page(
 
 
 _MARKS = '<p class="key">Against a single reference: <mark>wrong</mark>, <ins>too much</ins>, <del>missing</del>.</p>'
+
+
+def _experiment(contest: Contest) -> str:
+    """Entries that were trained alike beside the one they are compared with, and how their settings were found."""
+    title = escape(contest.title)
+    tried = tries_table(contest)
+    folded = f"<details><summary>What was tried</summary>{table_html(tried)}</details>" if tried.rows else ""
+    shown = f"{forest_html(contest_forest(contest))}{table_html(contest_table(contest))}{folded}"
+    return f'<section class="experiment"><h2>{title}</h2>{shown}</section>'
 
 
 def _papers(tables: Sequence[Table]) -> str:
