@@ -83,7 +83,9 @@ IN_TIME = OnlyWhere(
 WITH_BEAM = OnlyWhere(lambda config: config.decoding.beam_size > 1, "with a beam_size of 2 or more")
 SEARCHING = OnlyWhere(lambda options: not options.sample, "without --sample")
 DRAWING = OnlyWhere(lambda options: options.sample, "with --sample")
-IN_JSON = OnlyWhere(lambda options: getattr(options, "sample", False), "with --json")
+IN_JSON = OnlyWhere(
+    lambda options: getattr(options, "sample", False) or getattr(options, "format", None) == "json", "with --json"
+)
 """For what the plain form of ``predict`` does not show; the best of many that are drawn is another."""
 
 

@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
@@ -92,7 +92,11 @@ def _make_command(plugin: TaskPlugin) -> Any:
         for output in predict(
             plugin.name, runs=runs or (), inputs=work, options=chosen, device=device, data_dir=data_dir
         ):
-            typer.echo(json.dumps(output, ensure_ascii=False) if as_json else output["text"])
+            whole = dict(output)
+            plain = whole.pop("plain", whole["text"])
+            line = json.dumps(whole, ensure_ascii=False) if as_json else plain
+            if line is not None:
+                typer.echo(line)
 
     signature = inspect.signature(command, locals=locals(), eval_str=True)
     inputs, texts, runs, *common, _ = signature.parameters.values()
@@ -191,6 +195,8 @@ def _option(name: str, field: Any) -> Any:
 
 
 def _metavar(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
     kinds = {annotation, *get_args(annotation)}
     return "N" if int in kinds else "X" if float in kinds else "FILE" if Path in kinds else "TEXT"
 
@@ -199,6 +205,8 @@ def _option_type(annotation: Any) -> Any:
     """What Typer is told: a flag, a list for an option that may be repeated, else the plain type, optional."""
     if annotation is bool:
         return bool
+    if get_origin(annotation) is Literal:  # what does not fit is refused with the other settings
+        return str | None
     if get_origin(annotation) is tuple:
         return list[get_args(annotation)[0]] | None  # type: ignore[misc]
     return annotation | None
