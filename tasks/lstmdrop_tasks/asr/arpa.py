@@ -33,8 +33,7 @@ class ArpaModel:
         """
         self.path = path
         self._digest = hashlib.sha256()
-        self._ngrams: dict[str, tuple[float, float]] = {}
-        """Log-probability and back-off weight, by the words with single blanks between."""
+        self._ngrams: dict[str, tuple[float, float]] = {}  # log-probability and back-off weight, by the words
         try:
             with path.open("rb") as packed:
                 is_packed = packed.read(2) == GZIP
@@ -53,6 +52,9 @@ class ArpaModel:
     def words(self) -> Iterator[str]:
         """All but marks such as ``<s>``."""
         return (words for words in self._ngrams if " " not in words and not words.startswith("<"))
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._ngrams
 
     def in_lower_case(self) -> None:
         """Take capital letters for small ones: LibriSpeech's models, say, have no others."""
@@ -111,7 +113,12 @@ class ArpaModel:
 
 
 class ArpaScorer:
-    """Asks for the log-probability of a word when it is complete."""
+    """Asks for the log-probability of a word when it is complete.
+
+    A word that the model does not know shares the probability of unknown words with all others: it is spelt letter by
+    letter, each as likely as any, and the search hears of that as soon as no known word begins so. Else it would take
+    two words for one, which costs no more in the model and less in the search.
+    """
 
     most_gain = 0.0
 
@@ -124,6 +131,8 @@ class ArpaScorer:
         self.fingerprint = model.fingerprint
         self._model = model
         self._pieces = [letters_of(token, tokenizer) for token in tokenizer.vocabulary.tokens]
+        num_letters = len({letter for _, letters in self._pieces for letter in letters})
+        self._of_a_letter = -math.log(num_letters + 1)  # or the end of the word
         if not _can_write(tokenizer, model):
             model.in_lower_case()
         if not _can_write(tokenizer, model):
@@ -131,6 +140,7 @@ class ArpaScorer:
                 f"{model.path}: this run has not the letters of its words, such as {next(model.words, END)!r}\n"
                 "it takes an n-gram model of words, spelt as in the assets/transcripts.txt of this run"
             )
+        self._beginnings = {word[:end] for word in model.words for end in range(len(word) + 1)}
 
     def start(self) -> Partial:
         """The beginning of a line."""
@@ -145,16 +155,25 @@ class ArpaScorer:
         ]
 
     def score(self, state: Partial, token: int) -> float:
-        """The log-probability of the word that ``token`` makes complete, else 0."""
-        begins_word, _ = self._pieces[token]
-        return self._of_word(state) if begins_word else 0.0
+        """The log-probability of the word that ``token`` makes complete, and of letters that no known word has."""
+        begins_word, letters = self._pieces[token]
+        if begins_word:
+            return self._of_word(state) - self._spelling(state.word) + self._spelling(letters)
+        return self._spelling(state.word + letters) - self._spelling(state.word)
 
     def finish(self, state: Partial) -> float:
-        """The log-probability of the last word and of the line's end."""
-        return self._of_word(state) + self._model.log_prob(self._after(state), END)
+        """The log-probability of the last word and of the line's end, less what ``score`` has given of it."""
+        rest = self._of_word(state) - self._spelling(state.word)
+        return rest + self._model.log_prob(self._after(state), END)
+
+    def _spelling(self, word: str) -> float:
+        return 0.0 if word in self._beginnings else len(word) * self._of_a_letter
 
     def _of_word(self, state: Partial) -> float:
-        return self._model.log_prob(state.context, self._model.known(state.word)) if state.word else 0.0
+        if not state.word:
+            return 0.0
+        spelling = 0.0 if state.word in self._model else (len(state.word) + 1) * self._of_a_letter
+        return spelling + self._model.log_prob(state.context, self._model.known(state.word))
 
     def _after(self, state: Partial) -> tuple[str, ...]:
         return (*state.context, self._model.known(state.word))[-self._model.order :] if state.word else state.context
