@@ -7,13 +7,13 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop_tasks.asr.fusion import Partial, letters_of
+from lstmdrop_tasks.asr.fusion import Partial, piece_of
 
 GZIP = b"\x1f\x8b"
 BEGIN, END = "<s>", "</s>"
@@ -130,8 +130,10 @@ class ArpaScorer:
         """
         self.fingerprint = model.fingerprint
         self._model = model
-        self._pieces = [letters_of(token, tokenizer) for token in tokenizer.vocabulary.tokens]
-        num_letters = len({letter for _, letters in self._pieces for letter in letters})
+        self._pieces = [piece_of(token, tokenizer) for token in tokenizer.vocabulary.tokens]
+        special = (tokenizer.eos, tokenizer.unk)
+        spoken = (letters for token, (_, letters) in enumerate(self._pieces) if token not in special)
+        num_letters = len(set(chain.from_iterable(spoken)))
         self._of_a_letter = -math.log(num_letters + 1)  # or the end of the word
         if not _can_write(tokenizer, model):
             model.in_lower_case()

@@ -208,7 +208,8 @@ class ASRPrediction(Section):
     """
 
     format: Literal["text", "json", "srt", "vtt", "ctm"] = Field(
-        default="text", description="form of the transcripts: srt and vtt are subtitles, ctm is words with times and confidences"
+        default="text",
+        description="form of the transcripts: srt and vtt are subtitles, ctm is words with times and confidences",
     )
     out: Annotated[Path | None, WHOLE] = Field(
         default=None, description="a folder for a file of that format for each input; what is printed are their names"

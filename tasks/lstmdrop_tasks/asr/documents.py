@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,8 +51,8 @@ def cues(words: Words, pause: float, line_length: int) -> Iterator[Cue]:
     Each stands long enough to be read, unless the next one comes.
     """
     groups = list(chain.from_iterable(_readable(group, line_length) for group in _between_pauses(words, pause)))
-    starts = [group[0]["start"] for group in groups[1:]] + [float("inf")]
-    for group, next_start in zip(groups, starts, strict=True):
+    next_starts = [*(group[0]["start"] for group in groups[1:]), math.inf]
+    for group, next_start in zip(groups, next_starts, strict=False):
         start, end = group[0]["start"], group[-1]["end"]
         yield Cue(start, max(end, min(start + LEAST_SECONDS, next_start)), _lines(group, line_length))
 
@@ -92,13 +93,14 @@ class Document:
         self._recording = recording
         self._options = options
         self._num_cues = 0
+        self._head = ["WEBVTT\n"] if options.format == "vtt" else []
 
     def add(self, found: Mapping[str, Any]) -> str:
         """The part of it that these words are; it ends without a line end."""
         words, options = spoken(found), self._options
         if options.format == "ctm":
             return "\n".join(self._ctm(word) for word in words)
-        parts = ["WEBVTT\n"] if options.format == "vtt" and self._num_cues == 0 else []
+        parts, self._head = self._head, []
         for cue in cues(words, options.pause or PAUSE, options.line_length):
             self._num_cues += 1
             parts.append(self._cue(cue))

@@ -162,7 +162,7 @@ class WordScorer:
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
         self.fingerprint = model.fingerprint
         self._model = model
-        self._pieces = [letters_of(token, tokenizer) for token in tokenizer.vocabulary.tokens]
+        self._pieces = [piece_of(token, tokenizer) for token in tokenizer.vocabulary.tokens]
         self._is_character = isinstance(model.tokenizer, CharacterTokenizer)
 
     def start(self) -> Partial:
@@ -213,7 +213,7 @@ class WordScorer:
         return context, last, log_prob + float(context.log_probs[last])
 
 
-def letters_of(token: str, tokenizer: Tokenizer) -> tuple[bool, str]:
+def piece_of(token: str, tokenizer: Tokenizer) -> tuple[bool, str]:
     """Whether a token begins a word, and what letters it adds."""
     if isinstance(tokenizer, CharacterTokenizer):
         return (True, "") if token.isspace() else (False, token)

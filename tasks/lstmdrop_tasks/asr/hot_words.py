@@ -11,7 +11,7 @@ from pathlib import Path
 from lstmdrop.data.text import read_lines
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop_tasks.asr.fusion import letters_of
+from lstmdrop_tasks.asr.fusion import piece_of
 
 OF_A_PATH = re.compile(r"[/\\]|\.[^\W\d_]\w*$")
 
@@ -50,12 +50,12 @@ class HotWords:
         Raises:
             UsageError: the run can write none of them.
         """
-        self._pieces = [letters_of(token, tokenizer) for token in tokenizer.vocabulary.tokens]
+        self._pieces = [piece_of(token, tokenizer) for token in tokenizer.vocabulary.tokens]
         words = sorted({word for entry in entries for word in normalise(entry).split()})
         known = [word for word in words if tokenizer.unk not in tokenizer.encode(word)]
         unknown = ", ".join(word for word in words if word not in known)
         if not known:
-            raise UsageError(f"hot words: this run has no letters for any of {unknown or entries[0]!r}")
+            raise UsageError(f"hot words: this run has no letters for any of {unknown or ', '.join(entries)}")
         if unknown:
             log.warning("hot words: this run has not all letters of %s, and cannot write it", unknown)
         self.fingerprint = hashlib.sha256("\n".join(known).encode()).hexdigest()

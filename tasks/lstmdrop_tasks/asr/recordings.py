@@ -161,9 +161,10 @@ class Recording:
         return pieces(self.samples(rate), round(seconds * rate))
 
     @property
-    def id(self) -> dict[str, str]:
-        """Its name in a manifest or folder, if it is of one."""
-        return {} if self.utterance is None else {"id": self.utterance.id}
+    def id(self) -> dict[str, str | int]:
+        """Its name in a manifest or folder, if it is of one, and its channel, if it is one of several."""
+        name: dict[str, str | int] = {} if self.utterance is None else {"id": self.utterance.id}
+        return name if self.channel is None else {**name, "channel": self.channel}
 
     def samples(self, rate: int) -> Samples:
         """Its sound.

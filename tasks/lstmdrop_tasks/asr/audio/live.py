@@ -127,7 +127,7 @@ class LiveSound:
         """Wait for so many bytes, the end of the stream or that of the user's patience."""
         interruption.at_once = True
         try:
-            while len(self._bytes) < num_bytes and not self._is_over:
+            while len(self._bytes) < num_bytes and not (self._is_over or interruption.requested):
                 self._read()
         except KeyboardInterrupt:
             interruption.requested = True
