@@ -89,7 +89,9 @@ SEARCHING = OnlyWhere(lambda options: not options.sample, "without --sample")
 DRAWING = OnlyWhere(lambda options: options.sample, "with --sample")
 WRITING = OnlyWhere(lambda options: not options.score, "without --score")
 GIVEN = OnlyWhere(lambda options: options.score, "with --score")
-IN_JSON = OnlyWhere(lambda options: getattr(options, "sample", False), "with --json")
+IN_JSON = OnlyWhere(
+    lambda options: getattr(options, "sample", False) or getattr(options, "format", None) == "json", "with --json"
+)
 """For what the plain form of ``predict`` does not show; the best of many that are drawn is another."""
 
 

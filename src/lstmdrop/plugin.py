@@ -151,8 +151,9 @@ class Predict(Protocol):
     """Uses trained models."""
 
     def __call__(self, tasks: Sequence[Any], inputs: Iterable[str], options: Any) -> Iterator[Mapping[str, Any]]:
-        """One JSON-ready object a line of output, its plain form under ``text``.
+        """One JSON-ready object a line of output.
 
+        Its plain form stands under ``text``; where that is not enough, under ``plain``, None if nothing is to be said.
         Where `TaskPlugin.inputs` are lines, the number of the line that it was made of, from 1, under ``line``.
         """
         ...

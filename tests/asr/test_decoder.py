@@ -37,7 +37,7 @@ def outputs(path: str, probability: float = 0.95) -> np.ndarray:
 
 
 def decoder(num_best: int = 1, scorer: Any = None, **settings: Any) -> Decoder:
-    return Decoder(TOKENIZER, ASRDecodingConfig(**settings), num_best, scorer)
+    return Decoder(TOKENIZER, ASRDecodingConfig(**settings), num_best, {"lm": scorer} if scorer else {})
 
 
 def described(path: str, seconds: float = 0.04) -> dict[str, Any]:
@@ -100,9 +100,9 @@ def test_the_signature_says_how_it_was_decoded(
 
 
 def test_a_language_model_stands_in_the_signature_and_is_never_greedy() -> None:
-    ours = decoder(scorer=SimpleNamespace(fingerprint="0123456789abcdef"), lm_weight=0.3)
+    ours = decoder(scorer=SimpleNamespace(fingerprint="0123456789abcdef", most_gain=0.0), lm_weight=0.3)
     assert not ours.is_greedy
-    assert ours.settings.lm_weight == 0.3
+    assert ours.weight("lm") == 0.3
     assert ours.signature() == {"decoding": "beam1", "lm": "0123456789ab", "lm_weight": "0.3", "length_bonus": "0"}
 
 

@@ -171,7 +171,10 @@ WITHOUT_EFFECT = [
     ("caption", "--json --num-best 8 --beam-size 3", "make it 8"),
     ("caption", "--beam-size 1 --length-penalty 0.5", "--length-penalty"),
     ("asr", "--chunk 0.5", "--chunk"), ("asr", "--lm-weight 0.5", "--lm-weight"), ("asr", "--num-best 2", "--json"),
-    ("asr", "--json --num-best 8 --beam-size 3", "make it 8"),
+    ("asr", "--json --num-best 8 --beam-size 3", "make it 8"), ("asr", "--raw-rate 8000 a.wav", "--raw-rate"),
+    ("asr", "--hot-word-weight 2", "--hot-word-weight"), ("asr", "--arpa-weight 1", "--arpa-weight"),
+    ("asr", "--line-length 30", "--line-length"), ("asr", "--json --num-best 2 --pause 1", "--num-best"),
+    ("asr", "--streaming --by-channel", "--by-channel"), ("asr", "--streaming --out a", "--out"),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
@@ -99,9 +99,12 @@ def _make_command(plugin: TaskPlugin) -> Any:
         for output in predict(
             plugin.name, runs=runs or (), inputs=work, options=chosen, device=device, data_dir=data_dir
         ):
-            found = origins.told(output)
+            found = dict(origins.told(output))
+            plain = found.pop("plain", found["text"])
             name = f"{_name(plugin, found)}\t" if with_names else ""
-            typer.echo(json.dumps(found, ensure_ascii=False) if as_json else f"{name}{found['text']}")
+            line = json.dumps(found, ensure_ascii=False) if as_json else None if plain is None else f"{name}{plain}"
+            if line is not None:
+                typer.echo(line)
 
     signature = inspect.signature(command, locals=locals(), eval_str=True)
     inputs, texts, runs, *common, _ = signature.parameters.values()
@@ -237,6 +240,8 @@ def _option(name: str, field: Any) -> Any:
 
 
 def _metavar(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
     kinds = {annotation, *get_args(annotation)}
     return "N" if int in kinds else "X" if float in kinds else "FILE" if Path in kinds else "TEXT"
 
@@ -245,6 +250,8 @@ def _option_type(annotation: Any) -> Any:
     """What Typer is told: a flag, a list for an option that may be repeated, else the plain type, optional."""
     if annotation is bool:
         return bool
+    if get_origin(annotation) is Literal:  # what does not fit is refused with the other settings
+        return str | None
     if get_origin(annotation) is tuple:
         return list[get_args(annotation)[0]] | None  # type: ignore[misc]
     return annotation | None

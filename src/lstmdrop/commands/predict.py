@@ -25,7 +25,7 @@ def predict(
     data_dir: Path | None = None,
     **settings: Any,
 ) -> Iterator[Mapping[str, Any]]:
-    """Outputs one by one, each a JSON-ready mapping whose plain form stands under ``text``.
+    """Outputs one by one, each a JSON-ready mapping whose plain form stands under ``text``, or ``plain`` if it has one.
 
     ``settings`` are the fields of the task's prediction options, for example ``prompt`` and ``temperature``.
 

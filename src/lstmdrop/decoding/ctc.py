@@ -66,6 +66,14 @@ def align(log_probs: LogProbs, tokens: Sequence[int], blank: int) -> list[range]
     return [steps for state, steps in _runs(states) if state % 2]
 
 
+def between_silences(log_probs: LogProbs, blank: int, num_steps: float) -> list[range]:
+    """The steps of each utterance: cut in the middle of blanks that are likeliest for so many steps or more."""
+    runs = _runs(log_probs.argmax(1)) if len(log_probs) else []
+    silences = [steps for token, steps in runs[1:-1] if token == blank and len(steps) >= num_steps]
+    cuts = [0, *((steps.start + steps.stop) // 2 for steps in silences), len(log_probs)]
+    return [range(start, end) for start, end in pairwise(cuts)]
+
+
 def _runs(path: npt.NDArray[np.int64]) -> list[tuple[int, range]]:
     """Each value with the steps that have it in a row."""
     starts = np.flatnonzero(np.diff(path, prepend=path[0] - 1)).tolist()

@@ -21,6 +21,8 @@ class CTCBeamSettings:
     num_best: int = 1
     lm_weight: float = 0.0
     """Of the language model's log-probability (shallow fusion)."""
+    most_gain: float = 0.0
+    """The most that the scorer can give a token: log-probabilities 0, a bonus what it is; else the search prunes it."""
     length_bonus: float = 0.0
     """For every token, against the language model's taste for short outputs."""
     prune: float = math.inf
@@ -39,7 +41,7 @@ State = Any
 
 @runtime_checkable
 class PrefixScorer(Protocol):
-    """A language model over the tokens of a CTC network; its scores are log-probabilities in nats."""
+    """What has a say beside a CTC network: a language model's log-probability of each token, or a bonus, in nats."""
 
     def start(self) -> State:
         """The empty prefix."""
@@ -154,8 +156,8 @@ def _candidates(
 ) -> list[_Prefix]:
     """What one step makes of every prefix: it stays as it is, or gets one of the step's likelier tokens.
 
-    A longer one is left out if it could not enter the full beam even if the language model were certain of it; its
-    state is still that of the prefix before it.
+    A longer one is left out if it could not enter the full beam even with the most that the language model can give;
+    its state is still that of the prefix before it.
     """
     places = {prefix.tokens: place for place, prefix in enumerate(beam)}
     present: list[set[int]] = [set() for _ in beam]  # the tokens that lead to another prefix of the beam
@@ -191,8 +193,8 @@ def _longer(
     length = len(prefix.tokens) + 1
     for token in step.tokens:
         score = step.scores[token]
-        if _rank(prefix.log_prob + score, prefix.lm_score, length, settings) < floor:
-            return  # and so would all less likely ones, since log-probabilities of the language model are below 0
+        if _rank(prefix.log_prob + score, prefix.lm_score + settings.most_gain, length, settings) < floor:
+            return  # and so would all less likely ones, whatever the language model says of them
         log_prob = _before_new(prefix, token) + score
         if token not in present and log_prob > NEVER:
             lm_score = prefix.lm_score + lm.score(prefix.state, token)

@@ -26,7 +26,17 @@ WRITTEN = OnlyWhere(lambda config: config.objective == "ctc", "with objective=ct
 MASKS_TIME = OnlyWhere(lambda config: config.augmentation.time_masks > 0, "with augmentation.time_masks")
 MASKS_FREQUENCY = OnlyWhere(lambda config: config.augmentation.frequency_masks > 0, "with augmentation.frequency_masks")
 FUSED = OnlyWhere(lambda config: config.decoding.lm is not None, "with a language model (lm)")
+COUNTED = OnlyWhere(lambda config: config.decoding.arpa is not None, "with an n-gram model (arpa)")
+LISTENING = OnlyWhere(lambda config: config.decoding.hot_words is not None, "with hot_words")
 STREAMING = OnlyWhere(lambda options: options.streaming, "with --streaming")
+WHOLE = OnlyWhere(lambda options: not options.streaming, "without --streaming")
+SUBTITLES = ("srt", "vtt")
+IN_CUES = OnlyWhere(lambda options: options.format in SUBTITLES, "with --format srt or vtt")
+UNPARTED = OnlyWhere(
+    lambda options: options.pause is None and options.format not in SUBTITLES, "without --pause and subtitles"
+)
+PAUSE = 0.8
+"""Seconds without a word: what parts subtitles and live speech where nothing else is said."""
 
 
 class ASRDataConfig(DataConfig):
@@ -174,6 +184,18 @@ class ASRDecodingConfig(Section):
     lm_weight: Annotated[float, WRITTEN, FUSED] = Field(
         default=0.5, ge=0, description="weight of the LM's log-probability"
     )
+    arpa: Annotated[Path | None, WRITTEN] = Field(
+        default=None, description="an ARPA file of word n-grams, plain or gzipped, for shallow fusion"
+    )
+    arpa_weight: Annotated[float, WRITTEN, COUNTED] = Field(
+        default=0.5, ge=0, description="weight of its log-probability"
+    )
+    hot_words: Annotated[str | None, WRITTEN] = Field(
+        default=None, description="words to listen for: a file, a line each, or the words with commas between"
+    )
+    hot_word_weight: Annotated[float, WRITTEN, LISTENING] = Field(
+        default=4.0, ge=0, description="added to the log-probability for each hot word"
+    )
     length_bonus: Annotated[float, WRITTEN] = Field(default=0.0, description="added for every token")
     batch_size: int = Field(default=16, ge=1, description="utterances scored at a time; changes speed only")
 
@@ -194,16 +216,52 @@ class ASRConfig(TaskConfig):
 class ASRPrediction(Section):
     """Transcribe audio files; what is not given is as the run's configuration has it.
 
-    Without files, their paths are read from standard input, a line each; `-` is a sound file on standard input itself.
+    Without files, their paths are read from standard input, a line each; `-` is a sound file on standard input itself,
+    with --streaming a recording that still goes on.
     A manifest (.jsonl) or a Kaldi data folder stands for its utterances, with their times and speakers.
+    Of several files each line begins with the file's name and a tab.
     """
 
-    beam_size: int | None = Field(default=None, ge=1, description="prefixes kept; 1 without an LM is greedy")
-    num_best: Annotated[int, IN_JSON] = Field(
+    format: Literal["text", "json", "srt", "vtt", "ctm"] = Field(
+        default="text",
+        description="form of the transcripts: srt and vtt are subtitles, ctm is words with times and confidences",
+    )
+    out: Annotated[Path | None, WHOLE] = Field(
+        default=None, description="a folder for a file of that format for each input; what is printed are their names"
+    )
+    pause: float | None = Field(
+        default=None,
+        gt=0,
+        description="seconds without a word after which another utterance begins; default: 0.8 in subtitles and live, "
+        "else never",
+    )
+    line_length: Annotated[int, IN_CUES] = Field(
+        default=42, ge=10, description="characters of a line of subtitles, of which two are shown together"
+    )
+    by_channel: Annotated[bool, WHOLE] = Field(
+        default=False, description="transcribe each channel by itself, in place of all mixed to one"
+    )
+    beam_size: int | None = Field(
+        default=None, ge=1, description="prefixes kept; 1 without an LM is greedy; default with an LM or hot words: 8"
+    )
+    num_best: Annotated[int, IN_JSON, UNPARTED] = Field(
         default=1, ge=1, description="transcripts a file in the JSON output, best first"
     )
     lm: Path | None = Field(default=None, description="a run of the language model task, for shallow fusion")
     lm_weight: float | None = Field(default=None, ge=0, description="weight of the LM's log-probability")
+    arpa: Path | None = Field(default=None, description="an ARPA file of word n-grams, plain or gzipped, as well")
+    arpa_weight: float | None = Field(default=None, ge=0, description="weight of its log-probability")
+    hot_words: str | None = Field(
+        default=None, description="words to listen for: a file, a line each, or the words with commas between"
+    )
+    hot_word_weight: float | None = Field(
+        default=None, ge=0, description="added to the log-probability for each hot word; default: 4"
+    )
     length_bonus: float | None = Field(default=None, description="added for every token")
-    streaming: bool = Field(default=False, description="read each file chunk by chunk, a JSON line a chunk")
+    streaming: bool = Field(
+        default=False, description="read each file chunk by chunk, a JSON line a chunk; - is answered as it comes"
+    )
     chunk: Annotated[float, STREAMING] = Field(default=0.32, gt=0, description="seconds of a chunk")
+    raw_rate: int | None = Field(
+        default=None, ge=1, description="- is raw sound of one channel, 16 bits little-endian, of so many Hz"
+    )

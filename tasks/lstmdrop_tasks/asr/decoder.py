@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.data.vocabulary import UNK
-from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs, align, greedy
+from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs, align, between_silences, greedy
 from lstmdrop.decoding.ctc_search import CTCBeamSettings, PrefixBeamSearch, prefix_beam_search
 from lstmdrop.metrics.word_error_rate import UNKNOWN
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
-from lstmdrop_tasks.asr.fusion import LMScorer
+from lstmdrop_tasks.asr.fusion import Adviser, WeightedSum
 
 UNKNOWN_PIECE = " ⁇ "
 """How SentencePiece writes what it does not know."""
 PRUNE = 10.0
 """Tokens of less than e^-10 of the likeliest's probability are not tried in the search."""
 
+AdviserName = Literal["lm", "arpa", "hot_words"]
+WEIGHT_OF: Mapping[AdviserName, str] = {"lm": "lm_weight", "arpa": "arpa_weight", "hot_words": "hot_word_weight"}
+NO_ADVISERS: Mapping[AdviserName, Adviser] = {}
+
 
 class Decoder:
-    """Greedy, or a prefix beam search where a beam or an LM is asked for."""
+    """Greedy, or a prefix beam search where a beam or an adviser (by the setting that names it) is asked for."""
 
     def __init__(
-        self, tokenizer: Tokenizer, config: ASRDecodingConfig, num_best: int = 1, scorer: LMScorer | None = None
+        self,
+        tokenizer: Tokenizer,
+        config: ASRDecodingConfig,
+        num_best: int = 1,
+        advisers: Mapping[AdviserName, Adviser] = NO_ADVISERS,
     ) -> None:
         self.tokenizer = tokenizer
         self.config = config
-        self.scorer = scorer
+        self.advisers = advisers
+        weighted = [(self.weight(name), adviser) for name, adviser in advisers.items()]
+        self.scorer = WeightedSum(weighted) if any(weight for weight, _ in weighted) else None
         self.settings = CTCBeamSettings(
             beam_size=config.beam_size,
             num_best=num_best,
-            lm_weight=config.lm_weight if scorer else 0.0,
+            lm_weight=1.0 if self.scorer else 0.0,
+            most_gain=self.scorer.most_gain if self.scorer else 0.0,
             length_bonus=config.length_bonus,
             prune=PRUNE,
         )
-        self.is_greedy = self.settings.beam_size == 1 and scorer is None and config.length_bonus == 0
+        self.is_greedy = self.settings.beam_size == 1 and self.scorer is None and config.length_bonus == 0
+
+    def weight(self, name: AdviserName) -> float:
+        """Of an adviser's say, as the settings have it."""
+        weight: float = getattr(self.config, WEIGHT_OF[name])
+        return weight
 
     def decode(self, log_probs: LogProbs, start: Any = None) -> list[CTCHypothesis]:
         """The best hypotheses for ``(steps, tokens)``, best first; ``start`` as in `prefix_beam_search`."""
@@ -58,6 +74,20 @@ class Decoder:
                 {"text": self.text(one), "log_prob": one.log_prob, "score": one.score} for one in hypotheses
             ],
         }
+
+    def describe_utterances(self, log_probs: LogProbs, seconds_a_step: float, pause: float) -> dict[str, Any]:
+        """As `describe`, each utterance searched by itself: a new one begins after so many seconds without a token."""
+        steps = between_silences(log_probs, self.tokenizer.eos, max(1.0, pause / seconds_a_step))
+        parts = [log_probs[one.start : one.stop] for one in steps]
+        if len(parts) < 2:
+            return self.describe(log_probs, self.decode(log_probs), seconds_a_step)
+        found = [self.describe(part, self.decode(part), seconds_a_step) for part in parts]
+        moved = [later(one, place.start * seconds_a_step) for one, place in zip(found, steps, strict=True)]
+        best = [one["hypotheses"][0] for one in found]
+        text = " ".join(one["text"] for one in best if one["text"])
+        sums = {key: sum(one[key] for one in best) for key in ("log_prob", "score")}
+        words = [word for one in moved for word in one["words"]]
+        return {"text": text, "words": words, "hypotheses": [{"text": text, **sums}]}
 
     def stream(self) -> Callable[[LogProbs], list[CTCHypothesis]]:
         """Takes outputs piece by piece, and gives each time the best hypotheses for all so far."""
@@ -85,10 +115,11 @@ class Decoder:
         """How outputs were decoded."""
         if self.is_greedy:
             return {"decoding": "greedy"}
-        fusion = {"lm": self.scorer.fingerprint[:12], "lm_weight": f"{self.config.lm_weight:g}"} if self.scorer else {}
-        return {
-            "decoding": f"beam{self.settings.beam_size}", **fusion, "length_bonus": f"{self.config.length_bonus:g}"
-        }  # fmt: skip
+        signature = {"decoding": f"beam{self.settings.beam_size}"}
+        for name, adviser in self.advisers.items():
+            signature[name] = adviser.fingerprint[:12]
+            signature[WEIGHT_OF[name]] = f"{self.weight(name):g}"
+        return {**signature, "length_bonus": f"{self.config.length_bonus:g}"}
 
     def words(self, log_probs: LogProbs, tokens: Sequence[int], seconds_a_step: float) -> list[dict[str, Any]]:
         """Each word with its start and end in seconds and its confidence, the geometric mean over its tokens' steps."""
@@ -110,6 +141,13 @@ class Decoder:
                 words.append(Word(number, one.start))
             words[-1].add(texts[-1], one)
         return words
+
+
+def later(found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """An output whose words or phones come so many seconds later."""
+    key = "words" if "words" in found else "phones"
+    moved = [{**one, **{end: round(one[end] + seconds, 3) for end in ("start", "end")}} for one in found[key]]
+    return {**found, key: moved}
 
 
 class Said(NamedTuple):

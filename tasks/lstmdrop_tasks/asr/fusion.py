@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.data.tokenizers.words import CharacterTokenizer
+from lstmdrop.decoding.ctc_search import PrefixScorer
 from lstmdrop.errors import UsageError
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.plugin import load_plugin
@@ -115,6 +116,8 @@ def make_scorer(model: LanguageModel, tokenizer: Tokenizer) -> LMScorer:
 class CharacterScorer:
     """Asks for the log-probability of every character."""
 
+    most_gain = 0.0
+
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
         known = model.tokenizer.vocabulary
         letters = [token for token in tokenizer.vocabulary.tokens if token.isalpha() and len(token) == 1]
@@ -144,54 +147,56 @@ class CharacterScorer:
         return float(state.log_probs[self._model.tokenizer.eos])
 
 
-class _Partial(NamedTuple):
-    """Whole words, as the language model read them, and the letters of the one after them."""
+class Partial(NamedTuple):
+    """Whole words, as a language model of words read them, and the letters of the one after them."""
 
-    context: Context
+    context: Any
     word: str
 
 
 class WordScorer:
     """Asks for the log-probability of a word when it is complete."""
 
+    most_gain = 0.0
+
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
         self.fingerprint = model.fingerprint
         self._model = model
-        self._pieces = [_piece(token, tokenizer) for token in tokenizer.vocabulary.tokens]
+        self._pieces = [piece_of(token, tokenizer) for token in tokenizer.vocabulary.tokens]
         self._is_character = isinstance(model.tokenizer, CharacterTokenizer)
 
-    def start(self) -> _Partial:
+    def start(self) -> Partial:
         """The beginning of a line."""
-        return _Partial(self._model.start(), "")
+        return Partial(self._model.start(), "")
 
-    def extend(self, states: Sequence[_Partial], tokens: Sequence[int]) -> Sequence[_Partial]:
+    def extend(self, states: Sequence[Partial], tokens: Sequence[int]) -> Sequence[Partial]:
         """Each prefix with one token more; a token that begins a word makes the one before it complete."""
         pieces = [self._pieces[token] for token in tokens]
         complete = [state for state, (begins_word, _) in zip(states, pieces, strict=True) if begins_word]
         contexts = iter(self._contexts_after(complete))
         return [
-            _Partial(next(contexts), letters) if begins_word else _Partial(state.context, state.word + letters)
+            Partial(next(contexts), letters) if begins_word else Partial(state.context, state.word + letters)
             for state, (begins_word, letters) in zip(states, pieces, strict=True)
         ]
 
-    def score(self, state: _Partial, token: int) -> float:
+    def score(self, state: Partial, token: int) -> float:
         """The log-probability of the word that ``token`` makes complete, else 0."""
         begins_word, _ = self._pieces[token]
         return self._look_up(state)[2] if begins_word and state.word else 0.0
 
-    def finish(self, state: _Partial) -> float:
+    def finish(self, state: Partial) -> float:
         """The log-probability of the last word and of the line's end."""
         (context,) = self._contexts_after([state])
         log_prob = self._look_up(state)[2] if state.word else 0.0
         return log_prob + float(context.log_probs[self._model.tokenizer.eos])
 
-    def _contexts_after(self, states: Sequence[_Partial]) -> list[Context]:
+    def _contexts_after(self, states: Sequence[Partial]) -> list[Context]:
         """Where each word leads; all last tokens are read together."""
         ends = [self._look_up(state)[:2] for state in states if state.word]
         read = iter(self._model.extend(*zip(*ends, strict=True)) if ends else [])
         return [next(read) if state.word else state.context for state in states]
 
-    def _look_up(self, state: _Partial) -> tuple[Context, int, float]:
+    def _look_up(self, state: Partial) -> tuple[Context, int, float]:
         """The context of the word's last token, that token, and the word's log-probability."""
         context, word = state
         if word not in context.words:
@@ -208,7 +213,7 @@ class WordScorer:
         return context, last, log_prob + float(context.log_probs[last])
 
 
-def _piece(token: str, tokenizer: Tokenizer) -> tuple[bool, str]:
+def piece_of(token: str, tokenizer: Tokenizer) -> tuple[bool, str]:
     """Whether a token begins a word, and what letters it adds."""
     if isinstance(tokenizer, CharacterTokenizer):
         return (True, "") if token.isspace() else (False, token)
@@ -216,3 +221,45 @@ def _piece(token: str, tokenizer: Tokenizer) -> tuple[bool, str]:
 
 
 LMScorer = CharacterScorer | WordScorer
+
+
+class Adviser(PrefixScorer, Protocol):
+    """What has a say in the search: a language model, or words to listen for."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of what it says."""
+        ...
+
+    @property
+    def most_gain(self) -> float:
+        """The most that it gives for one token: 0 where it gives log-probabilities."""
+        ...
+
+
+class WeightedSum:
+    """Several as one; who has weight 0 is not asked."""
+
+    def __init__(self, advisers: Sequence[tuple[float, Adviser]]) -> None:
+        self.most_gain = sum(weight * adviser.most_gain for weight, adviser in advisers)
+        self._advisers = advisers
+
+    def start(self) -> tuple[Any, ...]:
+        """The state of each."""
+        return tuple(adviser.start() for _, adviser in self._advisers)
+
+    def extend(self, states: Sequence[tuple[Any, ...]], tokens: Sequence[int]) -> Sequence[tuple[Any, ...]]:
+        """Each prefix with one token more."""
+        own = zip(self._advisers, zip(*states, strict=True), strict=True)
+        columns = [adviser.extend(column, tokens) if weight else column for (weight, adviser), column in own]
+        return list(zip(*columns, strict=True))
+
+    def score(self, state: tuple[Any, ...], token: int) -> float:
+        """What ``token`` adds, weighted."""
+        own = zip(self._advisers, state, strict=True)
+        return sum(weight * adviser.score(part, token) for (weight, adviser), part in own if weight)
+
+    def finish(self, state: tuple[Any, ...]) -> float:
+        """What the end adds, weighted."""
+        own = zip(self._advisers, state, strict=True)
+        return sum(weight * adviser.finish(part) for (weight, adviser), part in own if weight)

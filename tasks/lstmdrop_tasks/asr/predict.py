@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,13 +14,15 @@ import torch
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.presets import decoding_with
-from lstmdrop_tasks.asr.config import ASRPrediction
-from lstmdrop_tasks.asr.decoder import Decoder
+from lstmdrop_tasks.asr.config import PAUSE, SUBTITLES, ASRPrediction
+from lstmdrop_tasks.asr.decoder import WEIGHT_OF, Decoder, later
+from lstmdrop_tasks.asr.documents import Output, spoken
 from lstmdrop_tasks.asr.objectives.frames import FrameObjective, PhoneSegments
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective, mean_of_models
-from lstmdrop_tasks.asr.recordings import Recording, recordings
-from lstmdrop_tasks.asr.streaming import Follower, Stream, follower
+from lstmdrop_tasks.asr.recordings import STANDARD_INPUT, Recording, recordings
+from lstmdrop_tasks.asr.streaming import Follower, Stream, follower, require_streamable
 from lstmdrop_tasks.asr.task import SpeechRecognition, require_alike
+from lstmdrop_tasks.asr.tuning import DEFAULT_BEAM
 
 Models = Sequence[SpeechRecognition]
 
@@ -27,7 +30,7 @@ log = logging.getLogger("lstmdrop.asr")
 
 
 def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Iterator[Mapping[str, Any]]:
-    """The transcript of each file; ``-`` is a sound file on standard input, a blank line is passed over.
+    """The transcript of each file; ``-`` is sound on standard input, a blank line is passed over.
 
     A manifest (``.jsonl``) or a Kaldi data folder stands for its utterances, of which it tells times and speakers.
 
@@ -38,27 +41,30 @@ def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Ite
         DataError: files could not be read; raised after all others have been transcribed.
     """
     require_alike(tasks)
-    decoding = decoding_with(tasks[0].config, options)  # refuses what does not fit before a file is read
-    if isinstance(tasks[0].targets, TranscriptObjective):
-        options = options.model_copy(update={"beam_size": decoding.beam_size})
-    elif options.num_best > 1:
-        raise UsageError("--num-best has an effect only with objective=ctc: frames write no text")
+    options = _checked(tasks, inputs, options)  # refuses what does not fit before a file is read
     for task in tasks:
         task.model.eval()
+    output = Output(options, inputs)
     unread: list[str] = []
     heard = taken = 0.0
-    by_speaker = any(task.config.features.normalisation == "speaker" for task in tasks)
-    for recording in recordings(inputs, by_speaker=by_speaker):
-        parts = _streamed(tasks, recording, options) if options.streaming else _transcribed(tasks, recording, options)
+    for recording in recordings(
+        inputs,
+        by_speaker=any(task.config.features.normalisation == "speaker" for task in tasks),
+        by_channel=options.by_channel,
+        live=options.streaming,
+        raw_rate=options.raw_rate,
+    ):
+        output.begin(recording)
+        own_seconds = 0.0
         try:
-            for found, seconds in _timed(parts):
+            for found, seconds in _timed(_found(tasks, recording, options), recording):
                 taken += seconds
-                if found.get("final", True):
-                    heard += found["seconds"]
-                yield {**recording.id, **found, "audio": recording.name}
+                own_seconds = found["seconds"] if found.get("final", True) else own_seconds
+                yield output.of({**recording.id, **found, "audio": recording.name})
         except DataError as error:
             log.warning("%s", error)
             unread.append(recording.title)
+        heard += own_seconds
     if heard:
         threads = torch.get_num_threads()
         log.warning(
@@ -69,16 +75,47 @@ def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Ite
         raise DataError(f"{len(unread)} of the files could not be transcribed, such as {unread[0]}")
 
 
-def _timed(parts: Iterator[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], float]]:
-    """Each output and the seconds that it took; the last one of a file is given its real-time factor."""
-    total, started = 0.0, time.perf_counter()
+def _checked(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> ASRPrediction:
+    """The options, with the beam that the search has."""
+    if options.streaming:
+        if len(tasks) > 1:
+            raise UsageError("--streaming takes one run")
+        require_streamable(tasks[0])
+    if options.raw_rate is not None and isinstance(inputs, Sequence) and STANDARD_INPUT not in inputs:
+        raise UsageError("--raw-rate has an effect only with -, which is standard input")
+    decoding = decoding_with(tasks[0].config, options)
+    if not isinstance(tasks[0].targets, TranscriptObjective):
+        if options.num_best > 1:
+            raise UsageError("--num-best has an effect only with objective=ctc: frames write no text")
+        return options
+    advised = [name for name, weight in WEIGHT_OF.items() if getattr(options, name) and getattr(decoding, weight)]
+    beam_size = decoding.beam_size
+    if advised and beam_size == 1 and options.beam_size is None:
+        beam_size = DEFAULT_BEAM
+        log.warning("the beam is %d for --%s, the run's 1", beam_size, advised[0].replace("_", "-"))
+    options = options.model_copy(update={"beam_size": beam_size})
+    tasks[0].targets.decoder(decoding_with(tasks[0].config, options), options.num_best)
+    return options
+
+
+def _timed(parts: Iterator[dict[str, Any]], recording: Recording) -> Iterator[tuple[dict[str, Any], float]]:
+    """Each output and the seconds that it took; a final one is given the real-time factor so far."""
+    total, started, waited = 0.0, time.perf_counter(), 0.0
     for found in parts:
         seconds = time.perf_counter() - started
+        if recording.live is not None:
+            seconds, waited = seconds - (recording.live.waited - waited), recording.live.waited
         total += seconds
         if found.get("final", True):
             found["real_time_factor"] = round(total / found["seconds"], 5)
         yield found, seconds
         started = time.perf_counter()
+
+
+def _found(tasks: Models, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
+    if not options.streaming:
+        return _transcribed(tasks, recording, options)
+    return (_streamed if recording.live is None else _live)(tasks[0], recording, options)
 
 
 def _transcribed(tasks: Models, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
@@ -92,35 +129,56 @@ def _transcribed(tasks: Models, recording: Recording, options: ASRPrediction) ->
 def _describe(task: SpeechRecognition, log_probs: LogProbs, options: ASRPrediction, num_frames: int) -> dict[str, Any]:
     if isinstance(task.targets, FrameObjective):
         return _phones(PhoneSegments(task.targets, _shift(task)).add(log_probs, num_frames))
-    decoder = _decoder(task, options)
-    return decoder.describe(log_probs, decoder.decode(log_probs), _shift(task) * task.config.model.stride)
+    pause = options.pause or (PAUSE if options.format in SUBTITLES else math.inf)
+    return _decoder(task, options).describe_utterances(log_probs, _shift(task) * task.config.model.stride, pause)
 
 
 def _phones(segments: list[dict[str, Any]]) -> dict[str, Any]:
     return {"text": " ".join(segment["phone"] or "-" for segment in segments), "phones": segments}
 
 
-def _streamed(tasks: Models, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
-    """What is understood so far, after each chunk."""
-    if len(tasks) > 1:
-        raise UsageError("--streaming takes one run")
-    task = tasks[0]
+def _streamed(task: SpeechRecognition, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
+    """What is understood so far, after each chunk of a file."""
     rate = task.config.features.sample_rate
-    samples = recording.samples(rate)
-    stream, size = Stream(task), max(1, round(options.chunk * rate))
-    follow = _follower(task, options)
+    stream, follow = Stream(task), _follower(task, options)
     parts: list[LogProbs] = []
     whole: LogProbs = np.zeros((0, 0), np.float32)
-    for start in range(0, len(samples), size):
-        chunk = samples[start : start + size]
-        is_last, heard = start + size >= len(samples), min(start + size, len(samples)) / rate
-        parts.append(stream.accept(chunk))
+    num_samples = 0
+    for samples, is_last in recording.blocks(options.chunk, rate):
+        num_samples += len(samples)
+        heard = num_samples / rate
+        parts.append(stream.accept(samples))
         if is_last:
             whole = np.concatenate([*parts, stream.finish()])
-            if len(whole) == 0:
-                raise DataError(f"{recording.title}: shorter than one frame")
+            _require_steps(recording, len(whole))
         found = _describe(task, whole, options, round(heard / _shift(task))) if is_last else follow(parts[-1])
         yield {**found, "seconds": round(heard, 3), "final": is_last}
+
+
+def _live(task: SpeechRecognition, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
+    """What is understood since the last pause, after each chunk that has come; final where there is a pause again."""
+    rate, seconds_a_step = task.config.features.sample_rate, _shift(task) * task.config.model.stride
+    stream, follow = Stream(task), _follower(task, options)
+    num_samples = num_steps = begin = 0
+    for samples, is_last in recording.blocks(options.chunk, rate):
+        num_samples += len(samples)
+        outputs = stream.accept(samples)
+        if is_last:
+            outputs = np.concatenate([outputs, stream.finish()])
+        num_steps += len(outputs)
+        if is_last:
+            _require_steps(recording, num_steps)
+        found = later(follow(outputs), begin * seconds_a_step)
+        words = spoken(found)
+        is_over = is_last or bool(words) and num_steps * seconds_a_step - words[-1]["end"] >= (options.pause or PAUSE)
+        yield {**found, "seconds": round(num_samples / rate, 3), "final": is_over}
+        if is_over:
+            follow, begin = _follower(task, options), num_steps
+
+
+def _require_steps(recording: Recording, num_steps: int) -> None:
+    if num_steps == 0:
+        raise DataError(f"{recording.title}: shorter than one frame")
 
 
 def _follower(task: SpeechRecognition, options: ASRPrediction) -> Follower:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+import soundfile
+
 from lstmdrop.config import Split
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.audio.features import Features, Normalisation, compute_features, read_features
+from lstmdrop_tasks.asr.audio.live import LiveSound, pieces
 from lstmdrop_tasks.asr.audio.reading import TOLERANCE, Samples, read_audio, sound_seconds
 from lstmdrop_tasks.asr.config import FeatureConfig, Objective
 from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, read_data_folder
@@ -122,16 +126,46 @@ class Recording:
     """Where one is known."""
     content: BinaryIO | None = None
     """What came on standard input."""
+    live: LiveSound | None = None
+    """Standard input that still comes."""
+    channel: int | None = None
+    """Which one alone, counted from 0; all mixed where there is none."""
 
     @property
     def title(self) -> str:
         """What an error calls it."""
-        return "standard input" if self.content is not None else self.name
+        return "standard input" if self.name == STANDARD_INPUT else self.name
 
     @property
-    def id(self) -> dict[str, str]:
-        """Its name in a manifest or folder, if it is of one."""
-        return {} if self.utterance is None else {"id": self.utterance.id}
+    def label(self) -> str:
+        """What a line of output calls it: its path, or its name in a manifest or folder, and its channel."""
+        name = self.name if self.utterance is None else self.utterance.id
+        return name if self.channel is None else f"{name}:{self.channel}"
+
+    @property
+    def stem(self) -> str:
+        """What files made of it are called, without their ending."""
+        if self.utterance is not None:
+            name = re.sub(r"[/\\]", "_", self.utterance.id)
+        else:
+            name = "standard-input" if self.name == STANDARD_INPUT else Path(self.name).stem
+        return name if self.channel is None else f"{name}.{self.channel}"
+
+    def blocks(self, seconds: float, rate: int) -> Iterator[tuple[Samples, bool]]:
+        """Its sound in pieces of so many seconds, each with whether it is the last.
+
+        Raises:
+            DataError: as `samples`.
+        """
+        if self.live is not None:
+            return self.live.blocks(seconds, rate)
+        return pieces(self.samples(rate), round(seconds * rate))
+
+    @property
+    def id(self) -> dict[str, str | int]:
+        """Its name in a manifest or folder, if it is of one, and its channel, if it is one of several."""
+        name: dict[str, str | int] = {} if self.utterance is None else {"id": self.utterance.id}
+        return name if self.channel is None else {**name, "channel": self.channel}
 
     def samples(self, rate: int) -> Samples:
         """Its sound.
@@ -141,13 +175,14 @@ class Recording:
         """
         if self.content is not None:
             self.content.seek(0)
-            return read_audio(self.content, rate)
+            return read_audio(self.content, rate, channel=self.channel)
         if self.utterance is None:
-            return read_audio(Path(self.name), rate)
+            return read_audio(Path(self.name), rate, channel=self.channel)
         if reason := misplaced(self.utterance, sound_seconds):
             raise DataError(f"{self.utterance.where}: {self.utterance.id}: {reason}")
         one = self.utterance
-        return read_audio(one.source, rate, start=one.start, end=one.end, channel=one.channel)
+        channel = one.channel if self.channel is None else self.channel
+        return read_audio(one.source, rate, start=one.start, end=one.end, channel=channel)
 
     def features(self, config: FeatureConfig) -> tuple[Features, float]:
         """Its frames, not normalised, and its length in seconds.
@@ -171,14 +206,23 @@ class Recording:
         return Normalisation.of(features) if self.speaker is None else self.speaker.normalisation(config)
 
 
-def recordings(inputs: Iterable[str], *, by_speaker: bool) -> Iterator[Recording]:
+def recordings(
+    inputs: Iterable[str],
+    *,
+    by_speaker: bool,
+    by_channel: bool = False,
+    live: bool = False,
+    raw_rate: int | None = None,
+) -> Iterator[Recording]:
     """Each file, each utterance of each manifest or folder; blank lines are passed over.
 
-    With ``by_speaker``, the log says once where speakers are not known.
+    With ``by_speaker``, the log says once where speakers are not known. With ``live``, standard input is left to be
+    read as it comes; of ``raw_rate`` Hz it is raw samples.
     """
     has_warned = not by_speaker
     for name in filter(str.strip, inputs):
-        for recording in _recordings_of(name):
+        found = [_standard_input(live, raw_rate)] if name == STANDARD_INPUT else _recordings_of(name)
+        for recording in found:
             if recording.speaker is None and not has_warned:
                 log.warning(
                     "%s: this run normalises by speaker, and whose voice this is is not known: it is normalised by "
@@ -187,14 +231,29 @@ def recordings(inputs: Iterable[str], *, by_speaker: bool) -> Iterator[Recording
                     recording.title,
                 )
                 has_warned = True
-            yield recording
+            yield from _channels(recording) if by_channel else [recording]
+
+
+def _standard_input(live: bool, raw_rate: int | None) -> Recording:
+    if sys.stdin is None:
+        raise UsageError("-: standard input is closed")
+    sound = LiveSound(sys.stdin.buffer, raw_rate)
+    return Recording(STANDARD_INPUT, live=sound) if live else Recording(STANDARD_INPUT, content=sound.whole())
+
+
+def _channels(recording: Recording) -> Iterator[Recording]:
+    """One for each, where there are several and none was chosen; what cannot be read is left as it is."""
+    one, number = recording.utterance, 1
+    source = recording.content or (str(one.source) if one else recording.name)
+    if one is None or one.channel is None:
+        with suppress(soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError):
+            number = soundfile.info(source).channels
+    yield from [recording] if number == 1 else (replace(recording, channel=channel) for channel in range(number))
 
 
 def _recordings_of(name: str) -> Iterator[Recording]:
     path = Path(name)
-    if name == STANDARD_INPUT:
-        yield Recording(name, content=io.BytesIO(sys.stdin.buffer.read()))
-    elif path.suffix.lower() in MANIFESTS:
+    if path.suffix.lower() in MANIFESTS:
         yield from _of_corpus(read_manifest(path))
     elif (path / WAV_SCP).is_file():
         yield from _of_corpus(read_data_folder(path, path.parent))

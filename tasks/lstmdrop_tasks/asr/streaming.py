@@ -82,6 +82,22 @@ class BeamFollower:
         return self._decoder.describe(np.concatenate(self._parts), self._accept(log_probs), self._seconds_a_step)
 
 
+def require_streamable(task: SpeechRecognition) -> None:
+    """Make sure that a model need not hear the end before it can begin.
+
+    Raises:
+        UsageError: it does.
+    """
+    config = task.config
+    if config.model.bidirectional:
+        raise UsageError(
+            "a bidirectional model needs the whole recording: leave --streaming out, or train one with "
+            "--set model.bidirectional=false"
+        )
+    if config.features.normalisation == "speaker" or config.features.deltas:
+        raise UsageError("streaming needs features.normalisation global or none, and features.deltas=0")
+
+
 class Stream:
     """Takes sound chunk by chunk, with carried state; all outputs together are those of the whole at once."""
 
@@ -91,11 +107,8 @@ class Stream:
         Raises:
             UsageError: the model needs to hear the end before it can begin.
         """
+        require_streamable(task)
         config = task.config
-        if config.model.bidirectional:
-            raise UsageError("a bidirectional model needs the whole recording: train with model.bidirectional=false")
-        if config.features.normalisation == "speaker" or config.features.deltas:
-            raise UsageError("streaming needs features.normalisation global or none, and features.deltas=0")
         self._task = task
         self._features = FeatureStream(config.features)
         self._stride, self._stack = config.model.stride, config.model.stack

@@ -11,10 +11,11 @@ from lstmdrop.data.work_progress import report_work
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import UsageError
 from lstmdrop.metrics.word_error_rate import character_errors, word_errors
-from lstmdrop_tasks.asr.decoder import Decoder
+from lstmdrop_tasks.asr.decoder import WEIGHT_OF, AdviserName, Decoder
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective
 from lstmdrop_tasks.asr.task import SpeechRecognition, log_prob_batches, require_alike
 
+LANGUAGE_MODELS: Sequence[AdviserName] = ("lm", "arpa")
 LM_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3)
 LENGTH_BONUSES = (0.0, 0.5, 1.0, 1.5)
 DEFAULT_BEAM = 8
@@ -22,7 +23,7 @@ DEFAULT_BEAM = 8
 
 
 def tune(tasks: Sequence[SpeechRecognition], split: Split) -> Mapping[str, Any]:
-    """The LM weight and length bonus of least word error rate, then character error rate, then the smaller ones.
+    """The LM weights and length bonus of least word error rate, then character error rate, then the smaller ones.
 
     Raises:
         UsageError: the run was trained on frames, so nothing is searched.
@@ -33,13 +34,12 @@ def tune(tasks: Sequence[SpeechRecognition], split: Split) -> Mapping[str, Any]:
         raise UsageError("--tune-on is for runs that write transcripts, and this one was trained on frames")
     config = first.config.decoding
     beam_size = config.beam_size if config.beam_size > 1 else DEFAULT_BEAM
-    weights = list(product(LM_WEIGHTS if config.lm else (0.0,), LENGTH_BONUSES))
-    decoders = [
-        first.targets.decoder(
-            config.model_copy(update={"beam_size": beam_size, "lm_weight": weight, "length_bonus": bonus})
-        )
-        for weight, bonus in weights
+    grid = {WEIGHT_OF[name]: LM_WEIGHTS for name in LANGUAGE_MODELS if getattr(config, name) is not None}
+    settings = [
+        {"beam_size": beam_size, **dict(zip((*grid, "length_bonus"), values, strict=True))}
+        for values in product(*grid.values(), LENGTH_BONUSES)
     ]
+    decoders = [first.targets.decoder(config.model_copy(update=chosen)) for chosen in settings]
     num_errors = [(0, 0)] * len(decoders)
     for number, log_probs in _outputs(tasks, split):
         reference = first.targets.normalise(first.speech.utterances(split)[number].text)
@@ -50,15 +50,13 @@ def tune(tasks: Sequence[SpeechRecognition], split: Split) -> Mapping[str, Any]:
                 words + word_errors(reference, hypothesis).total,
                 characters + character_errors(reference, hypothesis).total,
             )
-    _, (weight, bonus) = min(zip(num_errors, weights, strict=True))
-    chosen_weight = {"decoding.lm_weight": weight} if config.lm else {}
-    return {"decoding.beam_size": beam_size, **chosen_weight, "decoding.length_bonus": bonus}
+    best = min(range(len(settings)), key=lambda place: (num_errors[place], tuple(settings[place].values())))
+    return {f"decoding.{name}": value for name, value in settings[best].items()}
 
 
 def _transcripts(decoders: Sequence[Decoder], log_probs: LogProbs) -> Iterator[str]:
     """What each decoder hears; the language model reads for all of them together, and forgets after."""
-    scorer = decoders[0].scorer
-    start = scorer.start() if scorer else None
+    start = next((decoder.scorer.start() for decoder in decoders if decoder.scorer), None)
     for decoder in decoders:
         (best,) = decoder.decode(log_probs, start)
         yield decoder.text(best)

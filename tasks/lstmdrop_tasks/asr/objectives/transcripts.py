@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +20,13 @@ from lstmdrop.decoding.ctc import num_steps_needed
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import Normalisation, normalise_transcript, transcript_scores
 from lstmdrop.task import Loss
+from lstmdrop_tasks.asr.arpa import ArpaModel, ArpaScorer
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
-from lstmdrop_tasks.asr.decoder import Decoder
-from lstmdrop_tasks.asr.fusion import LMScorer, load_language_model, make_scorer
+from lstmdrop_tasks.asr.decoder import WEIGHT_OF, AdviserName, Decoder
+from lstmdrop_tasks.asr.fusion import Adviser, load_language_model, make_scorer
+from lstmdrop_tasks.asr.hot_words import HotWords, read_hot_words
 from lstmdrop_tasks.asr.objectives.objective import SpeechBatch
 from lstmdrop_tasks.asr.scoring import error_report
 
@@ -136,7 +139,7 @@ class TranscriptObjective:
         self.decoding = decoding
         self.normalisation: Normalisation = normalisation
         self._decoders: dict[tuple[ASRDecodingConfig, int], Decoder] = {}
-        self._scorers: dict[Path, LMScorer] = {}
+        self._advisers: dict[tuple[AdviserName, str], Adviser] = {}
         self.num_infinite = 0
         """Training losses that had to be left out so far because they were not finite."""
 
@@ -200,15 +203,23 @@ class TranscriptObjective:
         """As these settings have it, else the run's; kept, so that its LM is loaded once."""
         key = (config or self.decoding, num_best)
         if key not in self._decoders:
-            self._decoders[key] = Decoder(self.tokenizer, *key, scorer=self._scorer(key[0].lm))
+            self._decoders[key] = Decoder(self.tokenizer, *key, self._advisers_of(key[0]))
         return self._decoders[key]
 
-    def _scorer(self, run: Path | None) -> LMScorer | None:
-        if run is None:
-            return None
-        if run not in self._scorers:
-            self._scorers[run] = make_scorer(load_language_model(run), self.tokenizer)
-        return self._scorers[run]
+    def _advisers_of(self, config: ASRDecodingConfig) -> dict[AdviserName, Adviser]:
+        asked = {name: getattr(config, name) for name in WEIGHT_OF}
+        return {name: self._adviser(name, source) for name, source in asked.items() if source is not None}
+
+    def _adviser(self, name: AdviserName, source: Any) -> Adviser:
+        key = (name, str(source))
+        if key not in self._advisers:
+            if name == "lm":
+                self._advisers[key] = make_scorer(load_language_model(source), self.tokenizer)
+            elif name == "arpa":
+                self._advisers[key] = ArpaScorer(ArpaModel(source), self.tokenizer)
+            else:
+                self._advisers[key] = HotWords(read_hot_words(source), self.tokenizer, self.normalise)
+        return self._advisers[key]
 
     def summary(self) -> dict[str, str]:
         """The number of tokens."""
