@@ -34,6 +34,11 @@ def no_segments(config: Any) -> Mapping[str, SegmentsOf]:
     return {}
 
 
+def no_languages(assets: Path) -> Sequence[str]:
+    """The task does not know in which languages its data is."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class TaskPlugin:
     """A task as the toolkit sees it; loading one imports no torch."""
@@ -89,7 +94,11 @@ class TaskPlugin:
     begin: Begin | None = None
     """Checks the data of a run that starts from another's assets, and notes in them what is of its own data."""
     assets_for_training: Sequence[str] = ()
-    """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
+    """Files of a run's assets that ``export`` and ``publish`` leave behind: large, or with text of the training data."""
+    pipeline: str | None = None
+    """What the Hugging Face Hub calls such a task, if it has a name for it."""
+    languages: Languages = no_languages
+    """What a published model reads and writes, where the task knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +214,14 @@ class Graphs(Protocol):
 
     def __call__(self, task: Any) -> Mapping[str, Graph]:
         """Graphs by the name of their file."""
+        ...
+
+
+class Languages(Protocol):
+    """Knows the languages of a trained model."""
+
+    def __call__(self, assets: Path) -> Sequence[str]:
+        """Their codes, the source's first; ``assets`` are the run's."""
         ...
 
 

@@ -24,6 +24,7 @@ PLUGIN = TaskPlugin(
     config=ASRConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    pipeline="automatic-speech-recognition",
     build=build,
     evaluate=evaluate,
     prediction=ASRPrediction,

@@ -22,6 +22,7 @@ PLUGIN = TaskPlugin(
     config=CaptionConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    pipeline="image-to-text",
     build=build,
     evaluate=evaluate,
     prediction=CaptionPrediction,

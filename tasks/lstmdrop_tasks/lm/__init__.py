@@ -22,6 +22,7 @@ PLUGIN = TaskPlugin(
     config=LMConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    pipeline="text-generation",
     build=build,
     evaluate=evaluate,
     prediction=LMPrediction,

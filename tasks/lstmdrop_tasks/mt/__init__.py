@@ -10,6 +10,7 @@ from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.mt.bench import bench
+    from lstmdrop_tasks.mt.corpora.language_pair import languages
     from lstmdrop_tasks.mt.corpora.oddities import own_oddities
     from lstmdrop_tasks.mt.export import graphs
     from lstmdrop_tasks.mt.predict import examples, predict
@@ -24,6 +25,8 @@ PLUGIN = TaskPlugin(
     config=MTConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    pipeline="translation",
+    languages=languages,
     build=build,
     evaluate=evaluate,
     tune=tune,

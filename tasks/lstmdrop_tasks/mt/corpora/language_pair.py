@@ -42,6 +42,12 @@ def saved_pair(assets: Path) -> str | None:
     return None if pair == str(UNNAMED) else pair
 
 
+def languages(assets: Path) -> Sequence[str]:
+    """The codes of a trained model, the source's first; none where they have no names."""
+    pair = saved_pair(assets)
+    return () if pair is None else parse_pair(pair)
+
+
 def parse_pair(text: str) -> LanguagePair:
     """``"en-fr"`` as a pair, ``"en-pt-BR"`` too; codes that hyphens cannot tell apart have a colon between.
 

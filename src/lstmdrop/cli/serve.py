@@ -1,0 +1,4 @@
+"""``lstmdrop serve``."""
+from __future__ import annotations
+def command() -> None:
+    """x"""
