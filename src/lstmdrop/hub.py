@@ -40,12 +40,7 @@ def fetched(path: Path) -> Path:
     with loading("a model of the Hub needs huggingface_hub", "pip install 'lstmdrop[hub]'"):
         from huggingface_hub import snapshot_download
     with _told(path.as_posix()):
-        commit = _commit(name, revision)
-        folder = Path(
-            snapshot_download(
-                name, revision=commit or revision, allow_patterns=list(CONTENT), local_files_only=commit is None
-            )
-        )
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(CONTENT)))  # offline: what is here
     if folder.name != revision:
         log.warning("hf:%s is taken at %s; to pin it: hf:%s@%s", name, folder.name, name, folder.name)
     return folder
@@ -76,18 +71,6 @@ def _parts(address: str) -> tuple[str, str | None]:
     if match is None:
         raise UsageError(f"{address!r} is no address on the Hub: hf:OWNER/NAME, or hf:OWNER/NAME@REVISION")
     return match["name"], match["revision"]
-
-
-def _commit(name: str, revision: str | None) -> str | None:
-    """The commit that a revision is now; None where the Hub cannot be reached, so that what was fetched serves."""
-    import httpx2
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    try:
-        return HfApi().model_info(name, revision=revision).sha
-    except (httpx2.TransportError, OfflineModeIsEnabled):
-        return None
 
 
 @contextmanager

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.metrics.segments import SegmentsOf
+    from lstmdrop.service import Service
     from lstmdrop.task import Task
 
 
@@ -95,6 +96,8 @@ class TaskPlugin:
     """Checks the data of a run that starts from another's assets, and notes in them what is of its own data."""
     assets_for_training: Sequence[str] = ()
     """Files of a run's assets that ``export`` and ``publish`` leave behind: large, or with text of the training data."""
+    services: Services | None = None
+    """What ``serve`` offers; None where the task is nothing to be asked over a network."""
     pipeline: str | None = None
     """What the Hugging Face Hub calls such a task, if it has a name for it."""
     languages: Languages = no_languages
@@ -214,6 +217,14 @@ class Graphs(Protocol):
 
     def __call__(self, task: Any) -> Mapping[str, Graph]:
         """Graphs by the name of their file."""
+        ...
+
+
+class Services(Protocol):
+    """Puts a trained model at the disposal of a server."""
+
+    def __call__(self, task: Any) -> Sequence[Service]:
+        """What can be asked of it; an answer is what ``predict`` gives for the same input and options."""
         ...
 
 

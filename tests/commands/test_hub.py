@@ -104,8 +104,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    from huggingface_hub import constants
+    from huggingface_hub import close_session, constants
 
+    close_session()
     server = Hub()
     address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(constants, "ENDPOINT", address)
@@ -138,10 +139,13 @@ def test_a_model_that_was_sent_is_fetched_by_name_with_its_commit_said(
 
 
 def test_without_a_network_what_was_fetched_serves(hub: Hub, trained: Callable[[str], Path]) -> None:
+    from huggingface_hub import close_session
+
     publish(trained("lm"), to=f"hf:{NAME}", license="mit")
     before = fetched(Path(f"hf:{NAME}"))
     hub.shutdown()
     hub.server_close()
+    close_session()  # a connection that is open would be answered still
     assert fetched(Path(f"hf:{NAME}")) == before
     with pytest.raises(DataError, match="hf:someone/other was never fetched, and the Hub cannot be reached"):
         fetched(Path("hf:someone/other"))

@@ -15,6 +15,7 @@ with deferred():
     from lstmdrop_tasks.caption.predict import examples, predict
     from lstmdrop_tasks.caption.references import references, segments
     from lstmdrop_tasks.caption.task import begin, build, evaluate
+    from lstmdrop_tasks.caption.serve import services
 
 PLUGIN = TaskPlugin(
     name="caption",
@@ -22,6 +23,7 @@ PLUGIN = TaskPlugin(
     config=CaptionConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    services=services,
     pipeline="image-to-text",
     build=build,
     evaluate=evaluate,

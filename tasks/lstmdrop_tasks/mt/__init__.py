@@ -16,6 +16,7 @@ with deferred():
     from lstmdrop_tasks.mt.predict import examples, predict
     from lstmdrop_tasks.mt.references import references
     from lstmdrop_tasks.mt.start import begin
+    from lstmdrop_tasks.mt.serve import services
     from lstmdrop_tasks.mt.task import build, evaluate
     from lstmdrop_tasks.mt.tuning import tune
 
@@ -25,6 +26,7 @@ PLUGIN = TaskPlugin(
     config=MTConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    services=services,
     pipeline="translation",
     languages=languages,
     build=build,
