@@ -84,7 +84,9 @@ def _told(address: str) -> Iterator[None]:
     except LstmdropError:
         raise
     except LocalEntryNotFoundError:
-        raise DataError(f"{address} was never fetched, and the Hub cannot be reached: try again with a network") from None
+        raise DataError(
+            f"{address} was never fetched, and the Hub cannot be reached: try again with a network"
+        ) from None
     except HfHubHTTPError as error:
         reason = error.server_message or next(iter(str(error).splitlines()), "")
         raise DataError(f"{address}: the Hub says: {reason}\n'hf auth login' gives access to what is private") from None

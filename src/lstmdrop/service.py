@@ -71,3 +71,11 @@ class Listening(Protocol):
     def finish(self) -> Output:
         """What was understood of the whole."""
         ...
+
+
+class Services(Protocol):
+    """Puts a trained model at the disposal of a server."""
+
+    def __call__(self, task: Any) -> Sequence[Service]:
+        """What can be asked of it; an answer is what ``predict`` gives for the same input and options."""
+        ...

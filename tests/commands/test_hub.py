@@ -17,7 +17,7 @@ import pytest
 from lstmdrop.commands.predict import predict
 from lstmdrop.commands.publish import publish
 from lstmdrop.errors import DataError, UsageError
-from lstmdrop.hub import fetched
+from lstmdrop.hub import fetched, send
 
 pytest.importorskip("huggingface_hub")
 
@@ -126,7 +126,7 @@ def test_a_model_that_was_sent_is_fetched_by_name_with_its_commit_said(
     hub: Hub, trained: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     run = trained("lm")
-    address = publish(run, to=f"hf:{NAME}", license="mit")
+    address = publish(run, to=f"hf:{NAME}", licence="mit")
     assert address == f"hf:{NAME}@{hub.commit}"
     hub.files["modeling.py"] = b"raise SystemExit('code of a model was run')"
     outputs = list(predict("lm", runs=[f"hf:{NAME}"], inputs=["the cat"], score=True))
@@ -141,7 +141,7 @@ def test_a_model_that_was_sent_is_fetched_by_name_with_its_commit_said(
 def test_without_a_network_what_was_fetched_serves(hub: Hub, trained: Callable[[str], Path]) -> None:
     from huggingface_hub import close_session
 
-    publish(trained("lm"), to=f"hf:{NAME}", license="mit")
+    publish(trained("lm"), to=f"hf:{NAME}", licence="mit")
     before = fetched(Path(f"hf:{NAME}"))
     hub.shutdown()
     hub.server_close()
@@ -157,6 +157,4 @@ def test_what_is_not_there_is_named(hub: Hub) -> None:
     with pytest.raises(UsageError, match="'hf:a b' is no address on the Hub"):
         fetched(Path("hf:a b"))
     with pytest.raises(UsageError, match="leave @v1 out"):
-        from lstmdrop.hub import send
-
         send(Path(), f"hf:{NAME}@v1")

@@ -66,7 +66,7 @@ def test_a_published_folder_holds_tensors_json_and_text_and_no_place_of_this_mac
 
 def test_the_card_says_the_scores_as_the_hub_reads_them(trained: Trained, tmp_path: Path) -> None:
     run = trained("mt")
-    folder = Path(publish(run, to=tmp_path / "model", license="mit", benchmark="someone/pairs:en-fr"))
+    folder = Path(publish(run, to=tmp_path / "model", licence="mit", benchmark="someone/pairs:en-fr"))
     about, rows = metadata(folder), Run(run).result()["scores"]
     assert (about["license"], about["language"], about["pipeline_tag"]) == ("mit", ["en", "fr"], "translation")
     (model,) = about["model-index"]

@@ -31,7 +31,7 @@ def publish(
     run: AnyPath,
     *,
     to: AnyPath | None = None,
-    license: str | None = None,
+    licence: str | None = None,
     languages: Sequence[str] = (),
     benchmark: str | None = None,
     private: bool = False,
@@ -51,11 +51,10 @@ def publish(
     plugin = load_plugin(task)
     open_runs(task, [source.directory])
     target = str(source.directory / "published" if to is None else to)
-    card = _card(plugin, source, target, license, languages, benchmark)
+    card = _card(plugin, source, target, licence, languages, benchmark)
     with _folder(target) as folder:
         _write(plugin, source, card, folder)
-        sent = send(folder, target, private=private) if is_address(target) else target
-    return sent
+        return send(folder, target, private=private) if is_address(target) else target
 
 
 @contextmanager
@@ -71,7 +70,7 @@ def _folder(target: str) -> Iterator[Path]:
 
 
 def _card(
-    plugin: TaskPlugin, run: Run, target: str, license: str | None, languages: Sequence[str], benchmark: str | None
+    plugin: TaskPlugin, run: Run, target: str, licence: str | None, languages: Sequence[str], benchmark: str | None
 ) -> ModelCard:
     result = run.result()
     name = str(result["data"])
@@ -82,7 +81,7 @@ def _card(
         summary=plugin.summary.partition(":")[0],
         pipeline=plugin.pipeline,
         result={**result, "data": _last_part(name)},
-        license=license,
+        licence=licence,
         languages=languages or plugin.languages(run.assets),
         benchmark=benchmark or known.get(name),
     )
@@ -97,12 +96,16 @@ def _write(plugin: TaskPlugin, source: Run, card: ModelCard, folder: Path) -> No
     for path in target.assets.rglob("*"):
         if path.is_file() and path.suffix not in SAFE:
             name = path.relative_to(target.directory).as_posix()
-            raise DataError(f"{source.directory / name}: a {path.suffix} file may run code when it is read: not published")
+            raise DataError(
+                f"{source.directory / name}: a {path.suffix} file may run code when it is read: not published"
+            )
     write_json(folder / "scores.json", card.scores())
     write_text(folder / "README.md", card.text())
     if results := card.eval_results():
         (folder / ".eval_results").mkdir()
-        write_text(folder / ".eval_results" / f"{results[0]['dataset']['id'].replace('/', '--')}.yaml", as_yaml(results))
+        write_text(
+            folder / ".eval_results" / f"{results[0]['dataset']['id'].replace('/', '--')}.yaml", as_yaml(results)
+        )
 
 
 def _without_places(config: dict[str, Any]) -> dict[str, Any]:

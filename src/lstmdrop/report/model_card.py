@@ -28,7 +28,7 @@ class ModelCard:
     pipeline: str | None
     result: Mapping[str, Any]
     """As ``result.json`` has it."""
-    license: str | None = None
+    licence: str | None = None
     languages: Sequence[str] = ()
     benchmark: str | None = None
     """The Hub's dataset that the test split is of, with its task after a colon."""
@@ -56,7 +56,7 @@ class ModelCard:
     def metadata(self) -> dict[str, Any]:
         """The YAML at the head of the card; a licence stands there only if one was chosen."""
         task = self.pipeline or self.result["task"]
-        found: dict[str, Any] = {} if self.license is None else {"license": self.license}
+        found: dict[str, Any] = {} if self.licence is None else {"license": self.licence}
         if self.languages:
             found["language"] = list(self.languages)
         found |= {"library_name": LIBRARY, "tags": [LIBRARY, "lstm", "dropout", self.result["task"]]}
@@ -68,7 +68,12 @@ class ModelCard:
                 "task": {"type": task, "name": self.summary},
                 "dataset": {"type": self._dataset, "name": self.result["data"], "split": split},
                 "metrics": [
-                    {"type": row["name"], "name": row["name"], "value": row["value"], "args": {"signature": row["signature"]}}
+                    {
+                        "type": row["name"],
+                        "name": row["name"],
+                        "value": row["value"],
+                        "args": {"signature": row["signature"]},
+                    }
                     for row in self.result["scores"]
                     if row["split"] == split
                 ],
@@ -98,21 +103,24 @@ class ModelCard:
             f"| {row['split']} | {row['name']} | {row['value']:.4f} | `{_in_cell(row['signature'])}` |"
             for row in result["scores"]
         ]
-        about_license = "" if self.license else "\nNo licence was chosen for this model: ask its author before you use it.\n"
+        about_license = (
+            "" if self.licence else "\nNo licence was chosen for this model: ask its author before you use it.\n"
+        )
         return f"""---
 {as_yaml(self.metadata())}---
 
 # {self.name}
 
 An LSTM for {self.summary}. Data: {result["data"]}, size: {result["size"]},
-rule: {result["regularizer"]}, seed: {result["seed"]}, parameters: {result["num_parameters"]:,}. Dropout on the non-recurrent connections is from [Zaremba, Sutskever & Vinyals 2014]({PAPER}).
+rule: {result["regularizer"]}, seed: {result["seed"]}, parameters: {result["num_parameters"]:,}.
+Dropout on the non-recurrent connections is from [Zaremba, Sutskever & Vinyals 2014]({PAPER}).
 {about_license}
 | split | score | value | signature |
 | --- | --- | ---: | --- |
 {chr(10).join(rows)}
 
-The folder holds weights (`model.safetensors`), settings (`config.json`), the scores (`scores.json`) and what the model reads with
-(`assets/`): tensors, JSON and text, nothing that runs code.
+The folder holds weights (`model.safetensors`), settings (`config.json`), the scores (`scores.json`) and what the
+model reads with (`assets/`): tensors, JSON and text, nothing that runs code.
 
 ```console
 $ pip install 'lstmdrop[hub]'

@@ -86,9 +86,7 @@ def _add_page(app: FastAPI, models: Sequence[Model]) -> None:
     for path, (name, kind) in {**kinds, "/microphone.js": ("microphone.js", "text/javascript")}.items():
         content = (page / name).read_text(encoding="utf-8")
         headers = {"Content-Security-Policy": CONTENT_POLICY, "X-Content-Type-Options": "nosniff"}
-        app.add_api_route(
-            path, _constant(Response(content, media_type=kind, headers=headers)), include_in_schema=False
-        )
+        app.add_api_route(path, _constant(Response(content, media_type=kind, headers=headers)), include_in_schema=False)
     described = [_described(model) for model in models]
     app.add_api_route("/models", _constant(_json(described)))
 

@@ -15,8 +15,8 @@ with deferred():
     from lstmdrop_tasks.asr.predict import predict
     from lstmdrop_tasks.asr.references import references
     from lstmdrop_tasks.asr.scoring import segments
-    from lstmdrop_tasks.asr.task import begin, build, evaluate
     from lstmdrop_tasks.asr.serve import services
+    from lstmdrop_tasks.asr.task import begin, build, evaluate
     from lstmdrop_tasks.asr.tuning import tune
 
 PLUGIN = TaskPlugin(

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from lstmdrop.config import Section
@@ -17,7 +16,7 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop.service import Output, Service
 from lstmdrop_tasks.asr.audio.reading import Samples
 from lstmdrop_tasks.asr.config import ASRPrediction
-from lstmdrop_tasks.asr.predict import describe, follow, predict
+from lstmdrop_tasks.asr.predict import _follower, predict
 from lstmdrop_tasks.asr.streaming import Stream
 from lstmdrop_tasks.asr.task import SpeechRecognition
 
@@ -77,20 +76,17 @@ class Microphone:
 
 
 class Speaking:
-    """One session: the state is carried from chunk to chunk, as `predict --streaming` carries it."""
+    """One session: the state is carried from chunk to chunk, as ``predict --streaming`` carries it."""
 
     def __init__(self, task: SpeechRecognition, options: ASRPrediction) -> None:
-        self._task = task
-        self._options = options
-        self._stream, self._follow = Stream(task), follow(task, options)
-        self._parts: list[LogProbs] = []
-        self._num_samples = 0
+        self._rate = task.config.features.sample_rate
+        self._stream, self._follow = Stream(task), _follower(task, options)
+        self._num_samples = self._num_steps = 0
 
     def accept(self, samples: Samples) -> Output:
         """What is understood so far."""
         self._num_samples += len(samples)
-        self._parts.append(self._stream.accept(samples))
-        return {**self._follow(self._parts[-1]), **self._seconds()}
+        return self._understood(self._stream.accept(samples))
 
     def finish(self) -> Output:
         """What was understood.
@@ -98,12 +94,11 @@ class Speaking:
         Raises:
             DataError: less than a frame was said.
         """
-        whole = np.concatenate([*self._parts, self._stream.finish()])
-        if len(whole) == 0:
+        understood = self._understood(self._stream.finish())
+        if self._num_steps == 0:
             raise DataError("what was said is shorter than one frame")
-        config = self._task.config.features
-        num_frames = round(self._num_samples / config.sample_rate / (config.frame_shift / 1000))
-        return {**describe(self._task, whole, self._options, num_frames), **self._seconds()}
+        return understood
 
-    def _seconds(self) -> dict[str, float]:
-        return {"seconds": round(self._num_samples / self._task.config.features.sample_rate, 3)}
+    def _understood(self, log_probs: LogProbs) -> Output:
+        self._num_steps += len(log_probs)
+        return {**self._follow(log_probs), "seconds": round(self._num_samples / self._rate, 3)}

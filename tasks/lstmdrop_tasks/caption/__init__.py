@@ -14,8 +14,8 @@ with deferred():
     from lstmdrop_tasks.caption.export import graphs
     from lstmdrop_tasks.caption.predict import examples, predict
     from lstmdrop_tasks.caption.references import references, segments
-    from lstmdrop_tasks.caption.task import begin, build, evaluate
     from lstmdrop_tasks.caption.serve import services
+    from lstmdrop_tasks.caption.task import begin, build, evaluate
 
 PLUGIN = TaskPlugin(
     name="caption",

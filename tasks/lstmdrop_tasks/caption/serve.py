@@ -13,9 +13,11 @@ from lstmdrop.config import Section
 from lstmdrop.errors import DataError
 from lstmdrop.service import Output, Service
 from lstmdrop_tasks.caption.config import CaptionPrediction
-from lstmdrop_tasks.caption.images.extraction import FileEncoder
-from lstmdrop_tasks.caption.predict import captions_of, ending_of
+from lstmdrop_tasks.caption.predict import predict
 from lstmdrop_tasks.caption.task import ImageCaptioning
+
+READY_MADE = {b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz"}
+"""How files of features begin."""
 
 
 class CaptionOptions(Section):
@@ -26,22 +28,23 @@ class CaptionOptions(Section):
 
 
 def services(task: ImageCaptioning) -> Sequence[Service]:
-    """Captioning; the network that reads images is loaded once."""
-    encoder = FileEncoder(task.config.images, task.device)
+    """Captioning."""
     summary = "A sentence that says what is in an image."
-    return [Service("caption", summary, "image", CaptionOptions, partial(_caption, task, encoder))]
+    return [Service("caption", summary, "image", CaptionOptions, partial(_caption, task))]
 
 
-def _caption(
-    task: ImageCaptioning, encoder: FileEncoder, images: Sequence[bytes], options: CaptionOptions
-) -> Sequence[Output]:
+def _caption(task: ImageCaptioning, images: Sequence[bytes], options: CaptionOptions) -> Sequence[Output]:
     chosen = CaptionPrediction(**options.model_dump(exclude_none=True))
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"image {number}{ending_of(image)}" for number, image in enumerate(images, 1)]
+        paths = [Path(folder) / f"image {number}{_ending(image)}" for number, image in enumerate(images, 1)]
         for path, image in zip(paths, images, strict=True):
             path.write_bytes(image)
         try:
-            found = list(captions_of([task], map(str, paths), chosen, {task.config.images: encoder}))
+            found = list(predict([task], map(str, paths), chosen))
         except DataError as error:
             raise DataError(str(error).replace(f"{folder}/", "")) from None
     return [{key: value for key, value in output.items() if key != "image"} for output in found]
+
+
+def _ending(image: bytes) -> str:
+    return next((ending for magic, ending in READY_MADE.items() if image.startswith(magic)), "")

@@ -14,7 +14,8 @@ from lstmdrop.decoding.sampling import SamplingOptions, draws, sample, seed_of
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.service import Output, Service
 from lstmdrop_tasks.lm.config import LMPrediction
-from lstmdrop_tasks.lm.predict import predict, prompt_ids, text_of, token_ids
+from lstmdrop_tasks.lm.predict import banned_ids, drawn_text, predict
+from lstmdrop_tasks.lm.reading import encoded_prompt
 from lstmdrop_tasks.lm.task import LanguageModelling
 
 
@@ -49,7 +50,7 @@ def _score(task: LanguageModelling, texts: Sequence[str], options: ScoreOptions)
 
 def _complete(task: LanguageModelling, texts: Sequence[str], options: CompleteOptions) -> Sequence[Output]:
     """Prompts of one length are read together, and all texts go on together."""
-    prompts = [prompt_ids(task.tokenizer, text) for text in texts]
+    prompts = [encoded_prompt(task.tokenizer, text) for text in texts]
     logits, begun = _read(task, prompts)
 
     def next_logits(tokens: Tensor, state: LSTMState | None) -> tuple[Tensor, LSTMState]:
@@ -58,22 +59,20 @@ def _complete(task: LanguageModelling, texts: Sequence[str], options: CompleteOp
     last = torch.tensor([[prompt[-1] for prompt in prompts]], device=task.device)
     seeds = [seed_of(options.seed, 0)] * len(texts)
     found = sample(next_logits, last, options.length, _how(task, options), seeds).T.tolist()
-    return [text_of(task.tokenizer, prompt, ids) for prompt, ids in zip(prompts, found, strict=True)]
+    return [drawn_text(task.tokenizer, prompt, ids) for prompt, ids in zip(prompts, found, strict=True)]
 
 
 def _stream(task: LanguageModelling, text: str, options: CompleteOptions) -> Iterator[Output]:
-    prompt = prompt_ids(task.tokenizer, text)
+    prompt = encoded_prompt(task.tokenizer, text)
     column = torch.tensor(prompt, device=task.device)[:, None]
     ids: list[int] = []
-    for token in draws(
-        partial(_next, task), column, options.length, _how(task, options), [seed_of(options.seed, 0)]
-    ):
+    for token in draws(partial(_next, task), column, options.length, _how(task, options), [seed_of(options.seed, 0)]):
         ids.append(int(token))
-        yield text_of(task.tokenizer, prompt, ids)
+        yield drawn_text(task.tokenizer, prompt, ids)
 
 
 def _how(task: LanguageModelling, options: CompleteOptions) -> SamplingOptions:
-    banned = token_ids(task.tokenizer, options.ban.split())
+    banned = banned_ids(task.tokenizer, options.ban.split())
     return SamplingOptions(options.temperature, options.top_k, options.top_p, banned)
 
 

@@ -15,8 +15,8 @@ with deferred():
     from lstmdrop_tasks.mt.export import graphs
     from lstmdrop_tasks.mt.predict import examples, predict
     from lstmdrop_tasks.mt.references import references
-    from lstmdrop_tasks.mt.start import begin
     from lstmdrop_tasks.mt.serve import services
+    from lstmdrop_tasks.mt.start import begin
     from lstmdrop_tasks.mt.task import build, evaluate
     from lstmdrop_tasks.mt.tuning import tune
 
