@@ -185,13 +185,18 @@ def test_weights_are_safetensors_or_nothing_is_served(trained: Trained, tmp_path
 
 @pytest.fixture(scope="session")
 def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that reads sound in one direction."""
+    """A run that reads sound in one direction, and has learnt nothing: so it writes something."""
     from lstmdrop.commands.train import train
     from tests.conftest import TOY_ASR
 
-    out = tmp_path_factory.mktemp("listener") / "asr"
-    few = [*TOY_ASR, "training.epochs=1", "model.bidirectional=false"]
-    return train("asr", size="tiny", data="demo", overrides=few, out=out).directory
+    folder = tmp_path_factory.mktemp("listener")
+    rng = np.random.default_rng(0)
+    for split in ("train", "valid", "test"):
+        (folder / f"{split}.wav").write_bytes(sound_of((rng.standard_normal(8000) * 3000).astype("<i2"), 16000))
+        line = json.dumps({"audio": f"{split}.wav", "text": "ab cd"})
+        (folder / f"{split}.jsonl").write_text(line + "\n", encoding="utf-8")
+    few = [*TOY_ASR, "training.epochs=1", "training.rate=1e-9", "model.bidirectional=false", "model.init_bound=2"]
+    return train("asr", size="tiny", data=folder, overrides=[*few, "objective=ctc"], out=folder / "asr").directory
 
 
 def sound_of(samples: np.ndarray[Any, Any], rate: int) -> bytes:
@@ -202,6 +207,9 @@ def sound_of(samples: np.ndarray[Any, Any], rate: int) -> bytes:
     return file.getvalue()
 
 
+HEADERS = {"Host": "127.0.0.1:8000"}
+
+
 @pytest.mark.slow
 def test_who_speaks_is_heard_meanwhile_and_at_the_end_as_predict_hears_the_file(listener: Path) -> None:
     with TestClient(application([listener], Serving(), device="cpu"), base_url="http://127.0.0.1:8000") as server:
@@ -209,7 +217,7 @@ def test_who_speaks_is_heard_meanwhile_and_at_the_end_as_predict_hears_the_file(
         rate = service["live"]["rate"]
         samples = (np.random.default_rng(1).standard_normal(rate) * 3000).astype("<i2")
         whole = server.post("/asr/transcribe", content=sound_of(samples, rate)).json()
-        with server.websocket_connect("/asr/live".replace("/live", "/transcribe/live")) as socket:
+        with server.websocket_connect("/asr/transcribe/live", headers=HEADERS) as socket:
             socket.send_json({})
             for chunk in np.array_split(samples, 7):
                 socket.send_bytes(chunk.tobytes())
@@ -218,8 +226,9 @@ def test_who_speaks_is_heard_meanwhile_and_at_the_end_as_predict_hears_the_file(
             socket.send_text("end")
             last = socket.receive_json()
         assert (last["final"], last["seconds"], last["text"]) == (True, 1.0, whole["text"])
+        assert last["text"]
         assert alike(last["words"], whole["words"])
-        with server.websocket_connect("/asr/transcribe/live") as socket:
+        with server.websocket_connect("/asr/transcribe/live", headers=HEADERS) as socket:
             socket.send_json({"beam_size": -1})
             assert "detail" in socket.receive_json()
         with (
