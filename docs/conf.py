@@ -36,10 +36,12 @@ def linked_pages(text: str) -> list[str]:
 
 
 def _add_contents(app: Any, name: str, source: list[str]) -> None:
-    """The list of pages in ``index.md`` is the site's table of contents too; a page lists what only it links to."""
+    """The pages that ``index.md`` links to are the site's contents; after them comes what it leaves out."""
     if name == "index":
         source[0] = re.sub(r"\[([^]]+)\]\(([\w./-]+/)\)", r"\1", source[0])  # a folder is no page
-        pages = "\n".join(linked_pages((HERE / "index.md").read_text(encoding="utf-8")))
+        linked = linked_pages((HERE / "index.md").read_text(encoding="utf-8"))
+        others = sorted(page for page in app.env.found_docs if page not in (*linked, "index"))
+        pages = "\n".join([*linked, *others])
         source[0] += f"\n```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
 
 

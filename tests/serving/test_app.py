@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import pickle
 import shutil
-import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 from lstmdrop.commands.predict import predict
 from lstmdrop.commands.serve import Serving, application
 from lstmdrop.errors import DataError, UsageError
+from tests.serving.conftest import sound_of
 
 Client = Callable[..., TestClient]
 Trained = Callable[[str], Path]
@@ -181,30 +180,6 @@ def test_weights_are_safetensors_or_nothing_is_served(trained: Trained, tmp_path
     (run / "best.safetensors").write_bytes(pickle.dumps(Trap()))
     with pytest.raises(DataError, match=r"best\.safetensors is damaged"):
         application([run], Serving())
-
-
-@pytest.fixture(scope="session")
-def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that reads sound in one direction, and has learnt nothing: so it writes something."""
-    from lstmdrop.commands.train import train
-    from tests.conftest import TOY_ASR
-
-    folder = tmp_path_factory.mktemp("listener")
-    rng = np.random.default_rng(0)
-    for split in ("train", "valid", "test"):
-        (folder / f"{split}.wav").write_bytes(sound_of((rng.standard_normal(8000) * 3000).astype("<i2"), 16000))
-        line = json.dumps({"audio": f"{split}.wav", "text": "ab cd"})
-        (folder / f"{split}.jsonl").write_text(line + "\n", encoding="utf-8")
-    few = [*TOY_ASR, "training.epochs=1", "training.rate=1e-9", "model.bidirectional=false", "model.init_bound=2"]
-    return train("asr", size="tiny", data=folder, overrides=[*few, "objective=ctc"], out=folder / "asr").directory
-
-
-def sound_of(samples: np.ndarray[Any, Any], rate: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setparams((1, 2, rate, 0, "NONE", ""))
-        sound.writeframes(samples.tobytes())
-    return file.getvalue()
 
 
 HEADERS = {"Host": "127.0.0.1:8000"}

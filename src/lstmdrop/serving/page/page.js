@@ -177,7 +177,8 @@ async function start() {
   for (const model of await response.json()) for (const service of model.services) main.append(new Panel(model, service).section);
 }
 
-document.getElementById("use").addEventListener("click", () => {
+document.getElementById("token").addEventListener("submit", (event) => {
+  event.preventDefault();
   token = document.getElementById("given").value;
   start();
 });
