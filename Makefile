@@ -7,13 +7,10 @@ READY  := $(VENV)/.ready
 # A process for each core; eight at most, for each holds PyTorch. WORKERS=0 is one after the other.
 WORKERS ?= auto
 
-.PHONY: demo test test-short mutation check lint format wheel-test results gpu-ptb clean
+.PHONY: demo test test-short mutation check lint format wheel-test results docs gpu-ptb clean
 
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
-	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer none --out runs/demo/none --resume
-	$(BIN)/lstmdrop train lm --data demo --size tiny --regularizer zaremba --out runs/demo/zaremba --resume
-	$(BIN)/lstmdrop report runs/demo --curves --no-paper
-	$(BIN)/lstmdrop predict lm --run runs/demo/zaremba --prompt "the" --length 60 --ban '<unk>' --temperature 0.8
+	PATH="$(abspath $(BIN)):$$PATH" tools/demo.sh
 
 gpu-ptb: $(READY)          ## the paper's Penn Treebank rows on one GPU; stopped, it goes on when called again
 	$(BIN)/python tools/gpu_ptb.py --out $(or $(OUT),runs/gpu-ptb) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SET),--set $(SET))
@@ -47,6 +44,9 @@ results: $(READY)          ## tables, page and the README's table from the runs 
 	$(BIN)/lstmdrop report docs/results --format markdown --output docs/results/tables.md
 	$(BIN)/lstmdrop report docs/results --format html --no-data --output docs/results/page.html
 	$(BIN)/lstmdrop report docs/results --into README.md
+
+docs: $(READY)             ## the documentation as a site, in build/docs; a warning or a broken link is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
 
 clean:
 	rm -rf $(VENV) dist build .mutation .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from lstmdrop.commands.export import export
     from lstmdrop.commands.info import info
     from lstmdrop.commands.predict import predict
+    from lstmdrop.commands.publish import publish
     from lstmdrop.commands.report import load_runs, report
     from lstmdrop.commands.reproduce import reproduce
+    from lstmdrop.commands.serve import serve
     from lstmdrop.commands.train import train
 
 __all__ = [
-    "average", "bench", "compare", "evaluate", "export", "info", "load_runs", "predict", "report", "reproduce", "train",
+    "average", "bench", "compare", "evaluate", "export", "info", "load_runs", "predict", "publish", "report", "reproduce",
+    "serve", "train",
 ]  # fmt: skip
 
 

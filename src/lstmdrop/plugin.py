@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
 import importlib
 import pkgutil
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lstmdrop.config import OnlyWhere, Section, TaskConfig
 from lstmdrop.data.registry import Dataset
+from lstmdrop.deferred import deferred as deferred  # a task's __init__ takes it from here
 from lstmdrop.errors import ConfigError, UsageError, did_you_mean
 from lstmdrop.presets import read_preset
 
@@ -26,12 +22,18 @@ if TYPE_CHECKING:
     from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.metrics.segments import SegmentsOf
+    from lstmdrop.service import Services
     from lstmdrop.task import Task
 
 
 def no_segments(config: Any) -> Mapping[str, SegmentsOf]:
     """Every score of the task is made as the core makes it."""
     return {}
+
+
+def no_languages(assets: Path) -> Sequence[str]:
+    """The task does not know in which languages its data is."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,13 @@ class TaskPlugin:
     begin: Begin | None = None
     """Checks the data of a run that starts from another's assets, and notes in them what is of its own data."""
     assets_for_training: Sequence[str] = ()
-    """Files of a run's assets that ``export`` leaves behind: they can be large, or hold text of the training data."""
+    """Files of a run's assets that ``export`` and ``publish`` leave behind: large, or with training text."""
+    services: Services | None = None
+    """What ``serve`` offers; None where the task is nothing to be asked over a network."""
+    pipeline: str | None = None
+    """What the Hugging Face Hub calls such a task, if it has a name for it."""
+    languages: Languages = no_languages
+    """What a published model reads and writes, where the task knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +219,14 @@ class Graphs(Protocol):
         ...
 
 
+class Languages(Protocol):
+    """Knows the languages of a trained model."""
+
+    def __call__(self, assets: Path) -> Sequence[str]:
+        """Their codes, the source's first; ``assets`` are the run's."""
+        ...
+
+
 class Oddities(Protocol):
     """Looks at one's own data before anything is trained on it."""
 
@@ -225,33 +241,6 @@ class Bench(Protocol):
     def __call__(self, config: Any, device: torch.device, seconds: float) -> Speed:
         """Ours and the plainest loop by turns, each for about ``seconds``."""
         ...
-
-
-@contextmanager
-def deferred() -> Iterator[None]:
-    """Functions that are imported from modules within the block are imported when they are first called.
-
-    So a task names what it is made of, to type checkers too, and is loaded without torch. It is what
-    ``lazy from`` of PEP 810 will be. Only ``from module import function`` may stand in the block.
-    """
-    at_once, thread = builtins.__import__, threading.get_ident()
-
-    def later(name: str, *rest: Any, **named: Any) -> Any:
-        names = rest[2] if len(rest) > 2 else ()  # after globals and locals, as an import statement gives them
-        if threading.get_ident() != thread or not names:
-            return at_once(name, *rest, **named)
-        return SimpleNamespace(**{function: partial(_call, name, function) for function in names})
-
-    builtins.__import__ = later
-    try:
-        yield
-    finally:
-        builtins.__import__ = at_once
-
-
-def _call(module: str, function: str, *arguments: Any, **named: Any) -> Any:
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return found(*arguments, **named)
 
 
 NAMESPACE = "lstmdrop_tasks"

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import Split
-from lstmdrop.data.atomic import TakenError, atomic_file, claimed, duplicate
+from lstmdrop.data.atomic import TakenError, claimed, duplicate
+from lstmdrop.data.json_file import read_json, write_json, write_text
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
+from lstmdrop.hub import fetched
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 DEFAULT_ROOT = Path("runs")
 
 BEFORE_TRAINING = ("tensorboard", "log.jsonl", "assets", "config.json")
 """What a run has made by the time that training begins, ``config.json`` first: what has it is a run."""
+
+PUBLISHED = "model.safetensors"
 
 
 class Run:
@@ -50,12 +54,12 @@ class Run:
 
     @classmethod
     def open(cls, directory: Path) -> Run:
-        """An existing run.
+        """An existing run, or one that was published: a folder, or ``hf:NAME`` on the Hugging Face Hub.
 
         Raises:
             DataError: there is none.
         """
-        run = cls(directory)
+        run = cls(fetched(directory))
         if not run.exists():
             raise DataError(f"{directory} is not a run: it has no config.json")
         return run
@@ -156,15 +160,15 @@ class Run:
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write the whole resolved configuration."""
-        _write(self._path("config.json"), _pretty(config))
+        write_json(self._path("config.json"), config)
 
     def config(self) -> dict[str, Any]:
         """The configuration that the run was started with."""
-        return self._read_json("config.json")
+        return read_json(self._path("config.json"))
 
     def result(self) -> dict[str, Any]:
         """The result of a finished run."""
-        return self._read_json("result.json")
+        return read_json(self._path("result.json"))
 
     def is_finished(self) -> bool:
         """Whether the result has been written."""
@@ -176,7 +180,7 @@ class Run:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result, whole or not at all."""
-        _write(self._path("result.json"), _pretty(result))
+        write_json(self._path("result.json"), result)
 
     def outputs(self, split: Split) -> Path:
         """Where is kept what was answered on a split: for test beside the result, else in a folder of its own."""
@@ -185,7 +189,7 @@ class Run:
     def keep_examples(self, examples: Iterable[Mapping[str, Any]]) -> None:
         """Write what the model made of a few inputs, one object a line."""
         lines = [json.dumps(example, ensure_ascii=False) for example in examples]
-        _write(self._path("examples.jsonl"), "".join(f"{line}\n" for line in lines))
+        write_text(self._path("examples.jsonl"), "".join(f"{line}\n" for line in lines))
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Append one object to the log."""
@@ -198,7 +202,7 @@ class Run:
         if path.exists():
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             kept = [line for line in lines if (entry := _entry(line)) is not None and keep(entry)]
-            _write(path, "".join(f"{line}\n" for line in kept))
+            write_text(path, "".join(f"{line}\n" for line in kept))
 
     def save_last(self, checkpoint: Checkpoint) -> None:
         """Save the state to resume from; the one before it stays beside it, in case this one is damaged."""
@@ -206,7 +210,7 @@ class Run:
         if last.exists():
             duplicate(last, self._path("previous.safetensors"))
         write_checkpoint(last, self._with_assets(checkpoint))
-        _write(self._path("last.json"), _pretty(checkpoint.values))
+        write_json(self._path("last.json"), checkpoint.values)
 
     def load_last(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest undamaged state, None if nothing was saved yet, and a line about each damaged one.
@@ -236,7 +240,7 @@ class Run:
 
     def has_best(self) -> bool:
         """Whether there are weights: of results that are kept for the record there are none."""
-        return self._path("best.safetensors").exists()
+        return self._weights().exists()
 
     def load_best(self) -> Checkpoint:
         """The weights with the best validation score.
@@ -244,9 +248,18 @@ class Run:
         Raises:
             DataError: there are none, or they are damaged, or an asset is not the one that they were trained with.
         """
-        best = read_checkpoint(self._path("best.safetensors"))
+        best = read_checkpoint(self._weights())
         self._require_own_assets(best)
         return best
+
+    def publish(self, best: Checkpoint) -> None:
+        """Save the weights of `load_best` under the name by which they are known outside."""
+        write_checkpoint(self._path(PUBLISHED), best)
+
+    def _weights(self) -> Path:
+        """Of a run or, where it was published, of the folder that came of it."""
+        own, published = self._path("best.safetensors"), self._path(PUBLISHED)
+        return published if published.exists() and not own.exists() else own
 
     def _with_assets(self, checkpoint: Checkpoint) -> Checkpoint:
         """The state, and which assets belong to it: those that were there when this process began to use them."""
@@ -267,28 +280,10 @@ class Run:
     def _path(self, name: str) -> Path:
         return self.directory / name
 
-    def _read_json(self, name: str) -> dict[str, Any]:
-        path = self._path(name)
-        try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise DataError(f"{path} does not exist: the run has not got so far, or is damaged") from None
-        except (ValueError, TypeError, OSError) as error:
-            raise DataError(f"{path} cannot be read: {error}") from None
-
 
 def _is_kept(path: Path) -> bool:
     """Whether it is more than a ``config.json`` that was only half written."""
     return not path.name.startswith(".config.json.")
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_file(path) as file:
-        file.write(text.encode(errors="backslashreplace"))  # as JSON has names that are not UTF-8
-
-
-def _pretty(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, indent=2) + "\n"
 
 
 def _entry(line: str) -> dict[str, Any] | None:

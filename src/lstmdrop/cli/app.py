@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lstmdrop.cli import bench, compare, data, evaluate, export, info, predict, report, reproduce, train
+from lstmdrop.cli import bench, compare, data, evaluate, export, info, predict, publish, report, reproduce, serve, train
 from lstmdrop.cli.task_options import BenchCommand, ScoringCommand, TaskCommand
 from lstmdrop.errors import LstmdropError
 
@@ -30,6 +30,8 @@ app.command("reproduce")(reproduce.command)
 app.add_typer(data.app, name="data")
 app.command("bench", cls=BenchCommand)(bench.command)
 app.command("export")(export.command)
+app.command("publish")(publish.command)
+app.command("serve")(serve.command)
 app.command("info")(info.command)
 
 

@@ -147,9 +147,8 @@ def open_runs(task: str, directories: Sequence[AnyPath] | AnyPath) -> list[Run]:
         UsageError: a run is of another task, or there twice.
         DataError: there is no such run.
     """
-    paths = as_paths(directories)
-    _require_different(paths)
-    runs = [Run.open(directory) for directory in paths]
+    runs = [Run.open(directory) for directory in as_paths(directories)]
+    _require_different([run.directory for run in runs])
     if not runs:
         runs = [Run.newest(task)]
         log.warning("%s: the newest finished run of %s; --run names another", runs[0].directory, task)

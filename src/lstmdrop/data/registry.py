@@ -52,6 +52,8 @@ class Dataset:
     homepage: str | None = None
     note: str | None = None
     """What to do by hand where no address can be given."""
+    hub: str | None = None
+    """The same data on the Hugging Face Hub, where scores of published models are compared; its part after a colon."""
 
 
 def cache_dir() -> Path:

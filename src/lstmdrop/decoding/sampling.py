@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,13 +62,24 @@ def sample(
     seeds: Sequence[int],
 ) -> Int[Tensor, "length batch"]:
     """Draw ``length`` tokens after each prompt; what one column draws follows its own seed, whatever is beside it."""
+    return torch.stack(list(draws(next_logits, prompt, length, options, seeds)))
+
+
+def draws(
+    next_logits: NextLogits[StateT],
+    prompt: Int[Tensor, "time batch"],
+    length: int,
+    options: SamplingOptions,
+    seeds: Sequence[int],
+) -> Iterator[Int[Tensor, " batch"]]:
+    """The tokens of `sample`, step by step."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    tokens, state, drawn = prompt, None, []
+    tokens, state = prompt, None
     for _ in range(length):
         logits, state = next_logits(tokens, state)
-        tokens = draw(logits, options, generators)[None]
-        drawn.append(tokens)
-    return torch.cat(drawn)
+        drawn = draw(logits, options, generators)
+        yield drawn
+        tokens = drawn[None]
 
 
 def draw(

@@ -15,6 +15,7 @@ with deferred():
     from lstmdrop_tasks.asr.predict import predict
     from lstmdrop_tasks.asr.references import references
     from lstmdrop_tasks.asr.scoring import segments
+    from lstmdrop_tasks.asr.serve import services
     from lstmdrop_tasks.asr.task import begin, build, evaluate
     from lstmdrop_tasks.asr.tuning import tune
 
@@ -24,6 +25,8 @@ PLUGIN = TaskPlugin(
     config=ASRConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    services=services,
+    pipeline="automatic-speech-recognition",
     build=build,
     evaluate=evaluate,
     prediction=ASRPrediction,

@@ -14,6 +14,7 @@ with deferred():
     from lstmdrop_tasks.caption.export import graphs
     from lstmdrop_tasks.caption.predict import examples, predict
     from lstmdrop_tasks.caption.references import references, segments
+    from lstmdrop_tasks.caption.serve import services
     from lstmdrop_tasks.caption.task import begin, build, evaluate
 
 PLUGIN = TaskPlugin(
@@ -22,6 +23,8 @@ PLUGIN = TaskPlugin(
     config=CaptionConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    services=services,
+    pipeline="image-to-text",
     build=build,
     evaluate=evaluate,
     prediction=CaptionPrediction,

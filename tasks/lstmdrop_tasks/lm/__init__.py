@@ -13,6 +13,7 @@ with deferred():
     from lstmdrop_tasks.lm.export import graphs
     from lstmdrop_tasks.lm.overview import own_oddities
     from lstmdrop_tasks.lm.predict import examples, predict
+    from lstmdrop_tasks.lm.serve import services
     from lstmdrop_tasks.lm.task import build, evaluate
     from lstmdrop_tasks.lm.tuning import tune
 
@@ -22,6 +23,8 @@ PLUGIN = TaskPlugin(
     config=LMConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    services=services,
+    pipeline="text-generation",
     build=build,
     evaluate=evaluate,
     prediction=LMPrediction,

@@ -19,6 +19,7 @@ def _wikitext(name: str, summary: str, md5: str, sha256: str) -> Dataset:
     archive = f"{name}-v1.zip"
     return Dataset(
         name=name,
+        hub=f"Salesforce/wikitext:{name}-v1",
         summary=summary,
         task="lm",
         licence="CC BY-SA 3.0",
@@ -33,6 +34,7 @@ def _wikitext(name: str, summary: str, md5: str, sha256: str) -> Dataset:
 
 PTB = Dataset(
     name="ptb",
+    hub="ptb-text-only/ptb_text_only",
     summary="Penn Treebank as Mikolov prepared it: 0.9 M words of news, 10,000 of them different",
     task="lm",
     licence="LDC, for research",

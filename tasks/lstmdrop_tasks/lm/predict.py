@@ -76,7 +76,7 @@ def _gone_on(
 def _sampled(tasks: Sequence[LanguageModelling], prompt: str, options: LMPrediction) -> Iterator[Mapping[str, Any]]:
     task = tasks[0]
     tokenizer = task.tokenizer
-    banned = _banned_ids(tokenizer, options.ban)
+    banned = banned_ids(tokenizer, options.ban)
     context = encoded_prompt(tokenizer, prompt)
     how = SamplingOptions(options.temperature, options.top_k, options.top_p, banned)
 
@@ -88,8 +88,13 @@ def _sampled(tasks: Sequence[LanguageModelling], prompt: str, options: LMPredict
         tokens = torch.tensor(context, device=task.device)[:, None].expand(-1, len(numbers))
         seeds = [seed_of(options.seed, number) for number in numbers]
         for ids in sample(next_logits, tokens, options.length, how, seeds).T.tolist():
-            continuation = [tokenizer.vocabulary.tokens[token] for token in ids]
-            yield {"text": tokenizer.decode([*context[1:], *ids]).rstrip("\n"), "tokens": continuation}
+            yield drawn_text(tokenizer, context, ids)
+
+
+def drawn_text(tokenizer: Tokenizer, context: Sequence[int], ids: Sequence[int]) -> dict[str, Any]:
+    """The output for what was drawn after a prompt, as `encoded_prompt` gives it."""
+    continuation = [tokenizer.vocabulary.tokens[token] for token in ids]
+    return {"text": tokenizer.decode([*context[1:], *ids]).rstrip("\n"), "tokens": continuation}
 
 
 def _next_tokens(tasks: Sequence[LanguageModelling], prompt: str, options: LMPrediction) -> Iterator[Mapping[str, Any]]:
@@ -126,7 +131,12 @@ def _mixture_logits(tasks: Sequence[LanguageModelling], tokens: Tensor, states: 
     return log_probs.logsumexp(0), [state for _, state in members]
 
 
-def _banned_ids(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[int]:
+def banned_ids(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[int]:
+    """The ids of tokens that are never to be drawn.
+
+    Raises:
+        UsageError: one is unknown, or nothing is left.
+    """
     unknown = [token for token in tokens if token not in tokenizer.vocabulary]
     if unknown:
         raise UsageError(f"--ban {unknown[0]!r}: the vocabulary has no such token")

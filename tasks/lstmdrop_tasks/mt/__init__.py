@@ -10,10 +10,12 @@ from lstmdrop_tasks.mt.corpora.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.mt.bench import bench
+    from lstmdrop_tasks.mt.corpora.language_pair import languages
     from lstmdrop_tasks.mt.corpora.overview import own_oddities
     from lstmdrop_tasks.mt.export import graphs
     from lstmdrop_tasks.mt.predict import examples, predict
     from lstmdrop_tasks.mt.references import references
+    from lstmdrop_tasks.mt.serve import services
     from lstmdrop_tasks.mt.start import begin
     from lstmdrop_tasks.mt.task import build, evaluate
     from lstmdrop_tasks.mt.tuning import tune
@@ -24,6 +26,9 @@ PLUGIN = TaskPlugin(
     config=MTConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    services=services,
+    pipeline="translation",
+    languages=languages,
     build=build,
     evaluate=evaluate,
     tune=tune,

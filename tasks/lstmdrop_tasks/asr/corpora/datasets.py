@@ -45,6 +45,7 @@ AN4 = Dataset(
 
 SPEECHOCEAN762 = Dataset(
     name="speechocean762",
+    hub="mispeech/speechocean762",
     summary="sentences read by 250 learners of English, adults and children, 5.6 h",
     task="asr",
     licence="free for any use",
@@ -56,6 +57,7 @@ SPEECHOCEAN762 = Dataset(
 
 LIBRISPEECH = Dataset(
     name="librispeech",
+    hub="openslr/librispeech_asr",
     summary="audio books, 960 h (60 GB); trains on what is there, tested on test-clean",
     task="asr",
     licence="CC BY 4.0",

@@ -27,6 +27,7 @@ def _statmt(path: str, size: int | None = None, sha256: str | None = None) -> Da
 
 MULTI30K = Dataset(
     name="multi30k",
+    hub="bentrevett/multi30k",
     summary="29,000 image descriptions in English, French and German; tested on test_2016_flickr",
     task="mt",
     licence="none stated; made from Flickr30k",
@@ -47,6 +48,7 @@ TATOEBA = Dataset(
 # Sizes and SHA-256 as tensorflow_datasets recorded them from the publisher; nobody recorded the last two.
 WMT14 = Dataset(
     name="wmt14",
+    hub="wmt/wmt14:fr-en",
     summary="WMT 2014, English with French (40 M pairs) or German (4.5 M): 6.7 GB of archives, read as they are",
     task="mt",
     licence="as each corpus states, for research",

@@ -55,6 +55,12 @@ def languages_of(pair: str | None, assets: Path) -> LanguagePair | None:
     return (None if noted is None else pair_among(pair, noted)) or parse_pair(pair)
 
 
+def languages(assets: Path) -> Sequence[str]:
+    """The codes of a trained model, the source's first; none where they have no names."""
+    pair = saved_pair(assets)
+    return () if pair is None else parse_pair(pair)
+
+
 def parse_pair(text: str) -> LanguagePair:
     """``"en-fr"`` as a pair, ``"en-pt-BR"`` too; codes that hyphens cannot tell apart have a colon or comma between.
 
