@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lstmdrop.commands.train import train
 
 __all__ = [
-    "average", "bench", "compare", "evaluate", "export", "info", "load_runs", "predict", "publish", "report", "reproduce",
-    "serve", "train",
+    "average", "bench", "compare", "evaluate", "export", "info", "load_runs", "predict", "publish", "report",
+    "reproduce", "serve", "train",
 ]  # fmt: skip
 
 

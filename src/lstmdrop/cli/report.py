@@ -29,8 +29,8 @@ def command(
     figure: Annotated[
         str | None,
         typer.Option(
-            help="Of an svg: changes (all, in per cent), rules (of one dataset; the default of an experiment with many) "
-            "or curves (else the default).",
+            help="Of an svg: changes (all, in per cent), rules (of one dataset; the default of an experiment with "
+            "many) or curves (else the default).",
             metavar="NAME",
         ),
     ] = None,
