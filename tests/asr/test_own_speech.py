@@ -345,3 +345,6 @@ def test_a_run_that_may_run_commands_runs_none_of_other_data_unasked(
     others = lstmdrop("eval", "asr", "--run", run, "--data", theirs)
     assert (others.code, "--allow-commands" in others.messages) == (4, True)
     assert lstmdrop("eval", "asr", "--run", run, "--data", theirs, "--allow-commands").code == 0
+    spoken = lstmdrop("predict", "asr", "--run", run, theirs)
+    assert (spoken.code, "--allow-commands" in spoken.messages) == (4, True)
+    assert len(lstmdrop("predict", "asr", "--run", run, "--allow-commands", theirs).output.splitlines()) == 4

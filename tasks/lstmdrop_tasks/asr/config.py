@@ -262,6 +262,7 @@ class ASRPrediction(Section):
         default=False, description="read each file chunk by chunk, a JSON line a chunk; - is answered as it comes"
     )
     chunk: Annotated[float, STREAMING] = Field(default=0.32, gt=0, description="seconds of a chunk")
+    allow_commands: bool = Field(default=False, description="run the commands in a Kaldi folder's wav.scp")
     raw_rate: int | None = Field(
         default=None, ge=1, description="- is raw sound of one channel, 16 bits little-endian, of so many Hz"
     )

@@ -53,6 +53,7 @@ def predict(tasks: Models, inputs: Iterable[str], options: ASRPrediction) -> Ite
         by_channel=options.by_channel,
         live=options.streaming,
         raw_rate=options.raw_rate,
+        allow_commands=options.allow_commands,
     ):
         output.begin(recording)
         own_seconds = 0.0

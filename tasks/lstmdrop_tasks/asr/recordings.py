@@ -213,15 +213,16 @@ def recordings(
     by_channel: bool = False,
     live: bool = False,
     raw_rate: int | None = None,
+    allow_commands: bool = False,
 ) -> Iterator[Recording]:
     """Each file, each utterance of each manifest or folder; blank lines are passed over.
 
     With ``by_speaker``, the log says once where speakers are not known. With ``live``, standard input is left to be
-    read as it comes; of ``raw_rate`` Hz it is raw samples.
+    read as it comes; of ``raw_rate`` Hz it is raw samples. With ``allow_commands`` a folder's commands are run.
     """
     has_warned = not by_speaker
     for name in filter(str.strip, inputs):
-        found = [_standard_input(live, raw_rate)] if name == STANDARD_INPUT else _recordings_of(name)
+        found = [_standard_input(live, raw_rate)] if name == STANDARD_INPUT else _recordings_of(name, allow_commands)
         for recording in found:
             if recording.speaker is None and not has_warned:
                 log.warning(
@@ -251,12 +252,12 @@ def _channels(recording: Recording) -> Iterator[Recording]:
     yield from [recording] if number == 1 else (replace(recording, channel=channel) for channel in range(number))
 
 
-def _recordings_of(name: str) -> Iterator[Recording]:
+def _recordings_of(name: str, allow_commands: bool) -> Iterator[Recording]:
     path = Path(name)
     if path.suffix.lower() in MANIFESTS:
         yield from _of_corpus(read_manifest(path))
     elif (path / WAV_SCP).is_file():
-        yield from _of_corpus(read_data_folder(path, path.parent))
+        yield from _of_corpus(read_data_folder(path, path.parent, allow_commands=allow_commands))
     else:
         yield Recording(name)
 
