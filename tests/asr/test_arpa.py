@@ -69,7 +69,7 @@ def test_a_word_that_was_not_seen_after_these_is_backed_off_to(
 def test_kenlm_says_the_same(trigrams: Path) -> None:
     kenlm = pytest.importorskip("flashlight.lib.text.decoder.kenlm", reason="flashlight-text is not installed")
     dictionary = pytest.importorskip("flashlight.lib.text.dictionary").Dictionary()
-    trigrams.write_text(TRIGRAMS.partition("\n\n")[2])  # it takes no remark before the counts
+    trigrams.write_text(TRIGRAMS.partition("\n\n")[2], encoding="utf-8")  # it takes no remark before the counts
     words = ["ab", "cd", "d", "nobody"]
     for word in words:
         dictionary.add_entry(word)
@@ -157,7 +157,7 @@ def test_the_search_finds_the_best_weighted_sum(trigrams: Path, tmp_path: Path) 
 def test_a_model_in_capitals_is_that_in_small_letters(trigrams: Path, tmp_path: Path) -> None:
     tokenizer = tokenizer_of("character", tmp_path)
     small = ArpaScorer(ArpaModel(trigrams), tokenizer)
-    trigrams.write_text(TRIGRAMS.replace("ab", "AB").replace("cd", "CD").replace("	d", "	D"))
+    trigrams.write_text(TRIGRAMS.replace("ab", "AB").replace("cd", "CD").replace("	d", "	D"), encoding="utf-8")
     capital = ArpaScorer(ArpaModel(trigrams), tokenizer)
     space, state = tokenizer.encode(" ")[0], small.start()
     for token in tokenizer.encode("ab"):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-import soundfile
 import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.config import ASRPrediction
 from lstmdrop_tasks.asr.documents import LEAST_SECONDS, MOST_SECONDS, Document, Output, cues
 from lstmdrop_tasks.asr.recordings import Recording
@@ -132,7 +128,7 @@ def test_each_input_has_a_file_of_its_own_and_two_of_one_name_are_refused(
     one, other, out = folder / "test0.npy", folder / "test1.npy", tmp_path / "new" / "folder"
     made = lstmdrop("predict", "asr", "--run", trained("asr"), "--format", "vtt", "--out", out, one, other)
     assert made.output.splitlines() == [str(out / "test0.vtt"), str(out / "test1.vtt")]
-    assert all(Path(path).read_text().startswith("WEBVTT\n") for path in made.output.splitlines())
+    assert all(Path(path).read_text(encoding="utf-8").startswith("WEBVTT\n") for path in made.output.splitlines())
     refused = lstmdrop("predict", "asr", "--run", trained("asr"), "--format", "srt", one, other)
     assert (refused.code, refused.output) == (2, "")
     assert "--out FOLDER" in refused.messages

@@ -106,7 +106,7 @@ def test_what_is_no_wav_is_read_to_its_end(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_a_rate_that_is_too_low_is_refused() -> None:
-    with pytest.raises(DataError, match="standard input: recorded at 8000 Hz, and features.sample_rate is 16000"):
+    with pytest.raises(DataError, match=r"standard input: recorded at 8000 Hz, and features.sample_rate is 16000"):
         heard(Slow(wav(noise(3000), 8000)))
 
 
@@ -171,17 +171,25 @@ def build_live(build_asr: Callable[..., Any], voices: Path) -> Callable[..., Any
 
 
 def spoken_twice(voices: Path) -> np.ndarray:
-    one, other = (read_audio(voices / f"test-00-0{n}.flac", RATE) for n in (0, 1))
-    return np.concatenate([one, np.zeros(2 * RATE, np.float32), other])
+    one = read_audio(voices / "test-00-00.flac", RATE)
+    return np.concatenate([one, np.zeros(2 * RATE, np.float32), one])
 
 
 def silence(task: Any, path: Path) -> None:
-    """Let the blank win where there is no sound; an untrained network does not know."""
+    """Let one token win where there is sound, the blank elsewhere; an untrained network does not know."""
     features = task.normalisation(compute_features(read_audio(path, RATE), task.config.features))
+    quiet = slice(len(features) * 4 // 10, len(features) // 2)
     with torch.no_grad():
         logits = task.model(torch.from_numpy(features)[:, None], torch.tensor([len(features)]))[:, 0]
-        quiet = logits[len(logits) // 3 : len(logits) // 2].amax(0)
-        task.model.softmax.bias[task.targets.blank] += quiet.max() - quiet[task.targets.blank] + 0.1
+        above = logits - logits[:, [task.targets.blank]]
+        third = len(above) // 3
+        loud, low = torch.minimum(above[:third].amax(0), above[-third:].amax(0)), above[quiet].amax(0)
+        names = task.targets.tokenizer.vocabulary.tokens
+        gaps = {n: float(loud[n] - low[n]) for n, name in enumerate(names) if name.isalpha()}
+        best = max(gaps, key=lambda n: gaps[n])
+        task.model.softmax.bias -= 1e3
+        task.model.softmax.bias[task.targets.blank] += 1e3
+        task.model.softmax.bias[best] += 1e3 - (loud[best] + low[best]) / 2
 
 
 def test_what_is_said_live_is_what_is_said_of_the_file_with_its_pauses(
@@ -195,13 +203,14 @@ def test_what_is_said_live_is_what_is_said_of_the_file_with_its_pauses(
     (whole,) = predict([task], [str(path)], ASRPrediction(pause=0.8))
     finals = [part for part in live if part["final"]]
     assert [word for part in finals for word in part["words"]] == whole["words"]
-    assert [part["text"] for part in finals if part["text"]] != [whole["text"]], "it is said in parts"
+    assert sum(part["text"] != "" for part in finals) > 1, "it is said in parts"
     assert " ".join(part["text"] for part in finals if part["text"]) == whole["text"]
     assert live[-1]["seconds"] == whole["seconds"]
     assert all("real_time_factor" in part for part in finals)
     printed = [line for part in live if (line := part.get("plain", part["text"])) is not None]
     assert all(one != other for one, other in pairwise(printed)), "a line says something new"
-    assert [line for line in printed if line.endswith("\n")] == [f"{one['text']}\n" for one in finals if one["text"]]
+    blocks = "\n".join(printed).removesuffix("\n").split("\n\n")
+    assert [block.split("\n")[-1] for block in blocks] == [one["text"] for one in finals if one["text"]]
 
 
 def test_live_subtitles_come_pause_by_pause_as_one_document(

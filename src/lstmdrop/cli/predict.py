@@ -101,7 +101,7 @@ def _make_command(plugin: TaskPlugin) -> Any:
         ):
             found = dict(origins.told(output))
             plain = found.pop("plain", found["text"])
-            name = f"{_name(plugin, found)}\t" if with_names else ""
+            name = f"{_name(plugin, found)}\t" if with_names and "plain" not in output else ""
             line = json.dumps(found, ensure_ascii=False) if as_json else None if plain is None else f"{name}{plain}"
             if line is not None:
                 typer.echo(line)

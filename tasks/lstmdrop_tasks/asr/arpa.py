@@ -6,10 +6,9 @@ import gzip
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
 
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError, UsageError
@@ -76,7 +75,7 @@ class ArpaModel:
                 backed_off += self._ngrams.get(" ".join(context), (0.0, 0.0))[1]
         return (backed_off + self._of_unknown) * math.log(10)
 
-    def _read(self, stream: BinaryIO) -> int:
+    def _read(self, stream: Iterable[bytes]) -> int:
         """All sections; the order of the model."""
         promised: dict[int, int] = {}
         found: dict[int, int] = {}

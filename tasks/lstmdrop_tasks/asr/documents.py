@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import UsageError
 from lstmdrop_tasks.asr.config import PAUSE, SUBTITLES, ASRPrediction
-from lstmdrop_tasks.asr.recordings import STANDARD_INPUT, Recording
+from lstmdrop_tasks.asr.recordings import Recording
 
 NUM_LINES = 2
 """Of a subtitle."""
@@ -183,10 +183,10 @@ class Output:
         if self._options.out is not None:
             return text
         if self._recording.live is not None:
-            is_new, self._said = text != self._said, "" if is_final else text
-            if not text:
-                return None
-            return f"{text}\n" if is_final else text if is_new else None
+            new, self._said = text if text != self._said else "", "" if is_final else text
+            if is_final and text:
+                return f"{new}\n" if new else ""  # a blank line after what stands
+            return new or None
         is_alone = self._is_one and self._recording.label == self._recording.name
         return text if is_alone else f"{self._recording.label}\t{text}"
 

@@ -198,7 +198,8 @@ class WordScorer:
 
     def _look_up(self, state: Partial) -> tuple[Context, int, float]:
         """The context of the word's last token, that token, and the word's log-probability."""
-        context, word = state
+        context: Context = state.context
+        word = state.word
         if word not in context.words:
             context.words[word] = self._spelt(context, word)
         return context.words[word]

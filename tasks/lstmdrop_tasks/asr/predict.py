@@ -171,7 +171,7 @@ def _live(task: SpeechRecognition, recording: Recording, options: ASRPrediction)
             _require_steps(recording, num_steps)
         found = later(follow(outputs), begin * seconds_a_step)
         words = spoken(found)
-        is_over = is_last or bool(words) and num_steps * seconds_a_step - words[-1]["end"] >= (options.pause or PAUSE)
+        is_over = is_last or (bool(words) and num_steps * seconds_a_step - words[-1]["end"] >= (options.pause or PAUSE))
         yield {**found, "seconds": round(num_samples / rate, 3), "final": is_over}
         if is_over:
             follow, begin = _follower(task, options), num_steps

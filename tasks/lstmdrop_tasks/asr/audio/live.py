@@ -172,8 +172,7 @@ def _samples(content: bytes, layout: Layout) -> Samples:
         io.BytesIO(whole), format="RAW", samplerate=layout.rate, channels=layout.channels, subtype=layout.subtype,
         endian="LITTLE", dtype="float32", always_2d=True,
     )  # fmt: skip
-    decoded: Samples = samples
-    return decoded
+    return np.asarray(samples, np.float32)
 
 
 def _resampler(own_rate: int, rate: int) -> Callable[[Samples, bool], Samples]:

@@ -207,7 +207,7 @@ class TranscriptObjective:
         return self._decoders[key]
 
     def _advisers_of(self, config: ASRDecodingConfig) -> dict[AdviserName, Adviser]:
-        asked = {name: getattr(config, name) for name in WEIGHT_OF}
+        asked: dict[AdviserName, Any] = {name: getattr(config, name) for name in WEIGHT_OF}
         return {name: self._adviser(name, source) for name, source in asked.items() if source is not None}
 
     def _adviser(self, name: AdviserName, source: Any) -> Adviser:
