@@ -63,6 +63,7 @@ def test_translations_may_come_from_a_file_or_as_lists_of_the_best(task: Any, tm
     )
     scored = outputs(task, ["cat", "house"], score=True, against=tmp_path / "best")
     assert [one.pop("id") for one in scored] == [0, 1, 1]
+    assert [one["line"] for one in scored] == [1, 2, 2]
     assert scored[:2] == pairs
     assert (scored[2]["target"], scored[2]["tokens"]) == ("", ["<eos>"])
 

@@ -25,6 +25,9 @@ from lstmdrop_tasks.caption.images.reading import open_image, read_image
 DECODED = 5_000
 """Up to so many images are decoded to see whether they can be; of more, only how each begins is read."""
 
+AS_COCO, IN_A_LINE = {"images", "annotations"}, {"image", "captions"}
+"""Keys by which captions are known."""
+
 Images = Mapping[Split, Sequence[CaptionedImage]]
 
 
@@ -58,11 +61,11 @@ def own_captions(path: Path) -> Iterator[str]:
 def _looks_like_captions(path: Path) -> bool:
     if path.is_dir():
         return (path / FILE).is_file() or is_coco(path) or is_flickr(path)
-    if path.suffix.lower() == ".json":
-        return True
     try:
-        with path.open("rb") as lines:
-            return isinstance(first := json.loads(next(lines)), dict) and {"image", "captions"} <= first.keys()
+        with path.open("rb") as file:
+            is_whole = path.suffix.lower() == ".json"
+            found = json.loads(file.read() if is_whole else next(file))
+            return isinstance(found, dict) and (AS_COCO if is_whole else IN_A_LINE) <= found.keys()
     except (OSError, ValueError, StopIteration):
         return False
 

@@ -23,7 +23,7 @@ ENDINGS = {
     ".heic", ".heif", ".npy", ".npz",
 }  # fmt: skip
 """What is taken from a folder and the folders in it."""
-MOST_NAMED = 5
+MOST_NAMED = 8
 """Kinds of files that are passed over."""
 
 TAB = "\t"

@@ -31,10 +31,12 @@ class Given(NamedTuple):
 
     source: str
     target: str
+    line: int
+    """Of the input, counted from 1."""
     where: str
     """Of the translation, for messages."""
-    source_number: int | None = None
-    """As a list of the n best has it."""
+    is_listed: bool = False
+    """Among the n best, whose list counts sources from 0."""
 
 
 def score(
@@ -65,7 +67,7 @@ def score(
             output = scored_json(own, target.vocabulary.tokens, target.unk)
             num_tokens += output["num_tokens"]
             num_unknown += output["num_unknown"]
-            number = {} if one.source_number is None else {"id": one.source_number}
+            number = {"line": one.line, **({"id": one.line - 1} if one.is_listed else {})}
             text = output.pop("text") if own.tokens else ""
             yield {"text": text, **number, "source": one.source, "target": one.target, **output}
     warn_of_unknown(num_unknown, num_tokens, "the translations")
@@ -95,7 +97,7 @@ def _pairs(lines: Iterable[str]) -> Iterator[Given]:
                 f"line {number}: {len(targets)} tabs in {line[:60]!r}: a line is a source, a tab and its translation\n"
                 "or give the sources as INPUT and their translations with --against FILE"
             )
-        yield Given(source, *targets or [""], where=f"line {number}")
+        yield Given(source, (targets or [""])[0], number, f"line {number}")
 
 
 def _line_by_line(inputs: Iterable[str], path: Path) -> Iterator[Given]:
@@ -103,7 +105,7 @@ def _line_by_line(inputs: Iterable[str], path: Path) -> Iterator[Given]:
         if source is None or target is None:
             short, other = (path, "the input") if target is None else ("the input", path)
             raise DataError(f"{short} ends before line {number:,}, which {other} has: a translation a line is needed")
-        yield Given(source, target, f"{path}:{number}")
+        yield Given(source, target, number, f"{path}:{number}")
 
 
 def _n_best(sources: Sequence[str], path: Path) -> Iterator[Given]:
@@ -116,4 +118,4 @@ def _n_best(sources: Sequence[str], path: Path) -> Iterator[Given]:
             raise DataError(
                 f"{path}:{number}: source {own:,} of {len(sources):,}: lists of the n best count sources from 0"
             )
-        yield Given(sources[own], match["target"], f"{path}:{number}", own)
+        yield Given(sources[own], match["target"], own + 1, f"{path}:{number}", is_listed=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,16 +157,19 @@ def coco_file(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
     """
     collector = CaptionCollector()
     given = _collect(path, collector)
-    names, how = dealt(path, collector.by_image, scored)
-    if given:
-        names, how = {"train": [], "valid": [], "test": []}, "as given"
-        for image in collector.by_image:
-            if image not in given:
-                raise DataError(f"{path}: {image} has no 'split', and other images have one; give it to all or to none")
-            names[given[image]].append(image)
+    names, how = _given_splits(path, collector.by_image, given) if given else dealt(path, collector.by_image, scored)
     folder = _folder_of(path, next(iter(collector.by_image), ""))
     sources = {image: folder / image for image in collector.by_image}
     return make_corpus(str(path), how, names, collector.collected(), sources, scored=scored)
+
+
+def _given_splits(path: Path, images: Iterable[str], given: Mapping[str, Split]) -> tuple[dict[Split, list[str]], str]:
+    names: dict[Split, list[str]] = defaultdict(list)
+    for image in images:
+        if image not in given:
+            raise DataError(f"{path}: {image} has no 'split', and other images have one; give it to all or to none")
+        names[given[image]].append(image)
+    return names, "as given"
 
 
 def _folder_of(path: Path, image: str) -> Path:
