@@ -233,7 +233,7 @@ class TaskConfig(Section):
         """Identity of the configuration: the hash of all that differs from the defaults, as canonical JSON.
 
         So a setting that a later version adds does not change the identity of earlier runs. Of the run that training
-        started from its weights count, not its place.
+        started from the weights count, whatever is noted beside them.
         """
-        settings = self.model_dump(mode="json", exclude_defaults=True, exclude={"start": {"run"}})
+        settings = self.model_dump(mode="json", exclude_defaults=True, exclude={"start": {"run", "name", "config_sha256"}})
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from lstmdrop.commands.average import average
+from lstmdrop.commands.publish import publish
 from lstmdrop.commands.train import train
 from lstmdrop.dry_run import plan
 from lstmdrop.errors import ConfigError, DataError, LstmdropError, UsageError
@@ -234,6 +235,22 @@ def test_a_captioner_goes_on_to_its_second_stage(trained: Callable[[str], Path],
     assert (config.model_dump()["objective"], config.model_dump()["start_from"]) == ("self-critical", None)
     with pytest.raises(ConfigError, match="names a run already"):
         train("caption", start=trained("caption"), overrides=[f"start_from={tmp_path}"], out=tmp_path / "run")
+
+
+def test_from_a_published_model_it_is_the_same_run(trained: Callable[[str], Path], other: Path, tmp_path: Path) -> None:
+    published = publish(trained("lm"), to=tmp_path / "published")
+    runs = [
+        train(
+            "lm",
+            start=start,
+            data=other,
+            overrides=["training.epochs=1", "training.kernel=native"],
+            out=tmp_path / name,
+        )
+        for name, start in (("first", trained("lm")), ("second", published))
+    ]
+    assert are_equal(weights(runs[0].directory), weights(runs[1].directory))
+    assert runs[0].result()["config_sha256"] == runs[1].result()["config_sha256"]
 
 
 def test_an_average_with_such_a_run_is_no_plain_one(trained: Callable[[str], Path], tmp_path: Path) -> None:
