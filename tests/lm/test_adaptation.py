@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from lstmdrop.commands.compare import compare
 from lstmdrop.commands.average import average
+from lstmdrop.commands.compare import compare
 from lstmdrop.commands.evaluate import evaluate, tune
 from lstmdrop.commands.report import load_runs
 from lstmdrop.errors import ConfigError, UsageError
@@ -32,7 +32,7 @@ from lstmdrop_tasks.lm.adaptation import (
     said_while_learning,
 )
 from lstmdrop_tasks.lm.config import LMScoringConfig
-from lstmdrop_tasks.lm.task import evaluate as evaluate_tasks
+from lstmdrop_tasks.lm.evaluation import evaluate as evaluate_tasks
 from lstmdrop_tasks.lm.tuning import tune as tune_tasks
 
 BuildLM = Callable[..., Any]

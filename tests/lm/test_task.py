@@ -16,7 +16,7 @@ from lstmdrop.commands.evaluate import evaluate as evaluate_runs
 from lstmdrop.commands.train import train
 from lstmdrop.errors import DataError
 from lstmdrop.training.trainer import Trainer
-from lstmdrop_tasks.lm.task import evaluate
+from lstmdrop_tasks.lm.evaluation import evaluate
 
 BuildLM = Callable[..., Any]
 

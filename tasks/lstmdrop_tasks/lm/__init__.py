@@ -10,11 +10,12 @@ from lstmdrop_tasks.lm.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.lm.bench import bench
+    from lstmdrop_tasks.lm.evaluation import evaluate
     from lstmdrop_tasks.lm.export import graphs
     from lstmdrop_tasks.lm.overview import own_oddities
     from lstmdrop_tasks.lm.predict import examples, predict
     from lstmdrop_tasks.lm.serve import services
-    from lstmdrop_tasks.lm.task import build, evaluate
+    from lstmdrop_tasks.lm.task import build
     from lstmdrop_tasks.lm.tuning import tune
 
 PLUGIN = TaskPlugin(

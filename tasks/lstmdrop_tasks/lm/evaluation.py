@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def evaluate(tasks: Iterable[Scored], split: Split, outputs: Path | None = None)
     assert members.predicted is not None
     assert members.lines is not None
     if outputs is not None:
-        kept = {"log_probs": log_probs.astype(np.float32), **members.lines.arrays}
+        kept: dict[str, Any] = {"log_probs": log_probs.astype(np.float32), **members.lines.arrays}
         np.savez_compressed(outputs / "log_probs.npz", **kept)
     warn_of_unknown(members.predicted.num_unknown, log_probs.size, f"the {split} text")
     assert members.adaptation is not None

@@ -102,9 +102,8 @@ def _next_tokens(tasks: Sequence[LanguageModelling], prompt: str, options: LMPre
     tokenizer = tasks[0].tokenizer
     states: States | None = None
     log_probs = torch.zeros(0)
-    for window in torch.tensor(encoded_prompt(tokenizer, prompt), device=tasks[0].device)[:, None].split(
-        SCORING_WINDOW
-    ):
+    read = torch.tensor(encoded_prompt(tokenizer, prompt), device=tasks[0].device)[:, None]
+    for window in torch.split(read, SCORING_WINDOW):
         logits, states = _mixture_logits(tasks, window, states)
         log_probs = logits[0].double().log_softmax(-1).cpu()
     found = log_probs.topk(min(options.next or 1, len(log_probs)))

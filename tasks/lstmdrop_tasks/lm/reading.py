@@ -76,7 +76,7 @@ def state_after(model: LanguageModel, before: Ids, batch_size: int, device: torc
     tokens = torch.tensor(before[:-1], device=device)[:, None]
     state = None
     with torch.no_grad():
-        for window in tokens.split(SCORING_WINDOW):
+        for window in torch.split(tokens, SCORING_WINDOW):
             _, state = model.features(window, state)
     assert state is not None
     return LSTMState(*(part.expand(-1, batch_size, -1).contiguous() for part in state))
@@ -97,7 +97,7 @@ def _log_probs(task: LanguageModelling, lines: Sequence[Ids], before: Ids) -> Te
     inputs = torch.cat([first, targets[:-1]])
     state = state_after(task.model, before, len(lines), task.device)
     parts = []
-    for some, wanted in zip(inputs.split(SCORING_WINDOW), targets.split(SCORING_WINDOW), strict=True):
+    for some, wanted in zip(*(torch.split(part, SCORING_WINDOW) for part in (inputs, targets)), strict=True):
         log_probs, state = task.model.log_probs(some, wanted, state)
         parts.append(log_probs.double().cpu())
     return torch.cat(parts)

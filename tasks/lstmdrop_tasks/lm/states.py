@@ -6,10 +6,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.tokenizer import Tokenizer
@@ -19,7 +21,7 @@ from lstmdrop_tasks.lm.task import LanguageModelling
 
 log = logging.getLogger("lstmdrop.lm")
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
 def write_states(task: LanguageModelling, lines: Iterable[str], path: Path, context: str = "") -> None:
@@ -62,7 +64,7 @@ def _spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
 @torch.no_grad()
 def _states(task: LanguageModelling, lines: Sequence[Ids], offsets: Array, context: str) -> dict[str, Array]:
     """By name, of all tokens of the lines one after the other."""
-    widths = [layer.hidden_size for layer in task.model.lstm.layers]
+    widths = [layer.hidden_size for layer in task.model.lstm.layers if isinstance(layer, nn.LSTM)]
     empty = [np.zeros((int(offsets[-1]), width), np.float32) for width in widths]
     hidden, cells = empty, [array.copy() for array in empty]
     before = encoded_prompt(task.tokenizer, context)
