@@ -10,7 +10,6 @@ from itertools import groupby
 from lstmdrop.report.forest import Forest, ForestRow
 from lstmdrop.report.plots import even_ticks
 
-
 MOST_NUMBERS = 5
 """On an axis, which may be as narrow as a phone; lines may stand closer."""
 
