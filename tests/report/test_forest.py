@@ -85,6 +85,15 @@ def test_in_html_marks_stand_where_their_values_are() -> None:
     assert "single &lt;b&gt;" in html
 
 
+@pytest.mark.parametrize("high", [7.0, 31.0, 460.0])
+def test_an_axis_has_a_few_numbers_and_the_reference_is_one(high: float) -> None:
+    html = forest_html(Forest("t", "a", (ForestRow("x", -0.4 * high), ForestRow("y", high)), reference=0.0))
+    numbers = re.findall(r'<span style="left:[\d.]+%">([^<]+)</span>', html)
+    assert "0" in numbers
+    assert 2 <= len(numbers) <= 5
+    assert html.count("linear-gradient") >= len(numbers)
+
+
 def test_an_interval_that_is_cut_says_so() -> None:
     rows = (ForestRow("a", 0.0, -1e6, 1e6), ForestRow("b", 1.0))
     assert 'class="bar cut-left cut-right"' in forest_html(Forest("t", "a", rows))

@@ -10,6 +10,9 @@ from itertools import groupby
 from lstmdrop.report.forest import Forest, ForestRow
 from lstmdrop.report.plots import even_ticks
 
+MOST_NUMBERS = 5
+"""On an axis, which may be as narrow as a phone; lines may stand closer."""
+
 
 def forest_html(forest: Forest, attributes: Sequence[str] = (), extras: Sequence[str] = ()) -> str:
     """A forest plot; ``attributes`` and ``extras`` are HTML for the element of each row, and for its end."""
@@ -43,7 +46,9 @@ class _Scale:
 
     def axis(self) -> str:
         """The numbers below the lines, and what they are."""
-        marks = "".join(f'<span style="left:{self.place(tick)}%">{tick:g}</span>' for tick in self.ticks)
+        step = math.ceil(len(self.ticks) / MOST_NUMBERS)
+        start = self.ticks.index(self.reference) % step if self.reference in self.ticks else 0
+        marks = "".join(f'<span style="left:{self.place(tick)}%">{tick:g}</span>' for tick in self.ticks[start::step])
         return f'<div class="axis"><div aria-hidden="true">{marks}</div><p>{escape(self.label)}</p></div>'
 
 
