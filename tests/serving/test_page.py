@@ -25,7 +25,6 @@ SECONDS = 60_000
 def opened(listening_browser: Any) -> Iterator[Callable[[str], Any]]:
     """Opens a page; whatever it complains of, or asks of others than its server, fails the test."""
     complaints: list[str] = []
-    shots: list[Any] = []
 
     def open_one(address: str) -> Any:
         page = listening_browser.new_page(viewport={"width": 900, "height": 1300})
@@ -35,12 +34,9 @@ def opened(listening_browser: Any) -> Iterator[Callable[[str], Any]]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: None if request.url.startswith((address, "blob:")) else complaints.append(request.url))  # fmt: skip
         page.goto(address + "/")
-        shots.append(page)
         return page
 
     yield open_one
-    for number, page in enumerate(shots):
-        page.screenshot(path=f"/tmp/pub/shot-{len(complaints)}-{id(page)}.png", full_page=True)
     assert complaints == []
 
 

@@ -67,6 +67,7 @@ class Panel {
     button.addEventListener("click", async () => {
       button.disabled = true;
       this.show("");
+      this.find("details").hidden = true;
       try {
         await act();
       } catch (error) {
