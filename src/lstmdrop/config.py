@@ -235,5 +235,6 @@ class TaskConfig(Section):
         So a setting that a later version adds does not change the identity of earlier runs. Of the run that training
         started from the weights count, whatever is noted beside them.
         """
-        settings = self.model_dump(mode="json", exclude_defaults=True, exclude={"start": {"run", "name", "config_sha256"}})
+        beside = {"start": {"run", "name", "config_sha256"}}
+        settings = self.model_dump(mode="json", exclude_defaults=True, exclude=beside)
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

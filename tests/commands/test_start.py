@@ -7,6 +7,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -235,6 +238,26 @@ def test_a_captioner_goes_on_to_its_second_stage(trained: Callable[[str], Path],
     assert (config.model_dump()["objective"], config.model_dump()["start_from"]) == ("self-critical", None)
     with pytest.raises(ConfigError, match="names a run already"):
         train("caption", start=trained("caption"), overrides=[f"start_from={tmp_path}"], out=tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_killed_it_goes_on_to_the_same_weights(trained: Callable[[str], Path], other: Path, tmp_path: Path) -> None:
+    settings = ["training.kernel=native", "training.save_minutes=0", "training.epochs=4"]
+    whole = train("lm", start=trained("lm"), data=other, overrides=settings, out=tmp_path / "whole", device="cpu")
+    command = ["train", "lm", "--from", trained("lm"), "--data", other, "--out", tmp_path / "run", "--device", "cpu"]
+    command += [part for setting in settings for part in ("--set", setting)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lstmdrop", *map(str, command)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    while process.poll() is None and not (tmp_path / "run" / "previous.safetensors").exists():
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert process.returncode == -signal.SIGKILL, "the process ended before it was killed"
+    train("lm", out=tmp_path / "run", resume=True, device="cpu")
+    assert are_equal(weights(tmp_path / "run"), weights(whole.directory))
+    assert (tmp_path / "run" / "result.json").exists()
 
 
 def test_from_a_published_model_it_is_the_same_run(trained: Callable[[str], Path], other: Path, tmp_path: Path) -> None:
