@@ -52,7 +52,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 def test_sizes_lengths_and_unknown_words_are_told(mine: Path) -> None:
-    told = list(describe_text(mine))[1:]
+    told = list(describe_text(mine))
     assert told[:4] == [
         f"{mine}: captions; split as given",
         "train: 3 images, 4 captions, 1 to 2 an image; 2 to 7 words, median 3; 8 different",
@@ -79,7 +79,7 @@ def test_what_looks_wrong_is_told(mine: Path) -> None:
 def test_captions_without_blanks_are_told_with_the_setting(mine: Path) -> None:
     entries = [json.loads(line) for line in mine.read_text(encoding="utf-8").splitlines()]
     jsonl(mine, [{**one, "captions": ["一只狗在草地上跑。"]} for one in entries])
-    told = list(describe_text(mine))[1:]
+    told = list(describe_text(mine))
     assert "8 to 8 words" in told[1]
     assert any("train with --set data.tokens=character; scores count characters" in line for line in told)
 
