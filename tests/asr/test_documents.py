@@ -113,6 +113,10 @@ def test_of_several_files_each_line_names_its_own(lstmdrop: Callable[..., Any], 
     both = lstmdrop("predict", "asr", "--run", trained("asr"), one, other).output.split("\n")
     alone = [lstmdrop("predict", "asr", "--run", trained("asr"), path).output for path in (one, other)]
     assert both == [f"{one}\t{alone[0]}".rstrip("\n"), f"{other}\t{alone[1]}".rstrip("\n"), ""]
+    named = [
+        lstmdrop("predict", "asr", "--run", trained("asr"), "--names", *paths).output for paths in ([one, other], [one])
+    ]
+    assert named == ["\n".join(both), f"{both[0]}\n"], "once is enough"
     in_json = lstmdrop("predict", "asr", "--run", trained("asr"), "--format", "json", "--num-best", "2", one, other)
     found = [json.loads(line) for line in in_json.output.splitlines()]
     assert [(each["audio"], each["text"], len(each["hypotheses"])) for each in found] == [
