@@ -98,7 +98,9 @@ DAMAGED = [
     (TRIGRAMS.replace("-1.1	d\n", "").encode(), r"promises \{1: 6, 2: 4, 3: 1\}, and has \{1: 5"),
     (TRIGRAMS.replace("-1.1	d", "-1.1	d e f").encode(), r"hand.arpa:14: '-1.1\\td e f' is no n-gram of 1 words"),
     (TRIGRAMS.replace("-0.8", "minus").encode(), "hand.arpa:20: 'minus"),
-    (TRIGRAMS.encode("utf-16"), "cannot be read"), (gzip.compress(TRIGRAMS.encode())[:-20], "cannot be read"),
+    (TRIGRAMS.encode("utf-16"), "cannot be read"),
+    (gzip.compress(TRIGRAMS.encode())[:60] + bytes(90), "cannot be read"),
+    (gzip.compress(TRIGRAMS.encode())[:-20], "cannot be read"),
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import math
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -38,13 +39,13 @@ class ArpaModel:
                 is_packed = packed.read(2) == GZIP
             with gzip.open(path) if is_packed else path.open("rb") as stream:
                 self.order = self._read(stream)
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: the ARPA file cannot be read ({error})") from None
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"{path}: the ARPA file cannot be read ({reason})") from None
         self.fingerprint = self._digest.hexdigest()
         """Of its lines."""
-        self._of_unknown = min(
-            log_prob for words, (log_prob, _) in self._ngrams.items() if " " not in words and words != BEGIN
-        )
+        unigrams = (one for one in self._ngrams.items() if " " not in one[0] and one[0] != BEGIN)
+        self._of_unknown = min((log_prob for _, (log_prob, _) in unigrams), default=0.0)
         """Where the model has no word for it, what it does not know is as rare as its rarest word."""
 
     @property
