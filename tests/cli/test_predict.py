@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import sys
@@ -100,7 +101,9 @@ def test_lines_come_alike_from_files_standard_input_and_texts(
     whole, odd = tmp_path / "a.txt", tmp_path / "with blanks.en"
     whole.write_text(text)
     odd.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(LINES).encode())  # a mark, other line ends, and none at the end
-    for arguments in ([whole], [odd], [part for line in LINES for part in ("--text", line)]):
+    packed = tmp_path / "a.txt.gz"
+    packed.write_bytes(gzip.compress(text.encode()))
+    for arguments in ([whole], [odd], [packed], [part for line in LINES for part in ("--text", line)]):
         assert without_files(lines_of(*arguments, "--json").output)[0] == expected
     pipe_in(text.encode())
     (tmp_path / "none.txt").write_bytes(b"")

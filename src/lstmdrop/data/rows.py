@@ -52,7 +52,7 @@ class Row(NamedTuple):
             DataError: there is no such column, or what it holds is no text.
         """
         found = self.get(name)
-        if found is None and name not in self.cells:
+        if found is None and name not in {*self.cells, *self.names}:
             hint = f"{did_you_mean(name, self.names)}; there are: {', '.join(self.names)}"
             raise DataError(f"{self.place}: there is no {name!r}{hint}\n{advice}".rstrip())
         return as_text(found, name, self.place)

@@ -127,7 +127,7 @@ def _own_folder(folder: Path, column: str | None) -> Corpus:
     corpus = _in_folder(folder, advice)
     found = split_files(folder, ENDINGS)
     files = {split: found[split] for split in SPLITS if split in found and not _is_plain(corpus, split)}
-    unpacked: dict[Split, Written] = {split: Written(tuple(some), column) for split, some in files.items()}
+    unpacked: dict[Split, Written] = {split: Written(tuple(files[split]), column) for split in SPLITS if split in files}
     return Corpus(folder, corpus.layout, advice, unpacked, any(map(has_rows, chain(*files.values()))))
 
 

@@ -134,6 +134,12 @@ def test_columns_have_names_and_those_that_are_not_there_are_said(tmp_path: Path
         find_corpus(str(path), "de-en", layout=TableLayout(("deep.z", "y")))
 
 
+def test_what_is_null_is_an_empty_side(tmp_path: Path, pairs_of: PairsOf) -> None:
+    rows = [{"translation": {"de": "eins", "en": None}}, {"translation": {"de": "zwei", "en": "two"}}]
+    path = write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert pairs_of(find_corpus(str(path), None, scored=["test"]).test) == [("eins", ""), ("zwei", "two")]
+
+
 def several(tmp_path: Path) -> Iterator[tuple[Path, str | None]]:
     """Two sentences, the first with two references, in each shape that has several."""
     yield write(tmp_path / "a.jsonl", '{"de": "eins", "en": ["one", "a one"]}\n{"de": "zwei", "en": "two"}\n'), "de-en"
