@@ -255,8 +255,8 @@ def _renamed(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
             continue
         if name not in KEYS:
             raise DataError(
-                f"{where}: unknown key {key!r}{did_you_mean(key, [*KEYS, *SYNONYMS])}; known are {', '.join(KEYS)} and, as other "
-                f"toolkits call them, {', '.join(SYNONYMS)}: rename it, or leave it out"
+                f"{where}: unknown key {key!r}{did_you_mean(key, [*KEYS, *SYNONYMS])}; known are "
+                f"{', '.join(KEYS)} and, as other toolkits call them, {', '.join(SYNONYMS)}: rename it, or leave it out"
             )
         if name in given:
             raise DataError(f"{where}: {given[name]!r} and {key!r} are the same: leave one out")
