@@ -122,6 +122,19 @@ def test_a_folder_may_call_its_manifests_otherwise(tmp_path: Path, called: str, 
     assert ids(find_corpus(str(tmp_path))) == {"train": ["train"], "test": ["test"], "valid": [called]}
 
 
+def test_other_tables_beside_a_corpus_are_none_of_it(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        write_lines(tmp_path / f"{name}.jsonl", [{"audio": f"{name}{n}.wav", "text": "a"} for n in range(9)])
+    (tmp_path / "dev_stats.csv").write_text("hours,words\n1,2\n")
+    (tmp_path / "test_results.json").write_text("{}\n")
+    assert find_corpus(str(tmp_path)).held_out == "valid by utterance; data.split_seed = 0"
+    kaldi = tmp_path / "kaldi"
+    kaldi_of(kaldi, "true")
+    (kaldi / "test_results.json").write_text("{}\n")
+    with pytest.raises(DataError, match="allow-commands"):
+        find_corpus(str(kaldi))
+
+
 def of_speakers(folder: Path, num_speakers: int, num_utterances: int = 30) -> str:
     entries: list[dict[str, object]] = [
         {"audio": f"{n}.wav", "text": "a", "speaker": f"s{n % num_speakers}"} for n in range(num_utterances)

@@ -13,7 +13,7 @@ from lstmdrop_tasks.asr.config import ASRDataConfig
 from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH, LJSPEECH, SPEECHOCEAN762
 from lstmdrop_tasks.asr.corpora.demo import demo
 from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, kaldi
-from lstmdrop_tasks.asr.corpora.own import IN_FOLDERS, manifests, names_recordings, one_manifest
+from lstmdrop_tasks.asr.corpora.own import IN_FOLDERS, is_of_a_split, manifests, names_recordings, one_manifest
 from lstmdrop_tasks.asr.corpora.own import METADATA as JSON_METADATA
 from lstmdrop_tasks.asr.corpora.published import (
     FILES,
@@ -99,7 +99,7 @@ def find_corpus(
             f"datasets: {', '.join(names)}; or give a JSONL manifest, or a folder in one of the known layouts"
         )
     for _, marks, read in LAYOUTS:
-        if any(True for _ in _marked(path, marks)):
+        if any(read is not manifests or is_of_a_split(file) or file.name in marks for file in _marked(path, marks)):
             _require_parts(str(path), read, settings)
             return read(path, selection)
     known = ", ".join(f"{marks[0]} ({name})" for name, marks, _ in LAYOUTS)

@@ -27,9 +27,7 @@ from lstmdrop_tasks.asr.corpora.utterances import (
     with_held_out,
 )
 
-KEYS = (
-    "audio", "features", "text", "id", "speaker", "alignment", "start", "end", "duration", "channel", "split",
-)  # fmt: skip
+KEYS = ("audio", "features", "text", "id", "speaker", "alignment", "start", "end", "duration", "channel", "split")
 SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(["audio_filepath", "audio_path", "audio_file", "file_name", "file", "path", "wav"], "audio"),
     **dict.fromkeys(["transcript", "transcription", "sentence", "txt", "words", "wrd"], "text"),
@@ -50,8 +48,7 @@ TIMES, NUMBER = ("start", "end", "duration", "channel"), re.compile(r"\s*[-+]?\d
 MOST_SHOWN = 60
 """Characters of a value in an error."""
 MANIFESTS = (".jsonl", ".json", ".csv", ".tsv")
-IN_FOLDERS = (".jsonl", ".json", ".csv")
-"""Of a folder: a ``train.tsv`` is Common Voice's."""
+IN_FOLDERS = MANIFESTS[:-1]  # where a ``train.tsv`` is Common Voice's
 METADATA = "metadata.jsonl"
 
 
@@ -64,7 +61,7 @@ def manifests(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpus:
     if (folder / METADATA).is_file() and not selection.parts:
         return one_manifest(folder / METADATA, selection)
     paths = {path.stem: path for suffix in reversed(IN_FOLDERS) for path in sorted(folder.glob(f"*{suffix}"))}
-    present = {name.removesuffix("_manifest"): path for name, path in paths.items() if split_called(name)}
+    present = {name.removesuffix("_manifest"): path for name, path in paths.items() if is_of_a_split(path)}
     found: dict[Split, tuple[Utterance, ...]] = {}
     for split, parts in chosen_parts(folder, present, selection).items():
         found[split] = tuple(utterance for part in parts for utterance in read_manifest(present[part]))
@@ -108,6 +105,12 @@ def read_manifest(path: Path) -> tuple[Utterance, ...]:
             'without "id" it is the name of the file: give each line its own'
         )
     return tuple(found)
+
+
+def is_of_a_split(path: Path) -> bool:
+    """Whether a file is called a split, or a part of one and is a manifest: a ``test_results.json`` is none."""
+    name = path.stem.removesuffix("_manifest")
+    return any(name in names for names in SPLIT_NAMES.values()) or (bool(split_called(name)) and names_recordings(path))
 
 
 def names_sound(columns: Iterable[str]) -> bool:
@@ -251,10 +254,9 @@ def _renamed(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
         if name in UNUSED:
             continue
         if name not in KEYS:
-            known = [*KEYS, *SYNONYMS]
             raise DataError(
-                f"{where}: unknown key {key!r}{did_you_mean(key, known)}; known are {', '.join(KEYS)} and, as other "
-                f"toolkits call them, {', '.join(SYNONYMS)}: rename it, or leave it out"
+                f"{where}: unknown key {key!r}{did_you_mean(key, [*KEYS, *SYNONYMS])}; known are "
+                f"{', '.join(KEYS)} and, as other toolkits call them, {', '.join(SYNONYMS)}: rename it, or leave it out"
             )
         if name in given:
             raise DataError(f"{where}: {given[name]!r} and {key!r} are the same: leave one out")
