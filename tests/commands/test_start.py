@@ -27,7 +27,7 @@ from lstmdrop.errors import ConfigError, DataError, LstmdropError, UsageError
 from lstmdrop.plugin import installed_tasks, load_plugin
 from lstmdrop.report.paper import TABLE_1
 from lstmdrop.report.runs import read_summary
-from lstmdrop.report.scores import setting
+from lstmdrop.report.scores import setting, telling_settings
 from lstmdrop.report.tables import run_table
 from lstmdrop.run import Run
 from lstmdrop.settings import default_name
@@ -106,6 +106,7 @@ def test_on_other_data_it_keeps_its_vocabulary_and_says_what_that_lacks(
     summary = read_summary(run.directory)
     assert setting(summary, "start") != setting(read_summary(source), "start") == "no"
     assert not any(row.target and row.target.matches(summary) for row in TABLE_1.rows)
+    assert "start" in telling_settings([summary, read_summary(source)])
 
 
 def test_it_ends_alike_from_a_copy_interrupted_and_with_its_start_gone(

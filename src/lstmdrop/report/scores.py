@@ -16,6 +16,8 @@ from lstmdrop.report.table import Note, Rounded
 
 # Settings that change no result, and those that a line of a table states itself
 _NEUTRAL = ("seed", "training.log_every", "training.save_minutes", "regularizer.", "start.")
+# What no other setting that differs with them may tell in their place
+_FIRST = ("start", "changes")
 # Parts of the first score's signature that are as good as settings: numbers that differ in them have no common mean
 _TELLING = ("tok", "case", "vocabulary")
 
@@ -96,7 +98,7 @@ def differing_settings(runs: Iterable[RunSummary]) -> list[str]:
 
 def telling_settings(runs: Sequence[RunSummary]) -> list[str]:
     """As few of `differing_settings` as tell the same runs apart: one that follows another says nothing new."""
-    keys = sorted(differing_settings(runs), key=lambda key: not key.startswith("model."))
+    keys = sorted(differing_settings(runs), key=lambda key: (key not in _FIRST, not key.startswith("model.")))
     chosen: list[str] = []
     for key in keys:
         if _num_kinds(runs, [*chosen, key]) > _num_kinds(runs, chosen):
