@@ -57,6 +57,8 @@ class Comparison:
     num_resamples: int
     num_shuffles: int
     seed: int
+    begun: tuple[Note, ...] = ()
+    """What is to be known of a run that is no plain one of its settings."""
 
 
 def compare(
@@ -95,7 +97,8 @@ def compare(
     if not found:
         reason = next(iter(left_out), f"{first} and {second} have no test score in common that can be compared")
         raise DataError(reason)
-    return Comparison(first, second, tuple(found), tuple(left_out), num_resamples, num_shuffles, seed)
+    begun = (*_begun("A", first), *_begun("B", second))
+    return Comparison(first, second, tuple(found), tuple(left_out), num_resamples, num_shuffles, seed, begun)
 
 
 def _common(first: RunSummary, second: RunSummary) -> list[str]:
@@ -208,11 +211,7 @@ def comparison_table(comparison: Comparison) -> Table:
         notes=(
             Note("A:", str(comparison.first)),
             Note("B:", str(comparison.second)),
-            *(
-                note
-                for label, run in zip("AB", (comparison.first, comparison.second), strict=True)
-                for note in _begun(label, run)
-            ),
+            *comparison.begun,
             *([Note("A and B are the same run.")] if comparison.first.samefile(comparison.second) else []),
             Note(how),
             *(note for score in comparison.scores for note in _signatures(score)),
