@@ -33,7 +33,7 @@ class Service:
 class Answer(Protocol):
     """Works on requests that came at the same time and have the same options."""
 
-    def __call__(self, inputs: Sequence[Any], options: Any) -> Sequence[Output]:
+    def __call__(self, inputs: Sequence[Any], options: Any, /) -> Sequence[Output]:
         """An output for each text, or the bytes of each file, in their order.
 
         Raises:
@@ -45,7 +45,7 @@ class Answer(Protocol):
 class Stream(Protocol):
     """Works on one request, and shows what there is so far."""
 
-    def __call__(self, given: Any, options: Any) -> Iterator[Output]:
+    def __call__(self, given: Any, options: Any, /) -> Iterator[Output]:
         """The last output is that of `Answer`."""
         ...
 
@@ -56,7 +56,7 @@ class Live(Protocol):
     rate: int
     """Samples a second that are expected."""
 
-    def __call__(self, options: Any) -> Listening:
+    def __call__(self, options: Any, /) -> Listening:
         """A session with a state of its own."""
         ...
 
@@ -64,7 +64,7 @@ class Live(Protocol):
 class Listening(Protocol):
     """One who speaks, and is heard while they do."""
 
-    def accept(self, samples: Any) -> Output:
+    def accept(self, samples: Any, /) -> Output:
         """What is understood after these samples too, a float32 array between -1 and 1."""
         ...
 

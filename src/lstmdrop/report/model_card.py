@@ -143,4 +143,4 @@ def _in_cell(signature: str) -> str:
 
 def as_yaml(values: object) -> str:
     """As people write it: in the order given, letters of all scripts as they are."""
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000)
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000))

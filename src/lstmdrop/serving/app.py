@@ -150,8 +150,8 @@ class _Served:
         """A text comes in a JSON object with the options; a file is the body, with the options in the query."""
         options_type = self.service.options
         if self.service.takes == "text":
-            text = (Text, Field(max_length=self.limits.characters, description="what to work on"))
-            request_type = create_model(f"{self.service.name.title()}Request", __base__=options_type, text=text)  # type: ignore[call-overload]
+            text: Any = (Text, Field(max_length=self.limits.characters, description="what to work on"))
+            request_type = create_model(f"{self.service.name.title()}Request", __base__=options_type, text=text)
 
             async def of_text(given: Any) -> Response:
                 options = options_type.model_validate(given.model_dump(exclude={"text"}))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from lstmdrop.service import Answer, Output
 
@@ -33,7 +33,7 @@ class Batching:
 @dataclass(slots=True)
 class _Waiting:
     given: Any
-    options: Hashable
+    options: Any
     since: float
     answered: asyncio.Future[Output]
 
@@ -49,7 +49,7 @@ class Batcher:
     _queue: deque[_Waiting] = field(default_factory=deque)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def ask(self, given: Any, options: Hashable) -> Output:
+    async def ask(self, given: Any, options: Any) -> Output:
         """The output for one request.
 
         Raises:
@@ -107,9 +107,9 @@ def _hand_out(batch: Sequence[_Waiting], outputs: Sequence[Output | Exception]) 
             one.answered.set_result(output)
 
 
-async def in_turn(executor: Executor, make: Callable[[], Iterator[T]]) -> Any:
+async def in_turn(executor: Executor, make: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
     """What a model makes bit by bit, each bit in the queue of ``executor``, so that no stream keeps others waiting."""
     loop, end = asyncio.get_running_loop(), object()
     bits = await loop.run_in_executor(executor, make)
     while (bit := await loop.run_in_executor(executor, next, bits, end)) is not end:
-        yield bit
+        yield cast(T, bit)
