@@ -44,8 +44,9 @@ def sound_of(samples: np.ndarray[Any, Any], rate: int) -> bytes:
 @pytest.fixture(scope="session")
 def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that reads sound in one direction, and has learnt nothing: so it writes something."""
-    from lstmdrop.commands.train import train
     from tests.conftest import TOY_ASR
+
+    from lstmdrop.commands.train import train
 
     folder = tmp_path_factory.mktemp("listener")
     rng = np.random.default_rng(0)

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from tests.serving.conftest import sound_of
 
 from lstmdrop.commands.predict import predict
 from lstmdrop.commands.serve import Serving, application
 from lstmdrop.errors import DataError, UsageError
-from tests.serving.conftest import sound_of
 
 Client = Callable[..., TestClient]
 Trained = Callable[[str], Path]
@@ -40,7 +40,8 @@ def as_sent(output: Any) -> Any:
 def test_texts_go_on_as_predict_lets_them(client: Client, trained: Trained) -> None:
     given = {"text": "the cat", "length": 6, "seed": 4, "temperature": 0.7, "ban": "<unk> music"}
     answer = client("lm").post("/lm/complete", json=given)
-    (expected,) = predict("lm", runs=[trained("lm")], prompt="the cat", length=6, seed=4, temperature=0.7, ban=["<unk>", "music"])  # fmt: skip
+    options = {"prompt": given["text"], "length": 6, "seed": 4, "temperature": 0.7, "ban": ["<unk>", "music"]}
+    (expected,) = predict("lm", runs=[trained("lm")], **options)
     assert answer.status_code == 200
     assert (answer.json()["text"], answer.json()["tokens"]) == (expected["text"], expected["tokens"])
 
@@ -88,7 +89,8 @@ def test_models_of_several_tasks_stand_side_by_side_and_the_page_is_told_of_them
     assert server.post("/lm-2/score", json={"text": "a dog"}).status_code == 200
     page = server.get("/")
     assert "script-src 'self'" in page.headers["content-security-policy"]
-    assert not [part for name in ("/", "/page.js", "/microphone.js") for part in ("http://", "https://") if part in server.get(name).text]  # fmt: skip
+    texts = [server.get(name).text for name in ("/", "/page.js", "/microphone.js")]
+    assert not [text for text in texts if "http://" in text or "https://" in text]
 
 
 def test_what_does_not_fit_is_refused_with_the_reason(client: Client) -> None:

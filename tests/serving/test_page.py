@@ -1,4 +1,4 @@
-"""The page in a real browser: each kind of service is tried as people try it, the microphone with a sound of the browser's own."""
+"""The page in a real browser: each kind of service is tried, the microphone with a beep of the browser."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def opened(listening_browser: Any) -> Iterator[Callable[[str], Any]]:
             "console", lambda message: None if "Failed to load" in message.text else complaints.append(message.text)
         )
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith((address, "blob:")) else complaints.append(request.url))  # fmt: skip
+        own = (address, "blob:")
+        page.on("request", lambda asked: None if asked.url.startswith(own) else complaints.append(asked.url))
         page.goto(address + "/")
         return page
 

@@ -1,7 +1,8 @@
 """Someone speaks, over a WebSocket, and is heard while they do.
 
 The first message is a JSON object of options; then come samples, 16-bit little-endian at the rate that ``/models``
-says; the word ``end`` ends it. Each message with samples is answered by what is understood so far, the end by the whole.
+says; the word ``end`` ends it. Each message with samples is answered by what is understood so
+far, the end by the whole.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _phones(segments: list[dict[str, Any]]) -> dict[str, Any]:
 def _streamed(task: SpeechRecognition, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
     """What is understood so far, after each chunk of a file."""
     rate = task.config.features.sample_rate
-    stream, follow = Stream(task), _follower(task, options)
+    stream, follow = Stream(task), follower_of(task, options)
     parts: list[LogProbs] = []
     whole: LogProbs = np.zeros((0, 0), np.float32)
     num_samples = 0
@@ -159,7 +159,7 @@ def _streamed(task: SpeechRecognition, recording: Recording, options: ASRPredict
 def _live(task: SpeechRecognition, recording: Recording, options: ASRPrediction) -> Iterator[dict[str, Any]]:
     """What is understood since the last pause, after each chunk that has come; final where there is a pause again."""
     rate, seconds_a_step = task.config.features.sample_rate, _shift(task) * task.config.model.stride
-    stream, follow = Stream(task), _follower(task, options)
+    stream, follow = Stream(task), follower_of(task, options)
     num_samples = num_steps = begin = 0
     for samples, is_last in recording.blocks(options.chunk, rate):
         num_samples += len(samples)
@@ -174,7 +174,7 @@ def _live(task: SpeechRecognition, recording: Recording, options: ASRPrediction)
         is_over = is_last or (bool(words) and num_steps * seconds_a_step - words[-1]["end"] >= (options.pause or PAUSE))
         yield {**found, "seconds": round(num_samples / rate, 3), "final": is_over}
         if is_over:
-            follow, begin = _follower(task, options), num_steps
+            follow, begin = follower_of(task, options), num_steps
 
 
 def _require_steps(recording: Recording, num_steps: int) -> None:
@@ -182,7 +182,8 @@ def _require_steps(recording: Recording, num_steps: int) -> None:
         raise DataError(f"{recording.title}: shorter than one frame")
 
 
-def _follower(task: SpeechRecognition, options: ASRPrediction) -> Follower:
+def follower_of(task: SpeechRecognition, options: ASRPrediction) -> Follower:
+    """Describes what a model hears of one recording while it comes."""
     if not isinstance(task.targets, FrameObjective):
         return follower(_decoder(task, options), _shift(task) * task.config.model.stride)
     segments = PhoneSegments(task.targets, _shift(task))

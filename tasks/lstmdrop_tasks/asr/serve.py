@@ -16,7 +16,7 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop.service import Output, Service
 from lstmdrop_tasks.asr.audio.reading import Samples
 from lstmdrop_tasks.asr.config import ASRPrediction
-from lstmdrop_tasks.asr.predict import _follower, predict
+from lstmdrop_tasks.asr.predict import follower_of, predict
 from lstmdrop_tasks.asr.streaming import Stream
 from lstmdrop_tasks.asr.task import SpeechRecognition
 
@@ -80,7 +80,7 @@ class Speaking:
 
     def __init__(self, task: SpeechRecognition, options: ASRPrediction) -> None:
         self._rate = task.config.features.sample_rate
-        self._stream, self._follow = Stream(task), _follower(task, options)
+        self._stream, self._follow = Stream(task), follower_of(task, options)
         self._num_samples = self._num_steps = 0
 
     def accept(self, samples: Samples) -> Output:

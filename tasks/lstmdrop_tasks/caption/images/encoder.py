@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -49,7 +49,6 @@ class ImageEncoder(Protocol):
         ...
 
 
-@lru_cache(maxsize=2)  # a server would else load it for every image
 def load_encoder(config: ImageConfig, device: torch.device) -> ImageEncoder | None:
     """The configured encoder; None where the configuration says that features come ready-made.
 
