@@ -71,7 +71,7 @@ def test_the_identity_is_of_names_and_captions_in_their_order() -> None:
 
 
 def test_rewards_are_made_against_whole_captions() -> None:
-    cider = rewards_of([*IMAGES, image("three", "runs runs")])
+    cider = rewards_of([*IMAGES, image("three", "runs runs")], "ptb")
     whole, broken, other = cider.scores([1, 1, 0], [f"a cat {END}", "a cat", f"a cat {END}"])
     assert whole > broken > other
 

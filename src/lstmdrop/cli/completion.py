@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, get_args
 
 import typer
 
-from lstmdrop.config import SPLITS, RuleName
-
 if TYPE_CHECKING:
     from lstmdrop.plugin import TaskPlugin
 
@@ -50,11 +48,15 @@ def dataset_names(incomplete: str) -> Iterable[Completion]:
 
 def rules(incomplete: str) -> Iterable[Completion]:
     """The dropout rules."""
+    from lstmdrop.config import RuleName
+
     return _beginning(incomplete, ((rule, "") for rule in get_args(RuleName)))
 
 
 def splits(incomplete: str) -> Iterable[Completion]:
     """The splits of a dataset."""
+    from lstmdrop.config import SPLITS
+
     return _beginning(incomplete, ((split, "") for split in SPLITS))
 
 

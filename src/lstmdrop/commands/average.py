@@ -71,7 +71,7 @@ def _scorable_splits(members: Sequence[Run]) -> list[Split]:
     Raises:
         DataError: there is none.
     """
-    splits = list(SCORED_SPLITS)
+    splits: list[Split] = [*SCORED_SPLITS]
     for run in (run for run in members if not run.has_best()):
         for split in (split for split in SCORED_SPLITS if not has_log_probs(run.outputs(split))):
             log.warning("%s has no weights, and kept no outputs of %s: that split is left out", run.directory, split)

@@ -264,9 +264,5 @@ def _row(name: str, about: str, group: Sequence[Planned]) -> tuple[Cell, ...]:
     states = [one.state for one in group]
     is_open = any(one.is_open for one in group)
     left = time_left(group) if is_open else "cannot run here" if "impossible" in states else "done"
-    return (name, about, len(group), *_counts(states), left)
-
-
-def _counts(states: Sequence[State]) -> tuple[int, int, int]:
-    """Done, to go on, and missing, what waits for others among these."""
-    return states.count("done"), states.count("resume"), states.count("missing") + states.count("waiting")
+    missing = states.count("missing") + states.count("waiting")
+    return (name, about, len(group), states.count("done"), states.count("resume"), missing, left)
