@@ -74,6 +74,15 @@ def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
         list(describe_text(tmp_path))
 
 
+def test_a_dataset_that_is_there_in_part_is_not_listed_as_there(tmp_path: Path, lstmdrop: Command) -> None:
+    (tmp_path / "ptb").mkdir()
+    (tmp_path / "ptb/ptb.train.txt").write_text("a text\n")
+    (row,) = [row for row in list_datasets(tmp_path) if row.name == "ptb"]
+    assert (row.folder, row.is_whole) == (tmp_path / "ptb", False)
+    listed = lstmdrop("data", "list", "--data-dir", str(tmp_path)).output
+    assert f"in part: {tmp_path / 'ptb'}" in listed
+
+
 def test_a_built_in_dataset_has_nothing_to_fetch_or_check(tmp_path: Path) -> None:
     assert prepare_dataset("demo", data_dir=tmp_path) is None
     assert verify_dataset("demo", tmp_path) == []

@@ -15,7 +15,7 @@ import pytest
 
 from lstmdrop.data import download as download_module
 from lstmdrop.data.archive import unpack
-from lstmdrop.data.download import download, prepare, verify
+from lstmdrop.data.download import download, is_whole, prepare, verify
 from lstmdrop.data.registry import Dataset, DatasetFile
 from lstmdrop.errors import DataError
 
@@ -141,7 +141,7 @@ def test_no_network_is_said_plainly(tmp_path: Path) -> None:
     file = DatasetFile("data.bin", "http://127.0.0.1:9/data.bin")
     with pytest.raises(DataError, match="refused") as caught:
         download(file, tmp_path)
-    assert str(tmp_path / "data.bin") in str(caught.value)
+    assert "get the file elsewhere and name its folder with --from" in str(caught.value)
     with pytest.raises(DataError, match="no address is known"):
         download(DatasetFile("data.bin"), tmp_path)
 
@@ -275,6 +275,38 @@ def test_a_source_that_lacks_a_file_or_has_another_is_named(dataset: Dataset, tm
     (source / "data.bin").write_bytes(b"another")
     with pytest.raises(DataError, match=r"source/data\.bin: this is not the published file"):
         prepare(dataset, tmp_path / "toy", source=source)
+
+
+def test_a_dataset_has_its_name_once_it_is_whole_and_a_failure_leaves_nothing_but_what_was_downloaded(
+    site: Site, dataset: Dataset, tmp_path: Path
+) -> None:
+    folder, source = tmp_path / "toy", tmp_path / "source"
+    source.mkdir()
+    (source / "data.bin").write_bytes(CONTENT)
+    with pytest.raises(DataError, match=r"cannot get train\.txt"):
+        prepare(dataset, folder, source=source)
+    nowhere = replace(dataset, files=(DatasetFile("a.txt"),), archives=())
+    with pytest.raises(DataError):
+        prepare(nowhere, folder)
+    assert list(tmp_path.iterdir()) == [source]
+    whole = site.files.pop("/toy.zip")
+    with pytest.raises(DataError, match=r"toy\.zip: the download failed"):
+        prepare(dataset, folder)
+    assert not folder.exists()
+    site.files["/toy.zip"] = whole
+    num_asked = len(site.asked)
+    prepare(dataset, folder)
+    assert [path for path, _ in site.asked[num_asked:]] == ["/toy.zip"]  # the other file had come before
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "toy"}
+
+
+def test_a_dataset_is_whole_with_every_file_in_its_size(dataset: Dataset, tmp_path: Path) -> None:
+    prepare(dataset, tmp_path / "toy")
+    assert is_whole(dataset, tmp_path / "toy")
+    (tmp_path / "toy/train.txt").write_bytes(b"tex")
+    assert not is_whole(dataset, tmp_path / "toy")
+    (tmp_path / "toy/train.txt").unlink()
+    assert not is_whole(dataset, tmp_path / "toy")
 
 
 def test_a_dataset_without_an_address_says_what_to_do(tmp_path: Path) -> None:

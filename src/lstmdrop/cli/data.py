@@ -113,7 +113,9 @@ def _say_built_in(name: str) -> None:
 
 
 def _place(row: DatasetRow) -> str:
-    return "built in" if row.is_built_in else str(row.folder or "not here")
+    if row.is_built_in:
+        return "built in"
+    return f"{'' if row.is_whole else 'in part: '}{row.folder}" if row.folder else "not here"
 
 
 def _show_progress(file: str, done: int, total: int | None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.config import SPLITS
-from lstmdrop.data.download import Progress, prepare, silent, verify
+from lstmdrop.data.download import Progress, is_whole, prepare, silent, verify
 from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, locate
 from lstmdrop.data.rows import SPLIT_NAMES, ending_of, matching_files
 from lstmdrop.data.text import read_lines
@@ -51,24 +51,22 @@ class DatasetRow:
     summary: str
     licence: str
     folder: Path | None
-    """Where it was found."""
+    """Where it was found, or a part of it."""
+    is_whole: bool
+    """Whether every file of it is there, in its published size."""
     is_built_in: bool
     """Whether the package makes it by itself, so that it lies nowhere."""
 
 
 def list_datasets(data_dir: Path | None = None) -> list[DatasetRow]:
     """The datasets of every installed task."""
-    return [
-        DatasetRow(
-            dataset.task,
-            dataset.name,
-            dataset.summary,
-            dataset.licence,
-            _folder(dataset, data_dir) if dataset.files else None,
-            is_built_in=not dataset.files,
-        )
-        for dataset in _datasets()
-    ]
+    rows: list[DatasetRow] = []
+    for dataset in _datasets():
+        folder = _folder(dataset, data_dir) if dataset.files else None
+        whole = not dataset.files or (folder is not None and is_whole(dataset, folder))
+        about = (dataset.task, dataset.name, dataset.summary, dataset.licence)
+        rows.append(DatasetRow(*about, folder, is_whole=whole, is_built_in=not dataset.files))
+    return rows
 
 
 def prepare_dataset(

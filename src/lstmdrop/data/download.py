@@ -93,7 +93,7 @@ def download(file: DatasetFile, folder: Path, progress: Progress = silent) -> Pa
             failures.append(failure)
     raise DataError(
         f"{file.name}: the download failed ({'; '.join(failures)})\n"
-        f"run again to go on, or get the file elsewhere and put it at {target}"
+        f"run again to go on, or get the file elsewhere and name its folder with --from"
     )
 
 
@@ -151,12 +151,34 @@ def prepare(dataset: Dataset, folder: Path, *, source: Path | None = None, progr
     """Make ``folder`` hold the files of a dataset; those that are there and right are left alone.
 
     They are downloaded, or copied from the folder ``source``, where they may lie as published: as files or as
-    the archives that contain them.
+    the archives that contain them. A folder that is new takes its name once it is whole; what was downloaded until
+    then waits beside it, and a later call goes on from there.
 
     Raises:
         DataError: a file cannot be got, or is not the published one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.parent):
+        unfinished = folder.with_name(f".{folder.name}.unfinished")
+        work = folder if folder.exists() else unfinished
+        work.mkdir(exist_ok=True)
+        try:
+            _fill(dataset, work, source, progress)
+        except BaseException:
+            if work == unfinished and (source is not None or not any(map(Path.is_file, work.rglob("*")))):
+                shutil.rmtree(work)
+            raise
+        if work == unfinished:
+            work.replace(folder)
+
+
+def is_whole(dataset: Dataset, folder: Path) -> bool:
+    """Whether every file is there in its published size; checksums are `verify`'s."""
+    paths = ((folder / file.name, file.size) for file in dataset.files)
+    return all(path.exists() and size in (None, path.stat().st_size) for path, size in paths)
+
+
+def _fill(dataset: Dataset, folder: Path, source: Path | None, progress: Progress) -> None:
     for file in _wanting(dataset, folder):
         if source is not None:
             _copy(source / file.name, file, folder)
