@@ -111,7 +111,7 @@ def examples(task: ImageCaptioning) -> Iterator[Mapping[str, Any]]:
 
 
 def _encoders(tasks: Models) -> dict[ImageConfig, FileEncoder]:
-    return {task.config.images: FileEncoder(task.config.images, task.device) for task in tasks}
+    return {task.config.images: task.file_encoder for task in tasks}
 
 
 def _beginning(task: ImageCaptioning, prefix: str) -> Beginning:

@@ -31,6 +31,7 @@ from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, oddities
 from lstmdrop_tasks.caption.corpora.find import find_corpus
 from lstmdrop_tasks.caption.data import CaptionBatch, CaptionData, FeaturesAbout, caption_line
+from lstmdrop_tasks.caption.images.extraction import FileEncoder
 from lstmdrop_tasks.caption.model import Attend, ShowTell, build_captioner
 from lstmdrop_tasks.caption.self_critical import SelfCritical, copy_first_stage, load_first_stage, rewards_of
 
@@ -63,6 +64,11 @@ class ImageCaptioning:
     def decoder(self) -> Decoder[Any]:
         """The part of the model that writes."""
         return self.model.decoder
+
+    @cached_property
+    def file_encoder(self) -> FileEncoder:
+        """What reads images that belong to no split; its network is loaded once, for the first of them."""
+        return FileEncoder(self.config.images, self.device)
 
     @cached_property
     def rewards(self) -> CiderD:
