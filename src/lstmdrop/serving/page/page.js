@@ -65,7 +65,7 @@ class Panel {
   addButton(text, act) {
     const button = element("button", { textContent: text });
     button.addEventListener("click", async () => {
-      button.disabled = true;
+      this.setBusy(true); // one answer at a time, or an earlier one would be written over a later one
       this.show("");
       this.find("details").hidden = true;
       try {
@@ -73,10 +73,14 @@ class Panel {
       } catch (error) {
         this.show(error.message, true);
       }
-      button.disabled = false;
+      this.setBusy(false);
     });
     this.find(".buttons").append(button);
     return button;
+  }
+
+  setBusy(isBusy) {
+    for (const button of this.find(".buttons").querySelectorAll("button")) button.disabled = isBusy;
   }
 
   show(text, isWrong = false) {
