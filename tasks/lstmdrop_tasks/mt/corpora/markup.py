@@ -32,7 +32,7 @@ def xml_languages(path: Path) -> list[str]:
     """
     found: dict[str, None] = {}
     for unit in islice(_units(path), LOOKED_AT):
-        for language, _ in _texts(unit):
+        for language, _ in _texts(unit, path):
             found.setdefault(language)
     if not found:
         raise DataError(f"{path}: there is neither a <tu> of TMX nor a <doc> of a WMT test set in it")
@@ -46,7 +46,7 @@ def xml_pairs(path: Path, languages: LanguagePair) -> Iterator[tuple[str, list[s
         DataError: as `xml_languages`, or a document's translations are not as many as its sentences.
     """
     for unit in _units(path):
-        texts = _texts(unit)
+        texts = _texts(unit, path)
         sources = [segments for language, segments in texts if language == languages.source][:1]
         translations = [segments for language, segments in texts if language == languages.target]
         for segments in translations:
@@ -81,15 +81,15 @@ def _units(path: Path) -> Iterator[Any]:
             raise DataError(f"{path}: this is no whole XML ({error})") from None
 
 
-def _texts(unit: Any) -> list[tuple[str, list[str]]]:
+def _texts(unit: Any, path: Path) -> list[tuple[str, list[str]]]:
     """The language and the segments of each version that a unit has, the source's first."""
     versions = unit.findall("{*}tuv")
     if versions:
         first = unit.get("srclang") or _header(unit)
-        found = [(version.get(XML_LANG) or version.get("lang", ""), _segments(version)) for version in versions]
+        found = [(version.get(XML_LANG) or version.get("lang", ""), _segments(version, path)) for version in versions]
         return sorted(found, key=lambda version: version[0].lower() != first.lower())
     sides = [*unit.findall("{*}src"), *unit.findall("{*}ref")]
-    return [(side.get("lang", ""), _segments(side)) for side in sides]
+    return [(side.get("lang", ""), _segments(side, path)) for side in sides]
 
 
 def _header(unit: Any) -> str:
@@ -97,20 +97,18 @@ def _header(unit: Any) -> str:
     return "" if header is None else str(header.get("srclang", ""))
 
 
-def _segments(version: Any) -> list[str]:
-    return [" ".join("".join(_text(segment)).split()) for segment in version.iter("{*}seg")]
+def _segments(version: Any, path: Path) -> list[str]:
+    return [" ".join("".join(_text(segment, path)).split()) for segment in version.iter("{*}seg")]
 
 
-def _text(element: Any) -> Iterator[str]:
+def _text(element: Any, path: Path) -> Iterator[str]:
     yield element.text or ""
     for child in element:
         if isinstance(child.tag, str):
             if child.tag.rpartition("}")[2] not in CODES_OF_FORMAT:
-                yield from _text(child)
+                yield from _text(child, path)
         elif (name := getattr(child, "name", None)) is not None:  # an entity, which nothing has put in
-            raise DataError(
-                f"{element.base or 'XML'}:{child.sourceline}: the entity &{name}; is not read; write the character"
-            )
+            raise DataError(f"{path}:{child.sourceline}: the entity &{name}; is not read; write the character")
         yield child.tail or ""
 
 
