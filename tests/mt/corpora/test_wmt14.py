@@ -153,7 +153,8 @@ def test_an_archive_that_the_host_has_only_half_of_is_refused(site: Path, tmp_pa
     cut(site / "wmt13" / EUROPARL)
     with pytest.raises(DataError, match=rf"{EUROPARL}: the download failed .*not the published one"):
         prepare_dataset("wmt14", data_dir=tmp_path / "data")
-    assert EUROPARL not in [path.name for path in (tmp_path / "data" / "wmt14").iterdir()]
+    assert not (tmp_path / "data" / "wmt14").exists()
+    assert EUROPARL not in [path.name for path in (tmp_path / "data").rglob("*")]
 
 
 def cut(archive: Path) -> None:
