@@ -40,10 +40,12 @@ format: $(READY)           ## rewrite the code in the house's format
 wheel-test: $(READY)       ## build the wheel, install it in a second environment, train there
 	PYTHON="$(PYTHON)" BIN="$(abspath $(BIN))" tests/wheel.sh
 
-results: $(READY)          ## tables, page and the README's table from the runs in docs/results
+results: $(READY)          ## tables, page, pictures and the documents' tables from the runs in docs/results
 	$(BIN)/lstmdrop report docs/results --format markdown --output docs/results/tables.md
 	$(BIN)/lstmdrop report docs/results --format html --no-data --output docs/results/page.html
 	$(BIN)/lstmdrop report docs/results --into README.md
+	$(BIN)/lstmdrop report docs/results --into docs/rules.md
+	$(BIN)/lstmdrop report docs/results/lm/rules-demo --format svg --output docs/results/lm/rules-demo.svg
 
 docs: $(READY)             ## the documentation as a site, in build/docs; a warning or a broken link is an error
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs

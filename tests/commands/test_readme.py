@@ -18,9 +18,10 @@ def results(monkeypatch: pytest.MonkeyPatch) -> Report:
     return report([Path("docs/results")])
 
 
-def test_the_readmes_table_is_that_of_the_committed_results(results: Report) -> None:
+@pytest.mark.parametrize("name", ["README.md", "docs/rules.md"])
+def test_the_tables_of_a_document_are_those_of_the_committed_results(results: Report, name: str) -> None:
     """Else: make results."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / name).read_text(encoding="utf-8")
     assert with_results(text, results) == text
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from lstmdrop.report.scores import (
     Pooled,
     better_direction,
     difference,
+    differing_settings,
     mean_text,
     measured,
     pool_gap,
@@ -62,20 +62,42 @@ class Contest:
 def contests(summaries: Iterable[RunSummary]) -> list[Contest]:
     """The experiments among these runs: those of one folder, with a baseline and two entries or more beside it.
 
+    Other seeds of an entry count wherever they lie: a run that there was already is not run, nor kept, again.
+
     Raises:
         DataError: what was kept of tries is damaged.
     """
+    summaries = list(summaries)
     folders: dict[Path, dict[str, list[RunSummary]]] = defaultdict(lambda: defaultdict(list))
     for run in summaries:
         name, _, seed = run.directory.name.rpartition("-s")
         if run.scores and seed == str(run.seed):
             folders[run.directory.parent][name].append(run)
     return [
-        Contest(folder, baseline, _in_order(entries, baseline), _tries(folder))
+        Contest(folder, baseline, _in_order(_with_other_seeds(entries, summaries), baseline), _tries(folder))
         for folder, entries in sorted(folders.items())
         for baseline in BASELINES
         if baseline in entries and len(entries) >= FEWEST_ENTRIES
     ]
+
+
+def _with_other_seeds(
+    entries: Mapping[str, Sequence[RunSummary]], everywhere: Sequence[RunSummary]
+) -> dict[str, list[RunSummary]]:
+    whole: dict[str, list[RunSummary]] = {}
+    for name, runs in entries.items():
+        seeds = {run.seed for run in runs}
+        whole[name] = [
+            *runs,
+            *(other for other in everywhere if other.seed not in seeds and _are_alike(runs[0], other)),
+        ]
+    return whole
+
+
+def _are_alike(run: RunSummary, other: RunSummary) -> bool:
+    """Whether two runs differ in nothing but their seed."""
+    facts = ("task", "data", "size", "regularizer", "num_models", "dropout", "recurrent_dropout", "adaptation")
+    return all(getattr(run, fact) == getattr(other, fact) for fact in facts) and not differing_settings((run, other))
 
 
 def _in_order(entries: Mapping[str, Sequence[RunSummary]], baseline: str) -> dict[str, Sequence[RunSummary]]:
@@ -108,12 +130,11 @@ _COLUMNS = (
     Column("±", rank=1),
     Column("p-value", decimals=None, significant=2, rank=2),
     Column("gap", is_signed=True, rank=3),
-    Column("time", rank=1),
 )
 
 
 def contest_table(contest: Contest) -> Table:
-    """One line an entry: its settings, its scores over seeds, what it changed, and what it costs in time."""
+    """One line an entry: its settings, its scores over seeds, and what it changed."""
     runs = [run for group in contest.entries.values() for run in group]
     direction = better_direction(runs[0].scores[0].score)
     return Table(
@@ -122,9 +143,8 @@ def contest_table(contest: Contest) -> Table:
         rows=tuple(_row(contest, name) for name in contest.entries),
         notes=(
             Note(
-                "Means over seeds; ±: half of the 95% confidence interval (Student's t); p-value: Welch's t-test; gap: "
-                "training minus validation; change and time: from the first line (time by the tokens a second that the "
-                "runs measured, on a machine that may have done other work too)."
+                "Means over seeds; ±: half of the 95% confidence interval (Student's t); p-value: Welch's t-test; change: "
+                "from the first line; gap: training minus validation."
             ),
         ),
     )
@@ -160,11 +180,6 @@ def own_settings(contest: Contest, name: str) -> str:
     )
 
 
-def _time(runs: Sequence[RunSummary], plain: Sequence[RunSummary]) -> float | None:
-    ours, before = ([run.tokens_per_second for run in group if run.tokens_per_second] for group in (runs, plain))
-    return statistics.fmean(before) / statistics.fmean(ours) if ours and before else None
-
-
 def contest_forest(contest: Contest) -> Forest:
     """What each entry changed: per cent of the baseline's test score, better to the right."""
     before = pool_score(contest.entries[contest.baseline], "test", contest.metric)
@@ -183,14 +198,13 @@ def _forest_row(contest: Contest, name: str, before: Pooled) -> ForestRow:
     sign = 1 if runs[0].scores[0].score.higher_is_better else -1
     gain, margin = (None if part is None else 100 * part / before.mean for part in (change.value, change.margin))
     gain = sign * (gain or 0.0)
-    time = _time(runs, contest.entries[contest.baseline])
     return ForestRow(
         label=name,
         mean=gain,
         low=None if margin is None else gain - margin,
         high=None if margin is None else gain + margin,
         said=mean_text(contest.metric, test),
-        details="" if time is None else f"time {time:.2f}",
+        details="" if change.p_value is None else f"p = {change.p_value:.2g}",
     )
 
 
