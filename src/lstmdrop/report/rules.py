@@ -164,7 +164,7 @@ def _row(contest: Contest, name: str) -> tuple[Cell, ...]:
     return (
         name, own_settings(contest, name), len({run.seed for run in runs}),
         *(None if score is None else measured(contest.metric, score) for score in scores),
-        change.p_value if change else None, gap.mean if gap else None, _time(runs, plain),
+        change.p_value if change else None, gap.mean if gap else None,
     )  # fmt: skip
 
 
