@@ -143,8 +143,8 @@ def contest_table(contest: Contest) -> Table:
         rows=tuple(_row(contest, name) for name in contest.entries),
         notes=(
             Note(
-                "Means over seeds; ±: half of the 95% confidence interval (Student's t); p-value: Welch's t-test; change: "
-                "from the first line; gap: training minus validation."
+                "Means over seeds; ±: half of the 95% confidence interval (Student's t); change: from the first line; "
+                "p-value: Welch's t-test; gap: training minus validation."
             ),
         ),
     )
