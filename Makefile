@@ -45,7 +45,7 @@ results: $(READY)          ## tables, page, pictures and the documents' tables f
 	$(BIN)/lstmdrop report docs/results --format html --no-data --output docs/results/page.html
 	$(BIN)/lstmdrop report docs/results --into README.md
 	$(BIN)/lstmdrop report docs/results --into docs/rules.md
-	$(BIN)/lstmdrop report docs/results/lm/rules-demo --format svg --output docs/results/lm/rules-demo.svg
+	$(BIN)/lstmdrop report docs/results/lm/lm-demo docs/results/lm/rules-demo --format svg --output docs/results/lm/rules-demo.svg
 
 docs: $(READY)             ## the documentation as a site, in build/docs; a warning or a broken link is an error
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
