@@ -60,7 +60,7 @@ def test_every_picture_is_an_svg(lstmdrop: Command, figure: str, said: str) -> N
 
 def test_a_picture_that_there_is_not_is_refused(lstmdrop: Command) -> None:
     assert lstmdrop("report", BEST, "--format", "svg", "--figure", "pie").code == 2
-    several = lstmdrop("report", RESULTS, "--format", "svg", "--figure", "rules")
+    several = lstmdrop("report", RESULTS / "lm-demo", BEST, "--format", "svg", "--figure", "rules")
     assert several.code == 2
     assert "shows one dataset and size, and there are 2" in several.messages
 
