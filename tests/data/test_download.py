@@ -293,6 +293,8 @@ def test_a_dataset_has_its_name_once_it_is_whole_and_a_failure_leaves_nothing_bu
     with pytest.raises(DataError, match=r"toy\.zip: the download failed"):
         prepare(dataset, folder)
     assert not folder.exists()
+    with pytest.raises(DataError, match="cannot get"):
+        prepare(dataset, folder, source=tmp_path / "source")  # what came over the network is not lost by that
     site.files["/toy.zip"] = whole
     num_asked = len(site.asked)
     prepare(dataset, folder)

@@ -160,12 +160,12 @@ def prepare(dataset: Dataset, folder: Path, *, source: Path | None = None, progr
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent):
         unfinished = folder.with_name(f".{folder.name}.unfinished")
-        work = folder if folder.exists() else unfinished
+        work, is_new = (folder, False) if folder.exists() else (unfinished, not unfinished.exists())
         work.mkdir(exist_ok=True)
         try:
             _fill(dataset, work, source, progress)
         except BaseException:
-            if work == unfinished and (source is not None or not any(map(Path.is_file, work.rglob("*")))):
+            if is_new and (source is not None or not any(map(Path.is_file, work.rglob("*")))):
                 shutil.rmtree(work)
             raise
         if work == unfinished:
