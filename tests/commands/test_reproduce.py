@@ -30,9 +30,15 @@ def write_grid(path: Path, data: Path, settings: list[str], **changes: Any) -> P
         "name": "toy", "task": "lm", "data": str(data), "size": "tiny", "set": [*settings, FAST], "seeds": 1,
         "minutes": 2,
     }  # fmt: skip
-    lines = [f"{key} = {json.dumps(value)}" for key, value in (entry | changes).items()]
+    lines = [f"{key} = {as_toml(value)}" for key, value in (entry | changes).items()]
     path.write_text("[[experiment]]\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def as_toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {as_toml(part)}' for key, part in value.items())} }}"
+    return f"[{', '.join(map(as_toml, value))}]" if isinstance(value, list) else json.dumps(value)
 
 
 @pytest.fixture
@@ -284,10 +290,8 @@ def contest(tmp_path: Path, toy_corpus: Path, toy_settings: list[str]) -> Path:
         "none": [["training.rate=1e-9"], ["training.rate=0.5"]],
         "zaremba": [["regularizer.dropout=0.1"], ["regularizer.dropout=0.1", "training.rate=1e-9"]],
     }
-    rules = ", ".join(f'{{ rule = "{rule}", tries = {json.dumps(settings)} }}' for rule, settings in tries.items())
-    grid = write_grid(tmp_path / "grid.toml", toy_corpus, toy_settings, seeds=2, average=[2])
-    grid.write_text(grid.read_text() + f"rules = [{rules}]\n", encoding="utf-8")
-    return grid
+    rules = [{"rule": rule, "tries": settings} for rule, settings in tries.items()]
+    return write_grid(tmp_path / "grid.toml", toy_corpus, toy_settings, seeds=2, average=[2], rules=rules)
 
 
 def test_what_waits_for_tries_or_members_comes_after_them(contest: Path, tmp_path: Path) -> None:
@@ -318,7 +322,10 @@ def test_settings_are_chosen_on_validation_and_averages_made_of_what_they_gave(c
         ("none", "training.rate=1e-9"), ("none", "training.rate=0.5"),
     ]  # fmt: skip
     assert all(one["valid"]["name"] == "perplexity" and one["seed"] == 0 for one in tries)
-    assert {run.seed for run in report([tmp_path / "out"]).runs} == {1, 2}  # none of seed 0, which chose
+    told = report([tmp_path / "out"])
+    assert {run.seed for run in told.runs} == {1, 2}  # none of seed 0, which chose
+    assert told.problems == (f"{tmp_path / 'out'}: 4 runs in folders 'tries', which are there to choose settings",)
+    assert len(report([tmp_path / "out/toy/tries"]).runs) == 4  # asked for, they are shown
     assert reproduce(**choices).collected == ()
     shutil.rmtree(tmp_path / "out")
     assert set(states(planned_at(contest, tmp_path))) == {"done"}  # all of it found in the archive
@@ -327,6 +334,31 @@ def test_settings_are_chosen_on_validation_and_averages_made_of_what_they_gave(c
     again = reproduce(**choices)  # made of log-probabilities, there are no weights any more
     (kept,) = again.collected
     assert scores_of(kept) == pytest.approx(before, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_an_average_of_other_members_is_not_taken_for_the_one_that_is_asked_for(
+    tmp_path: Path, toy_corpus: Path, toy_settings: list[str]
+) -> None:
+    def made(*settings: str) -> list[float]:
+        grid = write_grid(
+            tmp_path / "grid.toml",
+            toy_corpus,
+            [*toy_settings, *settings],
+            seeds=2,
+            average=[2],
+            rules=[{"rule": "none"}],
+        )
+        archive = tmp_path / "archive"
+        done = reproduce(grid=grid, out=tmp_path / "out", archive=archive, keep_in=archive)
+        assert set(states(list(done.planned))) == {"done"}
+        return scores_of(done.planned[-1].directory)
+
+    first, other = made(), made("training.rate=0.1")
+    assert first != other
+    assert made() == first
+    assert made("training.rate=0.1") == other
+    assert len(list((tmp_path / "archive/toy").glob("none-average-2*"))) == 2
 
 
 def scores_of(folder: Path) -> list[float]:

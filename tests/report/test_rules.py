@@ -78,15 +78,17 @@ def test_what_was_tried_is_listed_with_what_was_taken(runs: list[RunSummary], tm
             "rule": "zaremba",
             "set": ["a.b=1", f"regularizer.dropout={p}"],
             "valid": {"value": v, "higher_is_better": False},
+            "experiment_sha256": str(p),
         }
         for p, v in ((0.3, 99.0), (0.5, 91.0))
     ]
     (tmp_path / "tries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in tries))
     (contest,) = contests(runs)
     assert tries_table(contest).rows == (("zaremba", "dropout 0.3", 99.0, ""), ("zaremba", "dropout 0.5", 91.0, "yes"))
-    (tmp_path / "tries.jsonl").write_text("{")
-    with pytest.raises(DataError, match=r"tries\.jsonl cannot be read"):
-        contests(runs)
+    for damaged in ("{", "{}", '{"rule": "zaremba"}', "[1]"):
+        (tmp_path / "tries.jsonl").write_text(damaged + "\n")
+        with pytest.raises(DataError, match=r"tries\.jsonl cannot be read"):
+            contests(runs)
 
 
 def test_an_experiment_on_pieces_has_a_baseline_of_its_own(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def _result(members: Sequence[Run], scored_data: Sequence[str], given: Mapping[s
         "seed": min(result["seed"] for result in results),
         "num_models": len(results),
         "runs": [str(run.directory) for run in members],
+        "members": sorted(str(result.get("config_sha256")) for result in results),
         "num_parameters": common.get("num_parameters"),
         "epochs": common.get("epochs"),
         "settings": {**_common([flatten(run.config()) for run in members]), **_begun(summaries), **given},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import metric_title
@@ -44,7 +45,7 @@ class Contest:
     baseline: str
     entries: Mapping[str, Sequence[RunSummary]]
     """The baseline first, then the best on validation first."""
-    tries: Sequence[Mapping[str, Any]]
+    tries: Sequence[Try]
     """The settings that each entry's were chosen from, as `KEPT_TRIES` has them."""
 
     @property
@@ -74,7 +75,7 @@ def contests(summaries: Iterable[RunSummary]) -> list[Contest]:
         if run.scores and seed == str(run.seed):
             folders[run.directory.parent][name].append(run)
     return [
-        Contest(folder, baseline, _in_order(_with_other_seeds(entries, summaries), baseline), _tries(folder))
+        Contest(folder, baseline, _in_order(_with_other_seeds(entries, summaries), baseline), read_tries(folder))
         for folder, entries in sorted(folders.items())
         for baseline in BASELINES
         if baseline in entries and len(entries) >= FEWEST_ENTRIES
@@ -111,12 +112,34 @@ def _in_order(entries: Mapping[str, Sequence[RunSummary]], baseline: str) -> dic
     return {name: entries[name] for name in sorted(entries, key=place)}
 
 
-def _tries(folder: Path) -> list[dict[str, Any]]:
+class _Valid(TypedDict):
+    value: float
+    higher_is_better: bool
+
+
+class Try(TypedDict):
+    """Settings that were tried, and what they scored on validation."""
+
+    rule: str
+    set: list[str]
+    valid: _Valid
+    experiment_sha256: str
+
+
+_TRY = TypeAdapter(Try)
+
+
+def read_tries(folder: Path) -> list[Try]:
+    """The tries that were kept beside the runs of an experiment, none where none were.
+
+    Raises:
+        DataError: the file is damaged.
+    """
     path = folder / KEPT_TRIES
     try:
         lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
-        return [dict(json.loads(line)) for line in lines if line]
-    except (OSError, ValueError, TypeError) as error:
+        return [_TRY.validate_json(line) for line in lines if line]
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
 
 
@@ -227,11 +250,11 @@ def tries_table(contest: Contest) -> Table:
     return Table(f"What was tried. {contest.title}", columns, tuple(rows))
 
 
-def _best(tried: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _best(tried: Sequence[Try]) -> Try | None:
     if not tried:
         return None
     best = max if tried[0]["valid"]["higher_is_better"] else min
-    return best(tried, key=lambda one: float(one["valid"]["value"]))
+    return best(tried, key=lambda one: one["valid"]["value"])
 
 
 def _short(override: str) -> str:

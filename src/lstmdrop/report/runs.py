@@ -140,7 +140,8 @@ def read_summaries(directories: Iterable[Path]) -> tuple[tuple[RunSummary, ...],
     """The finished runs in ``directories``, and one line about each that cannot be shown.
 
     A directory is a run or a folder that is searched, however deep; a run that is reached twice counts once. Runs in a
-    folder ``tries``, which chose settings, are passed over: a chosen one would stand for more than it is.
+    folder ``tries`` below it, which chose settings, are left out with a word: a chosen one would stand for more than
+    it is.
     """
     runs, problems = _find(directories)
     summaries: list[RunSummary] = []
@@ -214,7 +215,10 @@ def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
             problems.append(f"{directory}: named twice, counted once")
         given.add(directory.resolve())
         files = [path for name in ("result.json", "config.json") for path in directory.rglob(name)]
-        found = {path.parent for path in files if TRIES not in path.relative_to(directory).parts}
+        tries = {path.parent for path in files if TRIES in path.relative_to(directory).parts}
+        if tries:
+            problems.append(f"{directory}: {len(tries)} runs in folders {TRIES!r}, which are there to choose settings")
+        found = {path.parent for path in files} - tries
         for run in sorted(found):
             runs.setdefault(run.resolve(), run)
         if not found:

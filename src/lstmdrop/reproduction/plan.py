@@ -16,15 +16,13 @@ from lstmdrop.config import RegularizerConfig, TaskConfig
 from lstmdrop.errors import DataError, LstmdropError
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import resolve
+from lstmdrop.report.rules import KEPT_TRIES, read_tries
 from lstmdrop.report.table import Cell, Column, Note, Table
 from lstmdrop.reproduction.grid import GridCell
 from lstmdrop.run import Run
 from lstmdrop.settings import resolve_config
 
 State = Literal["done", "resume", "missing", "waiting", "impossible"]
-
-TRIES = "tries.jsonl"
-"""Where an archive keeps what an experiment's tries scored on validation: one object a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +83,8 @@ class _There:
 
 def _tries(archives: Sequence[Path]) -> dict[str, float]:
     """By identity the validation score of every try that was kept, turned so that less is better."""
-    lines = (
-        line for archive in archives for path in sorted(archive.rglob(TRIES)) for line in path.read_text().split("\n")
-    )
-    kept = [json.loads(line) for line in lines if line]
-    return {one["experiment_sha256"]: _turned(one["valid"]) for one in kept}
+    folders = (path.parent for archive in archives for path in sorted(archive.rglob(KEPT_TRIES)))
+    return {one["experiment_sha256"]: _turned(one["valid"]) for folder in folders for one in read_tries(folder)}
 
 
 def _turned(score: Mapping[str, Any]) -> float:
@@ -126,10 +121,25 @@ def _planned(cell: GridCell, first: Sequence[Planned], there: _There) -> Planned
 
 
 def _planned_average(cell: GridCell, members: Sequence[Path], there: _There) -> Planned:
-    places = [folder / cell.name for folder in (*there.archives, there.out)]
-    done = next((place for place in places if Run(place).is_finished()), None)
-    state: State = "done" if done else "missing"
-    return Planned(cell, state, done or there.out / cell.name, None, members=tuple(members))
+    """Done where one of its name is of the same members, whatever the grid said when it was made."""
+    identities = sorted(str(Run(member).result().get("config_sha256")) for member in members)
+    found = Planned(cell, "missing", there.out / cell.name, None, members=tuple(members))
+    places = [folder for root in (*there.archives, there.out) for folder in _named(root / cell.name)]
+    for run in map(Run, places):
+        if run.is_finished() and run.result().get("members") == identities:
+            return replace(found, state="done", directory=run.directory)
+    return _where_there_is_room(found, hashlib.sha256("".join(identities).encode()).hexdigest())
+
+
+def _named(directory: Path) -> list[Path]:
+    """The folder, and those that had to take another name beside it."""
+    return [directory, *sorted(directory.parent.glob(f"{directory.name}-*"))]
+
+
+def _where_there_is_room(planned: Planned, identity: str) -> Planned:
+    directory = planned.directory
+    is_taken = directory.exists() and any(directory.iterdir())
+    return replace(planned, directory=Path(f"{directory}-{identity[:8]}")) if is_taken else planned
 
 
 def _planned_run(cell: GridCell, overrides: tuple[str, ...], guess: float | None, there: _There) -> Planned:
@@ -149,8 +159,7 @@ def _planned_run(cell: GridCell, overrides: tuple[str, ...], guess: float | None
         return replace(found, state="done", directory=run.directory, seconds=None, valid=valid)
     if run := there.broken.get(identity):
         return replace(found, state="resume", directory=run.directory)
-    is_taken = directory.exists() and any(directory.iterdir())
-    return replace(found, directory=Path(f"{directory}-{identity[:8]}")) if is_taken else found
+    return _where_there_is_room(found, identity)
 
 
 def valid_score(run: Run) -> Mapping[str, Any]:

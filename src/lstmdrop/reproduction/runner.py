@@ -18,7 +18,8 @@ from typing import Any
 
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import resolve
-from lstmdrop.reproduction.plan import TRIES, Planned, experiment_sha256, valid_score
+from lstmdrop.report.rules import KEPT_TRIES, read_tries
+from lstmdrop.reproduction.plan import Planned, experiment_sha256, valid_score
 from lstmdrop.run import Run
 
 KEPT = ("config.json", "log.jsonl", "predictions.txt", "log_probs.npz", "valid/log_probs.npz", "result.json")
@@ -35,7 +36,7 @@ def collect(planned: Iterable[Planned], archive: Path) -> list[Path]:
     planned = list(planned)
     made = _collect_tries([one for one in planned if one.cell.number_of_try and one.state == "done"], archive)
     for one in planned:
-        target = archive / one.cell.name
+        target = archive / one.cell.experiment.name / one.directory.name
         if one.cell.number_of_try:
             continue
         is_there = one.directory.resolve().is_relative_to(archive.resolve()) or (target / "result.json").exists()
@@ -52,15 +53,13 @@ def collect(planned: Iterable[Planned], archive: Path) -> list[Path]:
 
 def _collect_tries(tries: Sequence[Planned], archive: Path) -> list[Path]:
     made: list[Path] = []
-    for one in tries:
-        run = Run(one.directory)
-        path = archive / one.cell.experiment.name / TRIES
-        line = json.dumps(_try(one, run)) if run.is_finished() else None
-        if line and line not in (path.read_text().split("\n") if path.exists() else ()):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a") as file:
-                file.write(line + "\n")
-            made.append(path)
+    for one in (one for one in tries if Run(one.directory).is_finished()):
+        folder, line = archive / one.cell.experiment.name, _try(one, Run(one.directory))
+        if line["experiment_sha256"] not in [kept["experiment_sha256"] for kept in read_tries(folder)]:
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / KEPT_TRIES).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            made.append(folder / KEPT_TRIES)
     return list(dict.fromkeys(made))
 
 
