@@ -136,25 +136,32 @@ def _row_notes(row: PaperRow, runs: Sequence[RunSummary]) -> Iterator[Note]:
 
 
 _HEADLINE = (
-    Column("Penn Treebank", is_text=True), Column("paper, test"), Column("ours, test", is_text=True), Column("seeds"),
+    Column("Penn Treebank", is_text=True), Column("paper, test"), Column("ours, test", is_text=True), Column("runs"),
     Column("hours"),
 )  # fmt: skip
 
 
 def headline_table(summaries: Iterable[RunSummary]) -> Table:
-    """Table 1's rows with ours where they were run, and under them the presets that came after the paper.
+    """Table 1's single models, the averages that were run, and under them the presets that came after the paper.
 
     Of such a preset there is a line for what it was trained to, and one for each way in which it learnt from the text
     as it was scored.
     """
     runs = [run for run in summaries if run.task == "lm" and run.data == "ptb"]
     rows: list[tuple[Cell, ...]] = []
+    num_unrun = 0
     for row in TABLE_1.rows:
         found = matching(row, runs)
-        rows.append((row.label, row.values[-1], *_headline_cells(found)))
+        if found or (row.target and row.target.num_models == 1):
+            rows.append((row.label, row.values[-1], *_headline_cells(found)))
+        else:
+            num_unrun += 1
     for name, found in _after_the_paper(runs).items():
         rows.append((name, None, *_headline_cells(found)))
-    return Table("The paper's rows, and below", _HEADLINE, tuple(rows), (Note(_HEADLINE_REMARK),))
+    remarks = (
+        [_HEADLINE_REMARK, f"{num_unrun} averages of the paper have not been run."] if num_unrun else [_HEADLINE_REMARK]
+    )
+    return Table("The paper's rows, and below", _HEADLINE, tuple(rows), tuple(map(Note, remarks)))
 
 
 _HEADLINE_REMARK = (
