@@ -316,7 +316,7 @@ def test_without_splits_the_name_of_an_image_alone_decides(tmp_path: Path) -> No
     def splits(names: list[str]) -> dict[str, str]:
         entries = [{"image": name, "captions": ["A ."]} for name in names]
         found = find_corpus(str(jsonl(tmp_path / "mine.jsonl", entries)))
-        assert found.split == "by the name of the image, 10% each for valid and test"
+        assert found.split == "by the name of the image, 10% each for valid and test; data.split_seed = 0"
         return {image.id: split for split, images in found.splits.items() for image in images}
 
     names = [f"{number}.jpg" for number in range(1000)]
@@ -343,7 +343,7 @@ def test_without_splits_the_name_of_an_image_alone_decides(tmp_path: Path) -> No
         ('{"image": "a.jpg", "captions": [null], "split": "train"}', "a.jpg: a caption is null, where a text"),
         ('{"image": "a.jpg", "captions": [true], "split": "train"}', "a.jpg: a caption is true, where a text"),
         ('{"image": "a.jpg", "captions": [["a"]], "split": "train"}', 'a.jpg: a caption is ["a"], where a text'),
-        ('{"image": "a.jpg", "captions": ["a"], "split": "val"}', "the split 'val' is none of train, valid, test"),
+        ('{"image": "a.jpg", "captions": ["a"], "split": "vali"}', "the split 'vali' is none of train, valid, test"),
         ('{"image": "a.jpg", "captions": ["a"], "split": ["x"]}', "the split ['x'] is none of"),
         ('{"image": "a.jpg", "captions": ["a"]}', "no 'split', and other lines have one"),
         ("\xff", "byte 0xff is not UTF-8"),
