@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.caption.conftest import write, write_images
 
 from lstmdrop.config import SPLITS
 from lstmdrop.errors import DataError
@@ -16,17 +17,6 @@ from lstmdrop_tasks.caption.corpora.find import find_corpus
 
 NAMES = [f"{number}.jpg" for number in range(8)]
 DEALT = "by the name of the image, 10% each for valid and test; data.split_seed = 0"
-
-
-def write(path: Path, text: str = "") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def write_images(folder: Path, names: Iterable[str] = NAMES) -> None:
-    for name in names:
-        write(folder / name)
 
 
 def annotations(names: Sequence[str], splits: Sequence[str] = ()) -> str:
@@ -89,7 +79,7 @@ def test_coco_of_2017_beside_karpathys_file_is_in_his_splits(tmp_path: Path) -> 
 )
 def test_one_file_as_cocos_beside_one_folder_of_images(file: str, images: str, tmp_path: Path) -> None:
     path = write(tmp_path / file, annotations(NAMES))
-    write_images(tmp_path / images)
+    write_images(tmp_path / images, NAMES)
     found = find_corpus(str(path))
     assert found.split == DEALT
     assert {name for names in ids(found).values() for name in names} == set(NAMES)
@@ -100,7 +90,7 @@ def test_one_file_as_cocos_beside_one_folder_of_images(file: str, images: str, t
 
 
 def test_a_file_as_cocos_may_name_splits_and_else_is_one_to_be_scored(tmp_path: Path) -> None:
-    write_images(tmp_path)
+    write_images(tmp_path, NAMES)
     splits = ["train", "train", "restval", "val", "dev", "test", "test", "test"]
     found = find_corpus(str(write(tmp_path / "mine.json", annotations(NAMES, splits))))
     assert found.split == "as given"
@@ -120,7 +110,7 @@ def test_a_file_as_cocos_may_name_splits_and_else_is_one_to_be_scored(tmp_path: 
     ],
 )
 def test_what_is_wrong_with_such_a_file_is_said(text: str, about: str, tmp_path: Path) -> None:
-    write_images(tmp_path)
+    write_images(tmp_path, NAMES)
     with pytest.raises(DataError, match=f"mine.json: {about}"):
         find_corpus(str(write(tmp_path / "mine.json", text)))
 
@@ -128,7 +118,7 @@ def test_what_is_wrong_with_such_a_file_is_said(text: str, about: str, tmp_path:
 def test_a_table_of_captions_is_enough(tmp_path: Path) -> None:
     rows = "".join(f"{name},A dog .\n{name},A cat .\n" for name in [*NAMES, "gone.jpg"])
     path = write(tmp_path / "mine.csv", f"image,caption\n{rows}")
-    write_images(tmp_path / "a" / "b")
+    write_images(tmp_path / "a" / "b", NAMES)
     found = find_corpus(str(path))
     assert (found.split, found.dropped) == (DEALT, "2 captions of images that are not there")
     assert [len(names) for names in ids(found).values()] == [4, 2, 2]
@@ -136,7 +126,7 @@ def test_a_table_of_captions_is_enough(tmp_path: Path) -> None:
 
 
 def test_images_without_lists_of_splits_are_dealt_and_half_of_the_lists_are_refused(tmp_path: Path) -> None:
-    write_images(tmp_path / "Images")
+    write_images(tmp_path / "Images", NAMES)
     write(tmp_path / "captions.txt", "image,caption\n" + "".join(f"{name},A dog .\n" for name in NAMES))
     found = find_corpus(str(tmp_path))
     assert found.split == DEALT
