@@ -87,6 +87,8 @@ def test_features_do_not_depend_on_how_the_sound_is_cut(kind: str, size: int) ->
     stream = FeatureStream(config)
     parts = [stream.accept(samples[start : start + size]) for start in range(0, len(samples), size)]
     assert np.array_equal(np.concatenate([*parts, stream.finish()]), compute_features(samples, config))
+    with pytest.raises(RuntimeError, match="already removed"):  # a microphone may be on for days
+        stream._computer.get_frame(len(np.concatenate(parts)) - 1)
 
 
 @pytest.mark.parametrize(("num_samples", "num_frames"), [(16000, 100), (1600, 10), (1690, 11), (160, 1)])

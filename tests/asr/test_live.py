@@ -9,6 +9,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from lstmdrop_tasks.asr.audio.features import compute_features
 from lstmdrop_tasks.asr.audio.live import LiveSound
 from lstmdrop_tasks.asr.audio.reading import read_audio
 from lstmdrop_tasks.asr.config import ASRPrediction
-from lstmdrop_tasks.asr.corpora.demo import write_split
+from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.predict import predict
 
 RATE = 16000
@@ -147,31 +148,14 @@ def test_an_interruption_between_two_blocks_is_the_end_and_a_second_one_is_at_on
     blocks.close()  # type: ignore[attr-defined]
 
 
-@pytest.fixture(scope="session")
-def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("voices")
-    for seed, split in enumerate(("train", "valid", "test")):
-        write_split(folder, split, 2, 2, seed)
-    return folder
-
-
 @pytest.fixture
-def build_live(build_asr: Callable[..., Any], voices: Path) -> Callable[..., Any]:
-    """A recogniser that says something of sound and nothing of silence."""
-
-    def build(*overrides: str) -> Any:
-        settings = ("features.num_filters=12", "model.bidirectional=false", "model.stack=1", "model.stride=1")
-        task = build_asr(*settings, *overrides, data=voices)
-        with torch.no_grad():
-            task.model.softmax.weight *= 20
-        task.model.eval()
-        return task
-
-    return build
+def build_live(build_spoken: Callable[..., Any]) -> Callable[..., Any]:
+    """A recogniser in one direction that says something of sound and nothing of silence."""
+    return partial(build_spoken, "model.bidirectional=false", "model.stack=1", "model.stride=1")
 
 
-def spoken_twice(voices: Path) -> np.ndarray:
-    one = read_audio(voices / "test-00-00.flac", RATE)
+def spoken_twice(spoken: Path) -> np.ndarray:
+    one = read_audio(spoken / "test-00-00.flac", RATE)
     return np.concatenate([one, np.zeros(2 * RATE, np.float32), one])
 
 
@@ -193,10 +177,10 @@ def silence(task: Any, path: Path) -> None:
 
 
 def test_what_is_said_live_is_what_is_said_of_the_file_with_its_pauses(
-    build_live: Callable[..., Any], voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build_live: Callable[..., Any], spoken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, path = build_live(), tmp_path / "twice.wav"
-    path.write_bytes(wav(spoken_twice(voices)))
+    path.write_bytes(wav(spoken_twice(spoken)))
     silence(task, path)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Slow(path.read_bytes())))
     live = list(predict([task], ["-"], ASRPrediction(streaming=True, pause=0.8)))
@@ -213,11 +197,31 @@ def test_what_is_said_live_is_what_is_said_of_the_file_with_its_pauses(
     assert [block.split("\n")[-1] for block in blocks] == [one["text"] for one in finals if one["text"]]
 
 
+def test_silence_is_not_kept(build_live: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    task = build_live("decoding.beam_size=2")
+    with torch.no_grad():
+        task.model.softmax.bias[task.targets.blank] += 1e3
+    monkeypatch.setattr("lstmdrop_tasks.asr.predict.LONGEST_SILENCE", 1.0)
+    lengths: list[int] = []
+    describe = Decoder.describe
+
+    def counting(self: Decoder, log_probs: np.ndarray, *rest: Any) -> dict[str, Any]:
+        lengths.append(len(log_probs))
+        return describe(self, log_probs, *rest)
+
+    monkeypatch.setattr(Decoder, "describe", counting)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Slow(wav(noise(4 * RATE)))))
+    found = list(predict([task], ["-"], ASRPrediction(streaming=True)))
+    assert [(part["text"], part["final"]) for part in found] == [("", False)] * (len(found) - 1) + [("", True)]
+    assert found[-1]["seconds"] == 4.0
+    assert 1.0 <= max(lengths) * task.config.features.frame_shift / 1000 <= 1.0 + 0.32
+
+
 def test_live_subtitles_come_pause_by_pause_as_one_document(
-    build_live: Callable[..., Any], voices: Path, monkeypatch: pytest.MonkeyPatch
+    build_live: Callable[..., Any], spoken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = build_live("objective=frames")
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Slow(wav(spoken_twice(voices)))))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Slow(wav(spoken_twice(spoken)))))
     found = list(predict([task], ["-"], ASRPrediction(streaming=True, format="vtt")))
     printed = [part["plain"] for part in found if part.get("plain") is not None]
     assert all(part["final"] for part in found if part.get("plain") is not None)
@@ -238,9 +242,9 @@ def test_what_cannot_be_live_is_refused_before_anything_is_read(
         next(predict([task], ["a.wav"], ASRPrediction(raw_rate=RATE)))
 
 
-def test_each_channel_has_a_transcript_of_its_own(build_live: Callable[..., Any], voices: Path, tmp_path: Path) -> None:
+def test_each_channel_has_a_transcript_of_its_own(build_live: Callable[..., Any], spoken: Path, tmp_path: Path) -> None:
     task = build_live()
-    alone = [read_audio(voices / f"test-00-0{n}.flac", RATE) for n in (0, 1)]
+    alone = [read_audio(spoken / f"test-00-0{n}.flac", RATE) for n in (0, 1)]
     length = min(map(len, alone))
     stereo, mono = tmp_path / "stereo.wav", tmp_path / "mono.wav"
     soundfile.write(stereo, np.stack([one[:length] for one in alone], 1), RATE)

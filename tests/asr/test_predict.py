@@ -22,7 +22,6 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop_tasks.asr.audio.features import compute_features
 from lstmdrop_tasks.asr.audio.reading import read_audio
 from lstmdrop_tasks.asr.config import ASRDecodingConfig, ASRPrediction
-from lstmdrop_tasks.asr.corpora.demo import write_split
 from lstmdrop_tasks.asr.decoder import Decoder
 from lstmdrop_tasks.asr.objectives.frames import PhoneSegments
 from lstmdrop_tasks.asr.predict import predict
@@ -30,29 +29,6 @@ from lstmdrop_tasks.asr.streaming import GreedyFollower, Stream
 
 Build = Callable[..., Any]
 RATE = 16000
-
-
-@pytest.fixture(scope="session")
-def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few utterances of the demo's voices."""
-    folder = tmp_path_factory.mktemp("spoken")
-    for seed, split in enumerate(("train", "valid", "test")):
-        write_split(folder, split, 2, 2, seed)
-    return folder
-
-
-@pytest.fixture
-def build_spoken(build_asr: Build, spoken: Path) -> Build:
-    """Builds a recogniser of sound, sharpened so that it says something."""
-
-    def build(*overrides: str) -> Any:
-        task = build_asr("features.num_filters=12", *overrides, data=spoken)
-        with torch.no_grad():
-            task.model.softmax.weight *= 20
-        task.model.eval()
-        return task
-
-    return build
 
 
 def offline(task: Any, path: Path) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,19 @@ import torch
 
 from lstmdrop_tasks.caption.corpora.demo import corpus
 from lstmdrop_tasks.caption.corpora.demo.corpus import demo_scenes
+
+
+def write(path: Path, text: str = "") -> Path:
+    """A text file, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_images(folder: Path, names: Iterable[str]) -> None:
+    """Files that are called like images, for those who only look whether they are there."""
+    for name in names:
+        write(folder / name)
 
 
 @pytest.fixture

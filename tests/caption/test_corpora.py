@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
+from tests.caption.conftest import write, write_images
 
 from lstmdrop.commands.data import describe_text
 from lstmdrop.config import Split
@@ -19,19 +20,9 @@ from lstmdrop_tasks.caption.corpora.find import find_corpus
 
 SPLITS: Mapping[Split, tuple[str, ...]] = {"train": ("a", "b", "c"), "valid": ("d", "e"), "test": ("f", "g")}
 NAMES = tuple(name for names in SPLITS.values() for name in names)
+FILES = tuple(f"{name}.jpg" for name in NAMES)
 LISTS = dict(zip(SPLITS, ("train", "dev", "test"), strict=True))
 ANNOTATIONS = "annotations/captions_{}2014.json"
-
-
-def write(path: Path, text: str = "") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def write_images(folder: Path, names: Iterable[str] = NAMES) -> None:
-    for name in names:
-        write(folder / f"{name}.jpg")
 
 
 def write_lists(folder: Path) -> None:
@@ -67,7 +58,7 @@ def captions(corpus: CaptionCorpus, name: str = "a.jpg") -> tuple[str, ...]:
 def flickr(tmp_path: Path) -> Path:
     """Flickr8k in small, as it is most often had."""
     folder = tmp_path / "flickr8k"
-    write_images(folder / "Images")
+    write_images(folder / "Images", FILES)
     write_lists(folder)
     write_csv(folder)
     return folder
@@ -80,7 +71,7 @@ def coco(tmp_path: Path) -> Path:
     parts = {name: "train" if name in "ab" else "val" for name in NAMES}
     for part in ("train", "val"):
         names = [name for name in NAMES if parts[name] == part]
-        write_images(folder / f"{part}2014", names)
+        write_images(folder / f"{part}2014", [f"{name}.jpg" for name in names])
         images = [{"id": ord(name), "file_name": f"{name}.jpg"} for name in names]
         annotations = [{"image_id": ord(name), "id": n, "caption": f"A {name}\n."} for name in names for n in range(2)]
         write(folder / ANNOTATIONS.format(part), json.dumps({"images": images, "annotations": annotations}))
@@ -131,7 +122,7 @@ def test_captions_come_as_tokens_too(flickr: Path) -> None:
 
 def test_flickr30k_as_kaggle_has_it(tmp_path: Path) -> None:
     folder = tmp_path / "flickr30k"
-    write_images(folder / "flickr30k_images" / "flickr30k_images")
+    write_images(folder / "flickr30k_images" / "flickr30k_images", FILES)
     rows = "".join(f"{name}.jpg| 0| A {name} | here .\n" for name in NAMES)
     table = f"image_name| comment_number| comment\n{rows}a.jpg| 4   A dog runs across the grass .\n"
     write(folder / "flickr30k_images" / "results.csv", table)
@@ -144,7 +135,7 @@ def test_flickr30k_as_kaggle_has_it(tmp_path: Path) -> None:
 
 def test_flickr30k_as_it_is_published_with_karpathys_splits(tmp_path: Path) -> None:
     folder = tmp_path / "flickr30k"
-    write_images(folder / "flickr30k-images")
+    write_images(folder / "flickr30k-images", FILES)
     write(folder / "results_20130124.token", "".join(f"{name}.jpg#0\tThe {name} .\n" for name in NAMES))
     write_karpathy(folder / "dataset_flickr30k.json")
     found = find_corpus("flickr30k", tmp_path)
@@ -168,7 +159,7 @@ def test_what_is_missing_is_said(flickr: Path) -> None:
 
 
 def test_what_is_left_out_is_counted(flickr: Path) -> None:
-    write_images(flickr / "Images", ["spare"])
+    write_images(flickr / "Images", ["spare.jpg"])
     with (flickr / "captions.txt").open("a") as handle:
         handle.write("spare.jpg,A spare .\ngone.jpg.1,A .\ngone.jpg.1,B .\na.jpg,  \n")
         handle.write("a.jpg, . . .\na.jpg,&quot;?&quot;\na.jpg,...and 2\n")
@@ -316,7 +307,7 @@ def test_without_splits_the_name_of_an_image_alone_decides(tmp_path: Path) -> No
     def splits(names: list[str]) -> dict[str, str]:
         entries = [{"image": name, "captions": ["A ."]} for name in names]
         found = find_corpus(str(jsonl(tmp_path / "mine.jsonl", entries)))
-        assert found.split == "by the name of the image, 10% each for valid and test"
+        assert found.split == "by the name of the image, 10% each for valid and test; data.split_seed = 0"
         return {image.id: split for split, images in found.splits.items() for image in images}
 
     names = [f"{number}.jpg" for number in range(1000)]
@@ -343,7 +334,7 @@ def test_without_splits_the_name_of_an_image_alone_decides(tmp_path: Path) -> No
         ('{"image": "a.jpg", "captions": [null], "split": "train"}', "a.jpg: a caption is null, where a text"),
         ('{"image": "a.jpg", "captions": [true], "split": "train"}', "a.jpg: a caption is true, where a text"),
         ('{"image": "a.jpg", "captions": [["a"]], "split": "train"}', 'a.jpg: a caption is ["a"], where a text'),
-        ('{"image": "a.jpg", "captions": ["a"], "split": "val"}', "the split 'val' is none of train, valid, test"),
+        ('{"image": "a.jpg", "captions": ["a"], "split": "vali"}', "the split 'vali' is none of train, valid, test"),
         ('{"image": "a.jpg", "captions": ["a"], "split": ["x"]}', "the split ['x'] is none of"),
         ('{"image": "a.jpg", "captions": ["a"]}', "no 'split', and other lines have one"),
         ("\xff", "byte 0xff is not UTF-8"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.caption.conftest import write, write_images
 
 from lstmdrop.config import SPLITS
 from lstmdrop.errors import DataError
@@ -15,18 +16,7 @@ from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus
 from lstmdrop_tasks.caption.corpora.find import find_corpus
 
 NAMES = [f"{number}.jpg" for number in range(8)]
-DEALT = "by the name of the image, 10% each for valid and test"
-
-
-def write(path: Path, text: str = "") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def write_images(folder: Path, names: Iterable[str] = NAMES) -> None:
-    for name in names:
-        write(folder / name)
+DEALT = "by the name of the image, 10% each for valid and test; data.split_seed = 0"
 
 
 def annotations(names: Sequence[str], splits: Sequence[str] = ()) -> str:
@@ -53,7 +43,11 @@ def test_coco_of_2017_as_it_is_published(tmp_path: Path) -> None:
     assert split["test"] == set(val)
     assert split["train"] | split["valid"] == set(train)
     assert 2 <= len(split["valid"]) <= 25
-    assert found.split == "val2017 is the test, 5% of train2017 by the name of the image the validation"
+    how = "val2017 is the test, 5% of train2017 by the name of the image the validation; data.split_seed = "
+    assert found.split == f"{how}0"
+    other = find_corpus(str(tmp_path), split_seed=1)
+    assert (other.split, ids(other)["test"]) == (f"{how}1", set(val))
+    assert ids(other)["valid"] != split["valid"]
     assert all(image.source.is_file() for images in found.splits.values() for image in images)
     (tmp_path / "annotations/captions_train2017.json").unlink()
     assert ids(find_corpus(str(tmp_path), scored=["test"])) == {"test": set(val)}
@@ -63,12 +57,29 @@ def test_coco_of_2017_as_it_is_published(tmp_path: Path) -> None:
         find_corpus(str(tmp_path))
 
 
+def test_coco_of_2017_beside_karpathys_file_is_in_his_splits(tmp_path: Path) -> None:
+    names = [f"{number:012}.jpg" for number in range(9)]
+    for part, own in (("train2017", names[:6]), ("val2017", names[6:])):
+        write(tmp_path / f"annotations/captions_{part}.json", annotations(own))
+        write_images(tmp_path / part, own)
+    where = dict(zip(names, ["val", "val", "test", "train", "restval", "train", "test", "restval"], strict=False))
+    entries = [
+        {"filename": f"COCO_val2014_{name}", "filepath": "val2014", "split": split} for name, split in where.items()
+    ]
+    write(tmp_path / "dataset_coco.json", json.dumps({"images": entries}))
+    found = find_corpus(str(tmp_path))
+    assert (found.split, found.dropped) == ("Karpathy's, dataset_coco.json", "1 images in no split")
+    assert ids(found) == {"train": {*names[3:6], names[7]}, "valid": set(names[:2]), "test": {names[2], names[6]}}
+    assert all(image.source.is_file() for images in found.splits.values() for image in images)
+    assert ids(find_corpus(str(tmp_path), scored=["test"])) == {"test": ids(found)["test"]}
+
+
 @pytest.mark.parametrize(
     ("file", "images"), [("mine.json", ""), ("mine.json", "photos"), ("annotations/a.json", "val")]
 )
 def test_one_file_as_cocos_beside_one_folder_of_images(file: str, images: str, tmp_path: Path) -> None:
     path = write(tmp_path / file, annotations(NAMES))
-    write_images(tmp_path / images)
+    write_images(tmp_path / images, NAMES)
     found = find_corpus(str(path))
     assert found.split == DEALT
     assert {name for names in ids(found).values() for name in names} == set(NAMES)
@@ -79,8 +90,8 @@ def test_one_file_as_cocos_beside_one_folder_of_images(file: str, images: str, t
 
 
 def test_a_file_as_cocos_may_name_splits_and_else_is_one_to_be_scored(tmp_path: Path) -> None:
-    write_images(tmp_path)
-    splits = ["train", "train", "restval", "val", "valid", "test", "test", "test"]
+    write_images(tmp_path, NAMES)
+    splits = ["train", "train", "restval", "val", "dev", "test", "test", "test"]
     found = find_corpus(str(write(tmp_path / "mine.json", annotations(NAMES, splits))))
     assert found.split == "as given"
     assert [len(names) for names in ids(found).values()] == [3, 2, 3]
@@ -92,14 +103,14 @@ def test_a_file_as_cocos_may_name_splits_and_else_is_one_to_be_scored(tmp_path: 
     ("text", "about"),
     [
         (annotations(NAMES, ["train"]), "1.jpg has no 'split', and other images have one"),
-        (annotations(NAMES, ["dev"]), "0.jpg is in the split 'dev'; known: train, restval, val, test, valid"),
+        (annotations(NAMES, ["vali"]), "0.jpg is in the split 'vali'; known: train, training, valid, val, dev"),
         (annotations(["gone.jpg"]), "its first image, 'gone.jpg', is neither beside it nor"),
         ('{"images": []}', "not COCO's captions"),
         ("[]", "not COCO's captions"),
     ],
 )
 def test_what_is_wrong_with_such_a_file_is_said(text: str, about: str, tmp_path: Path) -> None:
-    write_images(tmp_path)
+    write_images(tmp_path, NAMES)
     with pytest.raises(DataError, match=f"mine.json: {about}"):
         find_corpus(str(write(tmp_path / "mine.json", text)))
 
@@ -107,7 +118,7 @@ def test_what_is_wrong_with_such_a_file_is_said(text: str, about: str, tmp_path:
 def test_a_table_of_captions_is_enough(tmp_path: Path) -> None:
     rows = "".join(f"{name},A dog .\n{name},A cat .\n" for name in [*NAMES, "gone.jpg"])
     path = write(tmp_path / "mine.csv", f"image,caption\n{rows}")
-    write_images(tmp_path / "a" / "b")
+    write_images(tmp_path / "a" / "b", NAMES)
     found = find_corpus(str(path))
     assert (found.split, found.dropped) == (DEALT, "2 captions of images that are not there")
     assert [len(names) for names in ids(found).values()] == [4, 2, 2]
@@ -115,7 +126,7 @@ def test_a_table_of_captions_is_enough(tmp_path: Path) -> None:
 
 
 def test_images_without_lists_of_splits_are_dealt_and_half_of_the_lists_are_refused(tmp_path: Path) -> None:
-    write_images(tmp_path / "Images")
+    write_images(tmp_path / "Images", NAMES)
     write(tmp_path / "captions.txt", "image,caption\n" + "".join(f"{name},A dog .\n" for name in NAMES))
     found = find_corpus(str(tmp_path))
     assert found.split == DEALT
@@ -131,6 +142,23 @@ def _under_its_name(folder: Path) -> Path:
     (folder / "known").mkdir()
     (folder / "known" / "flickr8k").symlink_to(folder)
     return folder / "known"
+
+
+def test_another_seed_deals_images_out_in_another_way_in_every_shape(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(40)]
+    write_images(tmp_path / "Images", names)
+    rows = "".join(f"{name},A dog .\n" for name in names)
+    places = [
+        write(tmp_path / "Images" / "mine.csv", f"image,caption\n{rows}"),
+        write(tmp_path / "Images" / "mine.json", annotations(names)),
+        write(tmp_path / "mine.jsonl", "".join(f'{{"image": "{name}", "captions": ["A dog"]}}\n' for name in names)),
+        write(tmp_path / "captions.txt", f"image,caption\n{rows}").parent,
+    ]
+    for path in places:
+        drawn = [find_corpus(str(path), split_seed=seed) for seed in (0, 1, 1)]
+        assert ids(drawn[0]) == ids(find_corpus(str(path))) != ids(drawn[1]) == ids(drawn[2])
+        assert drawn[1].split.endswith("data.split_seed = 1")
+        assert {name for own in ids(drawn[1]).values() for name in own} == set(names)
 
 
 def test_of_few_images_enough_are_held_out(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from lstmdrop.nn.decoder import PADDING
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.training.trainer import Trainer
 from lstmdrop_tasks.caption.data import Captions
+from lstmdrop_tasks.caption.references import references
 from lstmdrop_tasks.caption.task import evaluate
 
 ARCHITECTURES = ("show-tell", "attend")
@@ -218,3 +219,19 @@ def test_a_score_whose_part_is_missing_is_refused_before_training(
         build_caption("scoring.spice=true")
     task = build_caption()
     assert "tokenizer:python" in task.evaluate("valid")[0].signature
+
+
+def test_the_seed_of_the_splits_is_a_setting_that_scores_and_references_share(
+    build_caption: Build, toy_captions: Path, tmp_path: Path
+) -> None:
+    entries = [json.loads(line) for line in toy_captions.read_text(encoding="utf-8").splitlines()]
+    for entry in entries:
+        del entry["split"]
+        entry["image"] = str(toy_captions.parent / entry["image"])
+    unsplit = tmp_path / "unsplit.jsonl"
+    unsplit.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries), encoding="utf-8")
+    tasks = [build_caption(f"data.split_seed={seed}", data=unsplit) for seed in (0, 1)]
+    tests = [[image.source for image in task.data.images("test")] for task in tasks]
+    assert tests[0] != tests[1]
+    assert [[item.image for item in references(task.config, None)] for task in tasks] == tests
+    assert tasks[1].summary()["split"].endswith("data.split_seed = 1")

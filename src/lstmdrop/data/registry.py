@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import platformdirs
@@ -119,6 +120,13 @@ def whole_split(data: Path, scored: Sequence[Split]) -> Split:
             "or choose settings on the run's own data first (--tune-on without --data), and give them with --set"
         )
     return split
+
+
+def draw(name: str, seed: int = 0) -> float:
+    """A number from 0 to 1 that belongs to the name: what deals out data which nobody has split."""
+    salt = seed.to_bytes(8, "little")  # that of 0 is no salt
+    digest = blake2b(name.encode(errors="surrogateescape"), digest_size=8, salt=salt).digest()
+    return int.from_bytes(digest, "big") / 2**64
 
 
 def contents(folder: Path) -> str:

@@ -26,6 +26,9 @@ from lstmdrop_tasks.asr.tuning import DEFAULT_BEAM
 
 Models = Sequence[SpeechRecognition]
 
+LONGEST_SILENCE = 30.0
+"""Seconds without a word after which live recognition begins anew: a search keeps all that it has heard."""
+
 log = logging.getLogger("lstmdrop.asr")
 
 
@@ -173,7 +176,7 @@ def _live(task: SpeechRecognition, recording: Recording, options: ASRPrediction)
         words = spoken(found)
         is_over = is_last or (bool(words) and num_steps * seconds_a_step - words[-1]["end"] >= (options.pause or PAUSE))
         yield {**found, "seconds": round(num_samples / rate, 3), "final": is_over}
-        if is_over:
+        if is_over or (not words and (num_steps - begin) * seconds_a_step >= LONGEST_SILENCE):
             follow, begin = follower_of(task, options), num_steps
 
 

@@ -39,6 +39,7 @@ PLUGIN = TaskPlugin(
     contents=own_captions,
     scoring_settings=("decoding", "scoring", "images.batch_size"),
     inherited=("images", "model", "data.tokens", "data.min_count", "data.vocabulary_size"),
+    reading=("data.split_seed",),
     left_behind=("start_from",),
     begin=begin,
     assets_for_training=("first_stage.safetensors",),

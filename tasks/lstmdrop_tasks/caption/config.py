@@ -45,6 +45,9 @@ class CaptionDataConfig(DataConfig):
         default=None, ge=3, description="tokens; default: all that are left"
     )
     max_length: int = Field(default=30, ge=1, description="tokens after which a training caption is cut")
+    split_seed: Seed = Field(
+        default=0, description="another number holds out others, where nobody has split the images"
+    )
 
 
 class ImageConfig(Section):

@@ -18,7 +18,7 @@ def references(config: CaptionConfig, data_dir: Path | None) -> Sequence[ScoredI
     Raises:
         DataError: the data is missing or damaged.
     """
-    images = find_corpus(config.data.name, data_dir).splits["test"]
+    images = find_corpus(config.data.name, data_dir, split_seed=config.data.split_seed).splits["test"]
     return [ScoredItem(list(image.captions), image=image.source) for image in images]
 
 

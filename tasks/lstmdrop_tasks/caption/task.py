@@ -157,7 +157,7 @@ def build(
     """A captioner with fresh weights drawn from the seed, or with those of its first stage."""
 
     def corpus() -> CaptionCorpus:
-        found = find_corpus(config.data.name, data_dir, scored)
+        found = find_corpus(config.data.name, data_dir, scored, config.data.split_seed)
         known = load_tokenizer(assets / TOKENS).vocabulary.letters if (assets / TOKENS).is_dir() else None
         for line in oddities(found, known):
             log.warning(line)

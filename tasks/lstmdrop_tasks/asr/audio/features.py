@@ -29,7 +29,7 @@ class FeatureStream:
     """Features of sound that comes piece by piece; the pieces change nothing.
 
     Frame t is centred on the middle of its shift, the sound mirrored at both ends, so that there is one frame for
-    every shift of sound.
+    every shift of sound. What has been given is not kept.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
@@ -50,9 +50,12 @@ class FeatureStream:
 
     def _ready(self) -> Features:
         end = self._computer.num_frames_ready
-        frames = [self._computer.get_frame(number) for number in range(self._taken, end)]
+        if end == self._taken:
+            return np.zeros((0, self._dim), np.float32)
+        frames = np.stack([self._computer.get_frame(number) for number in range(self._taken, end)])  # copies
+        self._computer.pop(end - self._taken)
         self._taken = end
-        return np.stack(frames) if frames else np.zeros((0, self._dim), np.float32)
+        return frames
 
 
 def compute_features(samples: Samples, config: FeatureConfig) -> Features:

@@ -6,11 +6,11 @@ import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
 from lstmdrop.config import Split
+from lstmdrop.data.registry import draw
 from lstmdrop.data.spelling import LOOKED_AT, first_oddity
 from lstmdrop.errors import DataError, did_you_mean
 
@@ -120,7 +120,7 @@ def hold_out(
     groups = [_group(utterance) for utterance in utterances]
     if not _is_by_speaker(utterances, selection):
         groups = [utterance.id for utterance in utterances]
-    shuffled = sorted(set(groups), key=lambda group: _draw(group, selection.seed))
+    shuffled = sorted(set(groups), key=lambda group: draw(group, selection.seed))
     held_out = set(shuffled[: max(1, round(share * len(shuffled)))])
     pairs = list(zip(utterances, groups, strict=True))
     return _where(pairs, held_out, inside=False), _where(pairs, held_out, inside=True)
@@ -138,11 +138,6 @@ def _where(pairs: Iterable[tuple[Utterance, str]], groups: set[str], *, inside: 
 
 def _group(utterance: Utterance) -> str:
     return utterance.id if utterance.speaker is None else f"speaker {utterance.speaker}"
-
-
-def _draw(group: str, seed: int) -> bytes:
-    salt = seed.to_bytes(8, "little")  # that of 0 is no salt
-    return blake2b(group.encode(errors="surrogateescape"), digest_size=8, salt=salt).digest()
 
 
 log = logging.getLogger("lstmdrop.asr")

@@ -38,6 +38,17 @@ class CaptionCorpus:
     """What was left out; empty if nothing was."""
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of some data is asked for, and how images are dealt out that nobody has split."""
+
+    scored: Sequence[Split] = ()
+    """Splits that are there to be scored: no other need be."""
+    seed: int = 0
+
+
+EVERYTHING = Selection()
+
 LONGEST_SHOWN = 80
 """Characters of a value that is none."""
 FEWEST = 2

@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.registry import draw
+from lstmdrop.data.rows import SPLIT_NAMES
 from lstmdrop.data.spelling import on_disk
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, Captions, make_corpus, text_of
-from lstmdrop_tasks.caption.corpora.own import dealt, draw
+from lstmdrop_tasks.caption.corpora.captioned import (
+    EVERYTHING,
+    CaptionCollector,
+    CaptionCorpus,
+    Captions,
+    Selection,
+    make_corpus,
+    text_of,
+)
+from lstmdrop_tasks.caption.corpora.own import dealt
 
 SPLIT_OF: dict[str, Split] = {"train": "train", "restval": "train", "val": "valid", "test": "test"}
 """``restval`` is what COCO's validation images are used for that are neither val nor test."""
@@ -104,20 +114,24 @@ def is_coco(folder: Path) -> bool:
     return any((folder / file).is_file() for file in (*ANNOTATIONS.values(), *OF_2017.values()))
 
 
-def coco(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus:
-    """The published captions: of 2014 in Karpathy's splits, whose ``restval`` trains; of 2017 alone in its own.
+def coco(folder: Path, name: str, selection: Selection = EVERYTHING) -> CaptionCorpus:
+    """The published captions in Karpathy's splits, whose ``restval`` trains; of 2017 without them in its own.
 
     Raises:
         DataError: a file or a folder is missing, or damaged.
     """
     if not any((folder / file).is_file() for file in ANNOTATIONS.values()):
-        return _of_2017(folder, name, scored)
-    images = tuple(image for image in read_karpathy(_splits_file(folder)) if image.split in (scored or SPLITS))
+        return _of_2017(folder, name, selection)
+    scored, splits_file = selection.scored, _splits_file(folder)
+    if splits_file is None:
+        raise DataError(
+            f"{folder / SPLITS_FILE}: no such file, and without it nothing says which image is in which split\n"
+            f"put it there; it is in {SPLITS_URL}"
+        )
+    images = tuple(image for image in read_karpathy(splits_file) if image.split in (scored or SPLITS))
     for image in images:
         if image.folder not in ANNOTATIONS:
-            raise DataError(
-                f"{_splits_file(folder)}: {image.name} lies in {image.folder!r}, not in train2014 or val2014"
-            )
+            raise DataError(f"{splits_file}: {image.name} lies in {image.folder!r}, not in train2014 or val2014")
     parts = [part for part in ANNOTATIONS if not scored or part in {image.folder for image in images}]
     places = {part: _image_folder(folder, part) for part in parts}
     captions = _published(folder, parts)
@@ -127,12 +141,14 @@ def coco(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus
     return make_corpus(name, how, names_by_split(images), captions, sources, {"images in no split": others}, scored)
 
 
-def _of_2017(folder: Path, name: str, scored: Sequence[Split]) -> CaptionCorpus:
+def _of_2017(folder: Path, name: str, selection: Selection) -> CaptionCorpus:
+    """The same images as of 2014, in other folders and called by their number alone."""
+    given = _splits_file(folder)
     wanted: dict[str, tuple[Split, ...]] = {"train2017": ("train", "valid"), "val2017": ("test",)}
     names: dict[Split, list[str]] = {"train": [], "valid": [], "test": []}
     captions, sources = CaptionCollector(), {}
     for part, splits in wanted.items():
-        if scored and not set(scored) & set(splits):
+        if given is None and selection.scored and not set(selection.scored) & set(splits):
             continue
         own = CaptionCollector()
         _collect(folder / OF_2017[part], own)
@@ -141,12 +157,20 @@ def _of_2017(folder: Path, name: str, scored: Sequence[Split]) -> CaptionCorpus:
         captions.num_blank += own.num_blank
         for image in own.by_image:
             sources[image] = place / image
-            names["test" if part == "val2017" else "valid" if draw(image) < HELD_OUT else "train"].append(image)
-    how = f"val2017 is the test, {HELD_OUT:.0%} of train2017 by the name of the image the validation"
-    return make_corpus(name, how, names, captions.collected(), sources, scored=scored)
+            is_held_out = draw(image, selection.seed) < HELD_OUT
+            names["test" if part == "val2017" else "valid" if is_held_out else "train"].append(image)
+    how = (
+        f"val2017 is the test, {HELD_OUT:.0%} of train2017 by the name of the image the validation; "
+        f"data.split_seed = {selection.seed}"
+    )
+    if given is not None:
+        how, listed = f"Karpathy's, {SPLITS_FILE}", names_by_split(read_karpathy(given))
+        names = {split: [image.rpartition("_")[2] for image in own] for split, own in listed.items()}
+    elsewhere = {"images in no split": len(sources.keys() - {image for own in names.values() for image in own})}
+    return make_corpus(name, how, names, captions.collected(), sources, elsewhere, selection.scored)
 
 
-def coco_file(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
+def coco_file(path: Path, selection: Selection = EVERYTHING) -> CaptionCorpus:
     """The corpus of a file with ``images`` and ``annotations`` as COCO's have them.
 
     The images lie beside it, or in the folder beside it or above it in which the first one is found. Images may have a
@@ -157,10 +181,10 @@ def coco_file(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
     """
     collector = CaptionCollector()
     given = _collect(path, collector)
-    names, how = _given_splits(path, collector.by_image, given) if given else dealt(path, collector.by_image, scored)
+    names, how = _given_splits(path, collector.by_image, given) if given else dealt(path, collector.by_image, selection)
     folder = _folder_of(path, next(iter(collector.by_image), ""))
     sources = {image: folder / image for image in collector.by_image}
-    return make_corpus(str(path), how, names, collector.collected(), sources, scored=scored)
+    return make_corpus(str(path), how, names, collector.collected(), sources, scored=selection.scored)
 
 
 def _given_splits(path: Path, images: Iterable[str], given: Mapping[str, Split]) -> tuple[dict[Split, list[str]], str]:
@@ -210,7 +234,7 @@ def _collect(path: Path, collector: CaptionCollector) -> dict[str, Split]:
 
 
 def _split(path: Path, name: str, split: object) -> Split:
-    known: dict[str, Split] = {**SPLIT_OF, "valid": "valid"}
+    known: dict[str, Split] = {**SPLIT_NAMES, **SPLIT_OF}
     if not isinstance(split, str) or split not in known:
         raise DataError(f"{path}: {name} is in the split {split!r}; known: {', '.join(known)}")
     return known[split]
@@ -232,11 +256,6 @@ def _image_folder(folder: Path, part: str) -> Path:
     )
 
 
-def _splits_file(folder: Path) -> Path:
-    for candidate in (folder / SPLITS_FILE, folder / "annotations" / SPLITS_FILE):
-        if candidate.is_file():
-            return candidate
-    raise DataError(
-        f"{folder / SPLITS_FILE}: no such file, and without it nothing says which image is in which split\n"
-        f"put it there; it is in {SPLITS_URL}"
-    )
+def _splits_file(folder: Path) -> Path | None:
+    candidates = (folder / SPLITS_FILE, folder / "annotations" / SPLITS_FILE)
+    return next((candidate for candidate in candidates if candidate.is_file()), None)

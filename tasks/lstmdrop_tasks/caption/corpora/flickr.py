@@ -14,7 +14,14 @@ from lstmdrop.data.registry import contents
 from lstmdrop.data.spelling import name_key
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.caption.corpora.captioned import CaptionCollector, CaptionCorpus, Captions, make_corpus
+from lstmdrop_tasks.caption.corpora.captioned import (
+    EVERYTHING,
+    CaptionCollector,
+    CaptionCorpus,
+    Captions,
+    Selection,
+    make_corpus,
+)
 from lstmdrop_tasks.caption.corpora.coco import captions_of, names_by_split, read_karpathy
 from lstmdrop_tasks.caption.corpora.own import dealt
 
@@ -116,7 +123,7 @@ class Splits(NamedTuple):
     """Some files of splits bring the captions too."""
 
 
-def table(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
+def table(path: Path, selection: Selection = EVERYTHING) -> CaptionCorpus:
     """The corpus of a file of captions alone, whose images lie in its folder or below; nobody has split it.
 
     Raises:
@@ -124,13 +131,13 @@ def table(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
     """
     images, captions = _images_in(path.parent), read_captions(path)
     here = {image: own for image, own in captions.by_image.items() if images.place(image) is not None}
-    names, how = dealt(path, here, scored)
+    names, how = dealt(path, here, selection)
     elsewhere = {
         "captions of images that are not there": sum(map(len, captions.by_image.values()))
         - sum(map(len, here.values()))
     }
     sources = {image: images.folder / (images.place(image) or image) for image in here}
-    return make_corpus(str(path), how, names, Captions(here, captions.num_blank), sources, elsewhere, scored)
+    return make_corpus(str(path), how, names, Captions(here, captions.num_blank), sources, elsewhere, selection.scored)
 
 
 def is_flickr(folder: Path) -> bool:
@@ -138,33 +145,33 @@ def is_flickr(folder: Path) -> bool:
     return _image_folder(folder) is not None and (_caption_file(folder) is not None or _karpathy(folder) is not None)
 
 
-def flickr(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus:
+def flickr(folder: Path, name: str, selection: Selection = EVERYTHING) -> CaptionCorpus:
     """The corpus in a folder, in any of the layouts in which it is passed around, split as it was published.
 
     Raises:
         DataError: images, captions or splits are missing, or a file is damaged.
     """
-    return _flickr(folder, name, scored, is_published=True)
+    return _flickr(folder, name, selection, is_published=True)
 
 
-def like_flickr(folder: Path, name: str, scored: Sequence[Split] = ()) -> CaptionCorpus:
+def like_flickr(folder: Path, name: str, selection: Selection = EVERYTHING) -> CaptionCorpus:
     """As `flickr`, of one's own: where there are no lists of splits, its images are `dealt`.
 
     Raises:
         DataError: images or captions are missing, a list of several is, or a file is damaged.
     """
-    return _flickr(folder, name, scored, is_published=False)
+    return _flickr(folder, name, selection, is_published=False)
 
 
-def _flickr(folder: Path, name: str, scored: Sequence[Split], *, is_published: bool) -> CaptionCorpus:
+def _flickr(folder: Path, name: str, selection: Selection, *, is_published: bool) -> CaptionCorpus:
     images = _images(folder)
     has_lists = any((folder / file).is_file() for lists in LISTS for file in lists.values()) or _karpathy(folder)
     if has_lists or is_published:
-        splits = _splits(folder, images, scored)
+        splits = _splits(folder, images, selection.scored)
     else:
         captions = read_captions(_caption_file(folder) or folder / CAPTION_FILES[0])
         here = {image: own for image, own in captions.by_image.items() if images.place(image) is not None}
-        splits = Splits(*dealt(folder, here, scored), captions)
+        splits = Splits(*dealt(folder, here, selection), captions)
     in_a_split = {image for some in splits.names.values() for image in some}
     captions = _named_alike(_captions(folder, splits), in_a_split, images)
     others = [image for image in captions.by_image if image not in in_a_split]
@@ -174,7 +181,7 @@ def _flickr(folder: Path, name: str, scored: Sequence[Split], *, is_published: b
         "captions of images that are not there": sum(len(captions.by_image[image]) for image in unknown),
     }
     sources = {image: images.folder / (images.place(image) or image) for image in in_a_split}
-    return make_corpus(name, splits.how, splits.names, captions, sources, elsewhere, scored)
+    return make_corpus(name, splits.how, splits.names, captions, sources, elsewhere, selection.scored)
 
 
 def _named_alike(captions: Captions, in_a_split: Iterable[str], images: Images) -> Captions:

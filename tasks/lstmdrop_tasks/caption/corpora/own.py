@@ -7,15 +7,23 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.registry import whole_split
+from lstmdrop.data.registry import draw, whole_split
+from lstmdrop.data.rows import SPLIT_NAMES
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop_tasks.caption.corpora.captioned import FEWEST, CaptionCollector, CaptionCorpus, make_corpus, text_of
+from lstmdrop_tasks.caption.corpora.captioned import (
+    EVERYTHING,
+    FEWEST,
+    CaptionCollector,
+    CaptionCorpus,
+    Selection,
+    make_corpus,
+    text_of,
+)
 
 FILE = "captions.jsonl"
 """Of a folder."""
@@ -35,7 +43,7 @@ class Line:
     split: Split | None
 
 
-def own(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
+def own(path: Path, selection: Selection = EVERYTHING) -> CaptionCorpus:
     """The corpus of a file of lines such as ``{"image": "a.jpg", "captions": ["a dog"], "split": "train"}``.
 
     Paths of images start at the file's folder. Without any ``split`` they are `dealt`. Several lines about one image
@@ -55,38 +63,35 @@ def own(path: Path, scored: Sequence[Split] = ()) -> CaptionCorpus:
             collector.add(line.image, caption)
     how = "as given"
     if not is_split:
-        names, how = dealt(path, collector.by_image, scored)
+        names, how = dealt(path, collector.by_image, selection)
     sources = {line.image: path.parent / line.image for line in lines}
-    return make_corpus(str(path), how, names, collector.collected(), sources, scored=scored)
+    return make_corpus(str(path), how, names, collector.collected(), sources, scored=selection.scored)
 
 
 def dealt(
-    path: Path, captions: Mapping[str, Sequence[str]], scored: Sequence[Split] = ()
+    path: Path, captions: Mapping[str, Sequence[str]], selection: Selection = EVERYTHING
 ) -> tuple[dict[Split, list[str]], str]:
     """The images of each split where nobody has said it, and how that came about.
 
-    The name of an image alone decides, so that it stays where it is when others come; but of few images those whose
-    names draw the lowest are held out. Where splits are only to be ``scored``, all images are that one.
+    The name of an image and the seed decide, so that it stays where it is when others come; but of few images those
+    whose names draw the lowest are held out. Where splits are only to be ``scored``, all images are that one.
 
     Raises:
         UsageError: two splits are to be scored.
     """
-    if scored:
-        return {whole_split(path, scored): list(captions)}, "as given, in one piece"
-    order = sorted((image for image, own in captions.items() if own), key=draw)
-    num_test = max(FEWEST, sum(draw(image) < HELD_OUT for image in order))
-    num_valid = max(FEWEST, sum(draw(image) < 2 * HELD_OUT for image in order) - num_test)
+    if selection.scored:
+        return {whole_split(path, selection.scored): list(captions)}, "as given, in one piece"
+    drawn = {image: draw(image, selection.seed) for image, own in captions.items() if own}
+    order = sorted(drawn, key=drawn.__getitem__)
+    num_test = max(FEWEST, sum(number < HELD_OUT for number in drawn.values()))
+    num_valid = max(FEWEST, sum(number < 2 * HELD_OUT for number in drawn.values()) - num_test)
     place: dict[str, Split] = dict.fromkeys(order[:num_test], "test")
     place |= dict.fromkeys(order[num_test : num_test + num_valid], "valid")
     names: dict[Split, list[str]] = defaultdict(list)
     for image in captions:
         names[place.get(image, "train")].append(image)
-    return names, f"by the name of the image, {HELD_OUT:.0%} each for valid and test"
-
-
-def draw(image: str) -> float:
-    """A number from 0 to 1 that belongs to the name."""
-    return int.from_bytes(blake2b(image.encode(errors="surrogateescape"), digest_size=8).digest(), "big") / 2**64
+    how = f"by the name of the image, {HELD_OUT:.0%} each for valid and test; data.split_seed = {selection.seed}"
+    return names, how
 
 
 def _line(path: Path, number: int, text: str) -> Line:
@@ -108,9 +113,9 @@ def _line(path: Path, number: int, text: str) -> Line:
     if not isinstance(captions, list) or not captions:
         raise DataError(f"{path}:{number}: 'captions' must be a list of one or more texts")
     texts = tuple(text_of(caption, f"{path}:{number}: {image}") for caption in captions)
-    if split is not None and split not in SPLITS:
+    if split is not None and str(split).lower() not in SPLIT_NAMES:
         raise DataError(f"{path}:{number}: the split {split!r} is none of {', '.join(SPLITS)}")
-    return Line(number, os.path.normpath(image), texts, split)
+    return Line(number, os.path.normpath(image), texts, None if split is None else SPLIT_NAMES[split.lower()])
 
 
 def _is_split(path: Path, lines: list[Line]) -> bool:

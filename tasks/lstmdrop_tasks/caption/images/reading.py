@@ -15,6 +15,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from lstmdrop.errors import DataError
 
@@ -58,8 +59,8 @@ def read_image(path: Path, size: int) -> Pixels:
 
     The shorter side is made 256 pixels where ``size`` is 224 (bicubic) and the middle cut out; an image of
     exactly ``size`` by ``size`` stays as it is. JPEG, PNG, WebP, the first frame of a GIF and the other `FORMATS`;
-    transparency becomes white, and a photograph taken sideways is turned. A JPEG with too many pixels to be decoded
-    whole is decoded at a half, a quarter or an eighth of its sides.
+    transparency becomes white, and a photograph taken sideways is turned. A JPEG or JPEG 2000 with too many pixels to
+    be decoded whole is decoded at a half, a quarter or an eighth of its sides.
 
     Raises:
         DataError: the file is missing, empty, damaged, no image, or has too many pixels.
@@ -108,9 +109,13 @@ def _fit(image: Image.Image, size: int, path: Path) -> None:
     width, height = image.size
     if most is None or width * height <= most:
         return
-    scale = max(1, min(image.size) // (2 * round(size * SHORTER_SIDE)))
+    scale = min(8, max(1, min(image.size) // (2 * round(size * SHORTER_SIDE))))
     image.draft(None, (width // scale, height // scale))  # it does something for JPEG alone
-    if math.prod(image.size) > most:
+    num_pixels = math.prod(image.size)
+    if isinstance(image, Jpeg2KImageFile):  # its resolutions are stored apart; the size changes when it is decoded
+        image.reduce = scale.bit_length() - 1
+        num_pixels >>= 2 * (scale.bit_length() - 1)
+    if num_pixels > most:
         raise DataError(
             f"{path}: more than {most:,} pixels, {width:,} x {height:,}\nmake it smaller, or a JPEG, which is decoded "
             f"at a smaller scale; or, with {width * height / 125e6:.1f} GB free, set {MAX_PIXELS}={width * height}"
