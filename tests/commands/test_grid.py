@@ -156,7 +156,7 @@ def test_the_table_says_what_is_done_open_and_impossible() -> None:
 def test_a_finished_run_is_copied_once_without_what_only_its_machine_needs(tmp_path: Path) -> None:
     example = {"text": "le chat", "prompt": "p", "source": "the cat", "references": ["un chat"]}
     files = {"log_dot_jsonl": "{}\n", "examples_dot_jsonl": json.dumps(example) + "\n", "best_dot_safetensors": "x"}
-    run = write_run(tmp_path / "out" / "x", config_of(), 60.0, **files)
+    run = write_run(tmp_path / "out" / "none-s1", config_of(), 60.0, **files)
     done = replace(planned(None, "done"), directory=run)
     archive = tmp_path / "archive"
     assert collect([done, planned(60)], archive) == [archive / "toy/none-s1"]
