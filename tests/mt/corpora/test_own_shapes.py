@@ -143,11 +143,12 @@ def test_what_is_null_is_an_empty_side(tmp_path: Path, pairs_of: PairsOf) -> Non
 def several(tmp_path: Path) -> Iterator[tuple[Path, str | None]]:
     """Two sentences, the first with two references, in each shape that has several."""
     yield write(tmp_path / "a.jsonl", '{"de": "eins", "en": ["one", "a one"]}\n{"de": "zwei", "en": "two"}\n'), "de-en"
-    folder = tmp_path / "numbered"
-    folder.mkdir()
-    for name, text in (("de", "eins\nzwei\n"), ("en0", "one\ntwo\n"), ("en1", "a one\n\n")):
-        write(folder / f"test.{name}", text)
-    yield folder, None
+    for dot in ("", "."):
+        folder = tmp_path / f"numbered{dot}"
+        folder.mkdir()
+        for name, text in (("de", "eins\nzwei\n"), (f"en{dot}0", "one\ntwo\n"), (f"en{dot}1", "a one\n\n")):
+            write(folder / f"test.{name}", text)
+        yield folder, None
     unequal = '<doc id="2"><src lang="de"><seg>zwei</seg></src><ref lang="en"><seg>two</seg></ref></doc></dataset>'
     yield write(tmp_path / "a.xml", wmt([("eins", "one", "a one")]).replace("</dataset>", unequal)), None
     marked = tmp_path / "marked"

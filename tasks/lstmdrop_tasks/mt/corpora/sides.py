@@ -1,4 +1,4 @@
-"""The texts of a folder, one language a file: ``train.en``, ``dev.pt-BR.gz``, several references ``test.en0``."""
+"""The texts of a folder, one language a file: ``train.en``, ``dev.pt-BR.gz``; references ``test.en0``, ``test.en.1``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ LAYOUTS = (
     "a folder needs train, valid and test, each as two aligned texts (train.en, train.fr, ...)"
     " or as a .tsv, .csv, .jsonl, .tmx or WMT .xml file"
 )
-SIDE = re.compile(rf"({'|'.join(SPLIT_NAMES)})(?:[-_.](?:src|ref\w*))?\.([^.]+?)(?:\.sgml?)?", re.IGNORECASE)
-"""``train.en``, ``dev.pt-BR``, ``test-src.de.sgm``, ``test-ref.en.sgm``; the second group is the language."""
+SIDE = re.compile(
+    rf"({'|'.join(SPLIT_NAMES)})(?:[-_.](?:src|ref\w*))?\.([^.]+?)(?:\.sgml?|\.(\d{{1,2}}))?", re.IGNORECASE
+)
+"""``train.en``, ``dev.pt-BR``, ``test-src.de.sgm``, ``test-ref.en.sgm``, ``test.en.0``: split, language, number."""
 NUMBERED = re.compile(r"(.*[^\d])\d{1,2}")
 """One of several references: ``en0``, ``en1``."""
 
@@ -37,7 +39,7 @@ def side_files(folder: Path) -> SideFiles:
     for path, match in sorted(
         matches, key=lambda each: (names.index(each[1][1].lower()), unpacked_name(each[0]) != each[0])
     ):
-        texts = found[SPLIT_NAMES[match[1].lower()]].setdefault(match[2], [])
+        texts = found[SPLIT_NAMES[match[1].lower()]].setdefault(f"{match[2]}{match[3] or ''}", [])
         if not texts or (texts[0].name.lower().startswith(match[1].lower()) and _is_another(path, texts)):
             texts.append(path)
     return found
