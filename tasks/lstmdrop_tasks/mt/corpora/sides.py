@@ -1,4 +1,4 @@
-"""The texts of a folder, one language a file: ``train.en``, ``dev.pt-BR.gz``; references ``test.en0``, ``test.en.1``."""
+"""Texts of a folder, one language a file: ``train.en``, ``dev.pt-BR.gz``, references ``test.en0``, ``test.en.1``."""
 
 from __future__ import annotations
 
