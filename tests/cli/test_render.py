@@ -209,6 +209,12 @@ def test_what_tells_rows_apart_stays_longer_than_what_does_not() -> None:
     assert "Too narrow here for: models" not in text
 
 
+def test_lines_of_other_settings_do_not_look_the_same_on_a_terminal() -> None:
+    kinds = [replace(run, settings={"model.architecture": kind}) for run in RUNS for kind in ("attend", "show-tell")]
+    rows = printed((rule_table(kinds),), 60).split("lm, ptb", 1)[1]
+    assert rows.count("attend") == rows.count("show-tell") > 1
+
+
 @pytest.mark.parametrize("width", [20, 33, 47])
 def test_nothing_is_cut_off_however_narrow(width: int) -> None:
     columns = (Column("rule", is_text=True), Column("test"), Column("note", is_text=True))

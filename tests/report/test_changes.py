@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.report.changes import changes, headline, in_reading_order
+from lstmdrop.report.changes import changes, headline, in_reading_order, without_demos
 from lstmdrop.report.runs import RunSummary, SplitScore
 
 
@@ -71,6 +71,13 @@ def test_the_answer_counts_and_says_what_chance_could_do() -> None:
     assert headline(changes([*single, *several])) == (
         "2 of 3 scores are better with dropout; by more than chance 1 better and 0 worse, of 1 with several seeds."
     )
+
+
+def test_demos_are_left_out_where_there_is_data_to_learn_from() -> None:
+    demo, own = run("none", 1, 1.0, data="demo"), run("none", 1, 1.0, data="own")
+    assert without_demos([demo, own]) == [own]
+    assert without_demos([demo]) == [demo]
+    assert without_demos([]) == []
 
 
 def test_tasks_follow_the_paper_and_demos_come_last() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from lstmdrop.commands.report import Report, with_results
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
+from lstmdrop.report.forest import changes_forest
 from lstmdrop.report.rules import Contest, contest_forest, contest_table, contests, tries_table
-from lstmdrop.report.runs import RunSummary, SplitScore
+from lstmdrop.report.runs import Gap, RunSummary, SplitScore
 from lstmdrop.report.table import Cell, Table
 
 TEST = {"none": (100.0, 102.0), "zaremba": (90.0, 92.0), "zoneout": (95.0, 96.0)}
@@ -110,6 +112,30 @@ def test_the_picture_shows_better_to_the_right_whichever_way_the_score_goes(runs
     higher = [replace(one, scores=tuple(map(as_accuracy, one.scores))) for one in runs]
     (contest,) = contests(higher)
     assert [row.mean < 0 for row in contest_forest(contest).rows] == [True, True]
+
+
+def test_the_picture_says_a_change_as_that_of_all_pairs_does(runs: list[RunSummary]) -> None:
+    (contest,) = contests(runs)
+    pairs = {row.label: row for row in changes_forest(runs).rows}
+    assert contest_forest(contest).rows == (
+        replace(pairs["zaremba 0.5"], label="zaremba", context="", heading=""),
+        replace(pairs["zoneout 0.5 0.1"], label="zoneout", context="", heading=""),
+    )
+
+
+def test_without_a_score_to_compare_with_nothing_is_drawn(tmp_path: Path) -> None:
+    bleu = Score("bleu", 0.0, True, "s")
+    nothing = [replace(run(tmp_path, name, 1, 1.0), scores=(SplitScore("test", bleu),)) for name in TEST]
+    (contest,) = contests(nothing)
+    rows = contest_forest(contest).rows
+    assert [row.said for row in rows] == ["0.00", "0.00"]
+    assert not any(math.isfinite(row.mean) for row in rows)
+
+
+def test_the_gap_is_said_to_be_of_its_own_score(tmp_path: Path) -> None:
+    gap = Gap("perplexity", 1.0, 1.5, with_dropout=False)
+    (contest,) = contests([replace(run(tmp_path, name, 1, 1.0), gap=gap) for name in TEST])
+    assert "training minus validation perplexity" in contest_table(contest).notes[-1].text
 
 
 def as_accuracy(entry: SplitScore) -> SplitScore:

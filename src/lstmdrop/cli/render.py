@@ -135,8 +135,8 @@ def _grid(
         header = "\n".join(part for line in _header(columns[index]).split("\n") for part in _wrap(line, width))
         grid.add_column(Text(header), width=width, justify=justify, vertical="top")
     for row in rows:
-        cells = (cell_text(row[index], columns[index]) for index in widths)
-        grid.add_row(*(Text("\n".join(_wrap(cell, width))) for cell, width in zip(cells, widths.values(), strict=True)))
+        cells = zip((cell_text(row[index], columns[index]) for index in widths), widths.values(), strict=True)
+        grid.add_row(*(Text("\n".join(_wrap(cell, width, " |/="))) for cell, width in cells))
     return grid
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +47,7 @@ def command(
     data_dir: options.DataDir = None,
 ) -> None:
     """The paper's rows beside what the runs reached, and what dropout changed."""
-    from lstmdrop.commands.report import FIGURES, report
+    from lstmdrop.commands.report import FIGURES, page, write_results
 
     if output_format not in FORMATS:
         raise UsageError(f"--format {output_format}: one of {', '.join(FORMATS)}")
@@ -62,25 +63,28 @@ def command(
         ("--data-dir", data_dir, is_page and into is None, "with --format html"),
         ("--no-paper", not paper, output_format != "svg" and into is None, "where the tables are written"),
     )
-    for directory in directories or ():
+    made = _read(directories or (), paper)
+    if into is not None:
+        write_results(into, made)
+    elif is_shown:
+        _show(made, with_curves=curves)
+    else:
+        text = page(made, with_data=not no_data, data_dir=data_dir) if is_page else _text(made, output_format, figure)
+        _write(text, output)
+
+
+def _read(directories: Sequence[Path], with_paper: bool) -> Report:
+    from lstmdrop.commands.report import report
+
+    for directory in directories:
         if not directory.exists():
             raise DataError(f"{directory}: no such folder")
-    made = report(directories or ()) if paper else report(directories or (), papers=())
+    made = report(directories) if with_paper else report(directories, papers=())
     for problem in made.problems:
         typer.echo(f"left out: {problem}", err=True)
     if directories and not made.runs:
         raise DataError(f"no run that can be read is in {', '.join(map(str, directories))}")
-    if into is not None:
-        from lstmdrop.commands.report import write_results
-
-        write_results(into, made)
-    elif output_format == "table" and output is None:
-        _show(made, with_curves=curves)
-    else:
-        from lstmdrop.commands.report import page
-
-        text = page(made, with_data=not no_data, data_dir=data_dir) if is_page else _text(made, output_format, figure)
-        _write(text, output)
+    return made
 
 
 def _write(text: str, output: Path | None) -> None:

@@ -13,6 +13,7 @@ from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import DataError, LstmdropError, UsageError
 from lstmdrop.plugin import ScoredItem
 from lstmdrop.report.beside_paper import headline_table, paper_table, published_table
+from lstmdrop.report.changes import without_demos
 from lstmdrop.report.curves import Curves, generalisation_gap, read_curves
 from lstmdrop.report.forest import changes_forest, groups_of
 from lstmdrop.report.page.examples import Example, from_predictions, read_examples
@@ -225,7 +226,7 @@ def with_results(text: str, made: Report, name: str = "the text") -> str:
 
 def _between(kind: str, made: Report) -> str:
     if kind == "results":
-        return to_markdown([short_table(made.runs)]).partition("\n\n")[2]
+        return to_markdown([short_table(without_demos(made.runs))]).partition("\n\n")[2]
     if kind == "headline":
         return to_markdown([headline_table(made.runs)]).partition("\n\n")[2]
     tables = [table for one in made.contests for table in (contest_table(one), tries_table(one)) if table.rows]

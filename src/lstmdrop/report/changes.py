@@ -53,6 +53,11 @@ class Change:
         shown = format(abs(self.gain), ".1f")
         return "the same" if float(shown) == 0 else f"{shown}% {'better' if self.gain > 0 else 'worse'}"
 
+    @property
+    def can_be_told(self) -> bool:
+        """Whether there is a change in per cent: not of a score that diverged, or that is 0 without dropout."""
+        return math.isfinite(self.ours.mean) and math.isfinite(self.plain.mean) and self.plain.mean != 0
+
     def _percent(self, value: float) -> float:
         return 100 * value / abs(self.plain.mean)
 
@@ -60,10 +65,10 @@ class Change:
 def changes(runs: Iterable[RunSummary]) -> list[Change]:
     """Every rule that was run beside a ``none`` of its own, in the order of `in_reading_order`.
 
-    A score that diverged, or that is 0 without dropout, has no change in per cent and is left out.
+    One that cannot be told in per cent is left out.
     """
     groups = in_reading_order(runs)
-    return [change for key, group in groups.items() for change in _changes(key, group) if _can_be_told(change)]
+    return [change for key, group in groups.items() for change in _changes(key, group) if change.can_be_told]
 
 
 def _changes(key: Group, group: Sequence[RunSummary]) -> Iterable[Change]:
@@ -74,10 +79,6 @@ def _changes(key: Group, group: Sequence[RunSummary]) -> Iterable[Change]:
         plain = pool_score(lines.get(line.without_dropout, []), split, key.metric)
         if ours and plain and line != line.without_dropout:
             yield Change(key, line, ours, plain, higher_is_better)
-
-
-def _can_be_told(change: Change) -> bool:
-    return math.isfinite(change.ours.mean) and math.isfinite(change.plain.mean) and change.plain.mean != 0
 
 
 def scored_split(key: Group, group: Iterable[RunSummary]) -> str:
@@ -111,6 +112,12 @@ def is_demo(key: Group) -> bool:
     """Whether the data is built in: made to try the toolkit with, and not to learn from the numbers."""
     dataset = known_dataset(key.task, key.data)
     return dataset is not None and not dataset.files
+
+
+def without_demos(runs: Sequence[RunSummary]) -> Sequence[RunSummary]:
+    """The runs on data to learn from; all of them where there is nothing but demos."""
+    groups = grouped(runs)
+    return [run for key, group in groups.items() if not is_demo(key) for run in group] or runs
 
 
 def task_title(task: str) -> str:

@@ -68,12 +68,13 @@ def changes_forest(runs: Sequence[RunSummary]) -> Forest:
     return Forest(
         title="What dropout changed",
         axis="← worse, in % of the score without dropout, better →",
-        rows=tuple(_change_row(change) for change in changes(runs)),
+        rows=tuple(change_row(change) for change in changes(runs)),
         reference=0.0,
     )
 
 
-def _change_row(change: Change) -> ForestRow:
+def change_row(change: Change) -> ForestRow:
+    """One change in per cent, with both scores in words."""
     gain, margin, metric = change.gain, change.margin, change.group.metric
     before, after = (value_text(metric, pooled.mean) for pooled in (change.plain, change.ours))
     return ForestRow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -13,7 +13,8 @@ from typing_extensions import TypedDict
 
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import metric_title
-from lstmdrop.report.forest import Forest, ForestRow
+from lstmdrop.report.changes import Change
+from lstmdrop.report.forest import Forest, ForestRow, change_row
 from lstmdrop.report.runs import RunSummary
 from lstmdrop.report.scores import (
     Pooled,
@@ -28,6 +29,7 @@ from lstmdrop.report.scores import (
     telling_settings,
 )
 from lstmdrop.report.table import Cell, Column, Note, Table
+from lstmdrop.report.tables import Group, Line, gap_remarks
 
 KEPT_TRIES = "tries.jsonl"
 """Beside the runs of an experiment: what the settings that were tried scored on validation, one object a line."""
@@ -144,7 +146,7 @@ def read_tries(folder: Path) -> list[Try]:
 
 
 _COLUMNS = (
-    *(Column(name, is_text=True) for name in ("entry", "settings")),
+    Column("entry", is_text=True),
     Column("seeds"),
     Column("valid"),
     Column("test"),
@@ -153,6 +155,7 @@ _COLUMNS = (
     Column("±", rank=1),
     Column("p-value", decimals=None, significant=2, rank=2),
     Column("gap", is_signed=True, rank=3),
+    Column("settings", is_text=True),
 )
 
 
@@ -167,8 +170,9 @@ def contest_table(contest: Contest) -> Table:
         notes=(
             Note(
                 "Means over seeds; ±: half of the 95% confidence interval (Student's t); change: from the first line; "
-                "p-value: Welch's t-test; gap: training minus validation."
+                "p-value: Welch's t-test."
             ),
+            *gap_remarks(runs),
         ),
     )
 
@@ -185,9 +189,10 @@ def _row(contest: Contest, name: str) -> tuple[Cell, ...]:
         *((change.value, change.margin) if change else (None, None)),
     )
     return (
-        name, own_settings(contest, name), len({run.seed for run in runs}),
+        name, len({run.seed for run in runs}),
         *(None if score is None else measured(contest.metric, score) for score in scores),
         change.p_value if change else None, gap.mean if gap else None,
+        own_settings(contest, name),
     )  # fmt: skip
 
 
@@ -207,28 +212,18 @@ def contest_forest(contest: Contest) -> Forest:
     """What each entry changed: per cent of the baseline's test score, better to the right."""
     before = pool_score(contest.entries[contest.baseline], "test", contest.metric)
     rows = [_forest_row(contest, name, before) for name in contest.entries if name != contest.baseline and before]
-    told = mean_text(contest.metric, before)
-    axis = f"← worse, in % of the {metric_title(contest.metric)} of {contest.baseline} ({told}), better →"
+    axis = f"← worse, in % of the {metric_title(contest.metric)} of {contest.baseline}, better →"
     return Forest(contest.title, axis, tuple(rows), reference=0.0)
 
 
 def _forest_row(contest: Contest, name: str, before: Pooled) -> ForestRow:
-    runs = contest.entries[name]
+    (run, *_) = runs = contest.entries[name]
     test = pool_score(runs, "test", contest.metric)
-    if test is None:
-        return ForestRow(name, math.nan, said="no test score")
-    change = difference(test, before)
-    sign = 1 if runs[0].scores[0].score.higher_is_better else -1
-    gain, margin = (None if part is None else 100 * part / before.mean for part in (change.value, change.margin))
-    gain = sign * (gain or 0.0)
-    return ForestRow(
-        label=name,
-        mean=gain,
-        low=None if margin is None else gain - margin,
-        high=None if margin is None else gain + margin,
-        said=mean_text(contest.metric, test),
-        details="" if change.p_value is None else f"p = {change.p_value:.2g}",
-    )
+    group, line = Group(run.task, run.data, run.size, contest.metric), Line(name, None, None, 1, None)
+    change = Change(group, line, test, before, run.scores[0].score.higher_is_better) if test else None
+    if change is None or not change.can_be_told:
+        return ForestRow(name, math.nan, said=mean_text(contest.metric, test) or "no test score")
+    return replace(change_row(change), context="", heading="")
 
 
 def tries_table(contest: Contest) -> Table:

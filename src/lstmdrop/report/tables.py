@@ -93,15 +93,15 @@ _RULE_COLUMNS = (
     *(Column(name, is_text=True, is_heading=True) for name in ("task", "data", "size", "metric")),
     Column("rule", is_text=True),
     Column("p", decimals=None),
-    Column("recurrent p", decimals=None, rank=2),
-    Column("models", rank=2),
+    Column("recurrent p", decimals=None, rank=1),
+    Column("models", rank=1),
     Column("other settings", is_text=True, rank=1),
     Column("seeds"),
 )
 _GAP_COLUMNS = (
-    Column("gap", is_signed=True, rank=1),
+    Column("gap", is_signed=True, rank=2),
     Column("gap ±", rank=8),
-    Column("gap metric", is_text=True, rank=1),
+    Column("gap metric", is_text=True, rank=2),
 )
 
 
@@ -231,7 +231,12 @@ def _rule_remarks(groups: Mapping[Group, Sequence[RunSummary]]) -> Iterable[Note
     directions = {key.metric: better_direction(group[0].scores[0].score) for key, group in groups.items()}
     for metric, direction in directions.items():
         yield Note(f"{metric}: {direction} is better.")
-    gaps = dict.fromkeys(run.gap for group in groups.values() for run in group if run.gap)
+    yield from gap_remarks([run for group in groups.values() for run in group])
+
+
+def gap_remarks(runs: Iterable[RunSummary]) -> Iterable[Note]:
+    """Of which score the generalisation gap is, and how that on the training data was made."""
+    gaps = dict.fromkeys(run.gap for run in runs if run.gap)
     for metric in dict.fromkeys(gap.metric for gap in gaps):
         noisy = any(gap.with_dropout for gap in gaps if gap.metric == metric)
         how = ", dropout on, as the epoch ran" if noisy else ""
