@@ -10,10 +10,29 @@ from typing import TypeVar
 ItemsT = TypeVar("ItemsT", bound=Iterable[object])
 
 
+MOST_LINES, MOST_CHARACTERS = 50, 4000
+"""Of an error, and of a line of it."""
+MOST_COMPARED = 200
+"""Characters of a name for which one like it is looked for."""
+
+
+def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
+    """The text, without its middle where it is longer."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 4 :]}"
+
+
 class LstmdropError(Exception):
-    """Something went wrong that one or two plain lines can explain; the message is those lines."""
+    """Something went wrong that one or two plain lines can explain; the message is those lines.
+
+    What a file holds may be part of them, and be of any length: of long lines the middle is left out.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: object = "") -> None:
+        lines = str(message).split("\n")
+        omitted = [] if len(lines) <= MOST_LINES else [f"... and {len(lines) - MOST_LINES:,} lines more"]
+        super().__init__("\n".join([*map(shortened, lines[:MOST_LINES]), *omitted]))
 
 
 class UsageError(LstmdropError):
@@ -48,6 +67,8 @@ class BoundMissedError(LstmdropError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where something known is close to ``name``, else nothing."""
+    if len(name) > MOST_COMPARED:
+        return ""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,11 +11,7 @@ from pydantic import ValidationError
 
 from lstmdrop.config import IN_JSON, OnlyWhere, Section
 from lstmdrop.errors import ConfigError, UsageError, did_you_mean
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from lstmdrop.parsing import parse_json, parse_toml, read_document
 
 Layer = Mapping[str, Any]
 
@@ -32,8 +26,8 @@ def read_preset(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        return dict(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
+        text = read_document(path).decode("utf-8")
+        return dict(parse_json(text) if path.suffix == ".json" else parse_toml(text))
     except OSError as error:
         raise ConfigError(f"preset {path}: {error.strerror or error}") from None
     except (ValueError, TypeError) as error:
@@ -90,9 +84,10 @@ def _parse_value(text: str) -> object:
     if text in ("None", "null"):  # "none" is a value of its own: the rule without dropout
         return None
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {text}")
+    except ValueError:
         return text
+    return parsed["value"] if len(parsed) == 1 else text  # more, where a line end is in it
 
 
 ConfigT = TypeVar("ConfigT", bound=Section)
@@ -189,9 +184,14 @@ def told(changes: Mapping[str, tuple[Any, Any]]) -> list[str]:
     return [f"{key}: {old} -> {new}" for key, (old, new) in changes.items()]
 
 
+MOST_PROBLEMS = 10
+"""That are told of a configuration that does not fit: one of another program may have any number of keys."""
+
+
 def _explain(error: ValidationError, config_class: type[Section]) -> str:
     lines = []
-    for problem in error.errors():
+    problems = error.errors()
+    for problem in problems[:MOST_PROBLEMS]:
         key = ".".join(str(part) for part in problem["loc"])  # empty where the whole configuration does not fit
         if problem["type"] == "extra_forbidden":
             lines.append(f"there is no setting {key!r}{_suggestion(key, setting_names(config_class))}")
@@ -199,6 +199,8 @@ def _explain(error: ValidationError, config_class: type[Section]) -> str:
             lines.append(f"{key}{': ' if key else ''}{problem['ctx']['error']}")  # pyright: ignore
         else:
             lines.append(f"{key} = {problem['input']!r}: {problem['msg'].lower()}")  # pyright: ignore
+    if len(problems) > MOST_PROBLEMS:
+        lines.append(f"and {len(problems) - MOST_PROBLEMS:,} more that do not fit")
     return "\n".join(lines)
 
 

@@ -16,6 +16,7 @@ from lstmdrop.data.json_file import read_json, write_json, write_text
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.hub import fetched
+from lstmdrop.parsing import parse_json
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 DEFAULT_ROOT = Path("runs")
@@ -288,6 +289,6 @@ def _is_kept(path: Path) -> bool:
 
 def _entry(line: str) -> dict[str, Any] | None:
     try:
-        return dict(json.loads(line))
+        return dict(parse_json(line))
     except (ValueError, TypeError):
         return None

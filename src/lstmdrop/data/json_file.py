@@ -9,6 +9,7 @@ from typing import Any
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import read_json_document
 
 
 def write_text(path: Path, text: str) -> None:
@@ -26,10 +27,10 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object that a file holds.
 
     Raises:
-        DataError: it is missing or damaged.
+        DataError: it is missing or damaged, or larger or deeper than any of ours.
     """
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(read_json_document(path))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: the run has not got so far, or is damaged") from None
     except (ValueError, TypeError, OSError) as error:

@@ -13,6 +13,7 @@ from lstmdrop.config import Split
 from lstmdrop.data.archive import PACKED_ENDINGS, unpacked_name
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
+from lstmdrop.parsing import parse_json
 
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 TABLE_ENDINGS = (".tsv", ".csv")
@@ -145,8 +146,8 @@ def _items(path: Path, text: str) -> Iterator[Row]:
 
 def _parsed(place: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise DataError(f"{place}: this is no JSON ({error})") from None
 
 

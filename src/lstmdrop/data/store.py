@@ -20,6 +20,7 @@ from lstmdrop.data.spelling import LOOKED_AT, first_oddity
 from lstmdrop.data.text import read_blocks, read_lines
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import read_json_document
 
 Ids = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 
@@ -147,7 +148,7 @@ def _note(folder: Path, done: _Done, tokens: BinaryIO) -> None:
 def _noted(folder: Path, dtype: np.dtype[Any]) -> _Done:
     """How far an interrupted encoding had come; nowhere, if that cannot be read or is not all there."""
     try:
-        done = _Done(*map(int, json.loads((folder / JOURNAL).read_bytes())))
+        done = _Done(*map(int, read_json_document(folder / JOURNAL)))
         is_there = (folder / TOKENS).stat().st_size >= done.num_tokens * dtype.itemsize
     except (OSError, ValueError, TypeError):
         return _Done()
@@ -156,7 +157,7 @@ def _noted(folder: Path, dtype: np.dtype[Any]) -> _Done:
 
 def _open(folder: Path) -> TokenStore:
     try:
-        counts = json.loads((folder / COUNTS).read_bytes())
+        counts = read_json_document(folder / COUNTS)
         dtype = np.dtype(counts.pop("dtype"))
         tokens = np.memmap(folder / TOKENS, dtype, "r")
         store = TokenStore(tokens, **counts, folder=folder)

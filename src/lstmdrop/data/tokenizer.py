@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
@@ -11,6 +10,7 @@ from lstmdrop.data.tokenizers.subwords import SubwordTokenizer
 from lstmdrop.data.tokenizers.words import DESCRIPTION, VOCABULARY, CharacterTokenizer, EncodedBlock, WordTokenizer
 from lstmdrop.data.vocabulary import Vocabulary
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import read_json_document
 
 TokenizerKind = Literal["word", "character", "bpe", "unigram"]
 
@@ -96,7 +96,7 @@ def load_tokenizer(directory: Path) -> Tokenizer:
     """
     path = directory / DESCRIPTION
     try:
-        description = json.loads(path.read_bytes())
+        description = read_json_document(path)
         kind, fingerprint = description["kind"], description.get("fingerprint")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file, so {directory} holds no tokeniser") from None

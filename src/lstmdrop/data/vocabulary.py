@@ -12,12 +12,16 @@ from pathlib import Path
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.spelling import letters_of
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import read_json_document
 
 EOS = "<eos>"
 """Ends every line."""
 
 UNK = "<unk>"
 """Stands for every token that the vocabulary lacks."""
+
+MOST_BYTES = 1 << 26
+"""Of a vocabulary's file: some million tokens."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ class Vocabulary:
             DataError: the file is missing or damaged.
         """
         try:
-            tokens = json.loads(path.read_bytes())["tokens"]
-            if not all(isinstance(token, str) for token in tokens):
+            tokens = read_json_document(path, MOST_BYTES)["tokens"]
+            if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
                 raise ValueError("every token must be a string")
             return cls(tuple(tokens))
         except FileNotFoundError:

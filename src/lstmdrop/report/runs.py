@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing_extensions import NotRequired, TypedDict
 from lstmdrop.config import Change
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
+from lstmdrop.parsing import read_json_document
 from lstmdrop.plugin import installed_tasks, load_plugin
 from lstmdrop.presets import flatten
 
@@ -229,7 +229,7 @@ def _find(directories: Iterable[Path]) -> tuple[list[Path], list[str]]:
 def _parse(path: Path, adapter: TypeAdapter[T]) -> T:
     try:
         # Python's own parser, since pydantic's refuses the names of files that are not UTF-8.
-        return adapter.validate_python(json.loads(path.read_bytes()), strict=True)
+        return adapter.validate_python(read_json_document(path), strict=True)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
     except ValidationError as error:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from lstmdrop.config import Section
 from lstmdrop.errors import LstmdropError, UsageError
+from lstmdrop.parsing import parse_json
 from lstmdrop.service import Live
 
 PROTOCOL = "lstmdrop"
@@ -69,7 +70,7 @@ async def listen(
         pass
     except asyncio.TimeoutError:
         await socket.close(POLICY, "nothing came for too long")
-    except (LstmdropError, ValidationError, json.JSONDecodeError) as error:
+    except (LstmdropError, ValidationError, ValueError) as error:
         reason = str(error).splitlines()[0]
         await socket.send_text(json.dumps({"detail": reason}, ensure_ascii=False))
         await socket.close(BAD_MESSAGE)
@@ -81,7 +82,7 @@ async def _session(
     socket: WebSocket, live: Live, options_type: type[Section], executor: Executor, seconds: float
 ) -> None:
     loop = asyncio.get_running_loop()
-    options = options_type.model_validate(json.loads(await asyncio.wait_for(socket.receive_text(), seconds)))
+    options = options_type.model_validate(parse_json(await asyncio.wait_for(socket.receive_text(), seconds)))
     listening = await loop.run_in_executor(executor, live, options)
     num_samples = 0
     while True:

@@ -16,6 +16,10 @@ from torch import Tensor
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import parse_json
+
+MOST_BYTES_OF_HEADER = 1 << 24
+"""Names and shapes of the tensors, and the values: a hundred thousand tensors fit in, and no one network has them."""
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
@@ -63,6 +67,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         DataError: the file is missing, cut short or altered.
     """
     try:
+        _require_few_names(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             # Cloned into memory that is aligned like any other tensor's: matrix products round by alignment.
@@ -74,7 +79,22 @@ def read_checkpoint(path: Path) -> Checkpoint:
     values = metadata.get("values", "")
     if metadata.get("sha256") != _digest(values, tensors):
         raise DataError(f"checkpoint {path} is damaged: its content does not match its checksum")
-    return Checkpoint(tensors, json.loads(values))
+    return Checkpoint(tensors, _values(path, values))
+
+
+def _require_few_names(path: Path) -> None:
+    """Before anything is made of the header: it says how long it is in its first eight bytes."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MOST_BYTES_OF_HEADER:
+        raise ValueError(f"its header has {length:,} bytes, more than any of ours")
+
+
+def _values(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return dict(parse_json(text))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"checkpoint {path} is damaged: {error}") from None
 
 
 def weights_sha256(tensors: Mapping[str, Tensor]) -> str:

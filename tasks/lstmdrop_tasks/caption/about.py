@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +10,10 @@ from statistics import median
 from typing import NamedTuple
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.text import content_sha256
+from lstmdrop.data.text import content_sha256, read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import cut_for, python_words
+from lstmdrop.parsing import MOST_BYTES_OF_LISTS, parse_json, read_json_document
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage, oddities
 from lstmdrop_tasks.caption.corpora.coco import is_coco
 from lstmdrop_tasks.caption.corpora.find import find_corpus
@@ -62,11 +62,10 @@ def _looks_like_captions(path: Path) -> bool:
     if path.is_dir():
         return (path / FILE).is_file() or is_coco(path) or is_flickr(path)
     try:
-        with path.open("rb") as file:
-            is_whole = path.suffix.lower() == ".json"
-            found = json.loads(file.read() if is_whole else next(file))
-            return isinstance(found, dict) and (AS_COCO if is_whole else IN_A_LINE) <= found.keys()
-    except (OSError, ValueError, StopIteration):
+        is_whole = path.suffix.lower() == ".json"
+        found = read_json_document(path, MOST_BYTES_OF_LISTS) if is_whole else parse_json(next(read_lines(path)))
+        return isinstance(found, dict) and (AS_COCO if is_whole else IN_A_LINE) <= found.keys()
+    except (DataError, OSError, ValueError):
         return False
 
 

@@ -25,6 +25,7 @@ from lstmdrop.data.tokenizer import Tokenizer, TokenizerKind
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize, without_marks
 from lstmdrop.nn.decoder import PADDING
+from lstmdrop.parsing import read_json_document
 from lstmdrop_tasks.caption.config import CaptionConfig, ImageConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
 from lstmdrop_tasks.caption.images.extraction import is_ready
@@ -162,7 +163,7 @@ class FeaturesAbout:
             DataError: the file is missing or damaged.
         """
         try:
-            return cls(**json.loads((assets / NAME).read_bytes()))
+            return cls(**read_json_document(assets / NAME))
         except (OSError, ValueError, TypeError) as error:
             raise DataError(f"{assets / NAME}: cannot be read ({error})") from None
 

@@ -19,6 +19,7 @@ from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop.nn.decoder import Decoder
+from lstmdrop.parsing import read_json_document
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator
@@ -53,7 +54,7 @@ class Targets:
         """
         path = assets / FILE
         try:
-            return cls(**json.loads(path.read_bytes())) if path.is_file() else cls()
+            return cls(**read_json_document(path)) if path.is_file() else cls()
         except (ValueError, TypeError) as error:
             raise DataError(f"{path} is damaged ({error})") from None
 

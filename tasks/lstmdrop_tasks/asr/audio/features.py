@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lstmdrop.data.array_file import read_array
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import DataError, loading
+from lstmdrop.parsing import read_json_document
 from lstmdrop_tasks.asr.audio.reading import Samples
 from lstmdrop_tasks.asr.config import AugmentationConfig, FeatureConfig
 
@@ -146,7 +147,7 @@ class Normalisation:
             DataError: the file is missing or damaged.
         """
         try:
-            values = json.loads(path.read_bytes())
+            values = read_json_document(path)
             mean, deviation = (np.array(values[name], np.float32) for name in ("mean", "deviation"))
             if mean.ndim != 1 or mean.shape != deviation.shape:
                 raise ValueError(f"shapes {mean.shape} and {deviation.shape}")

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import MOST_BYTES_OF_LISTS, parse_json, read_json_document
 from lstmdrop_tasks.asr.audio.extraction import Extracted, content_of, extract
 from lstmdrop_tasks.asr.audio.features import Features
 from lstmdrop_tasks.asr.config import FeatureConfig
@@ -166,7 +167,7 @@ def _noted(folder: Path) -> list[_Entry]:
     entries: list[_Entry] = []
     with suppress(OSError, ValueError, TypeError):  # there is no journal yet, or its last line is torn
         for line in (folder / JOURNAL).read_bytes().splitlines():
-            entries += [_Entry(*values) for values in json.loads(line)]
+            entries += [_Entry(*values) for values in parse_json(line)]
     sizes = {
         FEATURES: sum(4 * entry.frames * entry.size for entry in entries),
         LABELS: sum(2 * e.labels for e in entries),
@@ -205,7 +206,7 @@ def _index(entries: Sequence[_Entry], utterances: Sequence[Utterance]) -> dict[s
 
 def _open(folder: Path) -> FeatureStore:
     try:
-        index = json.loads((folder / INDEX).read_bytes())
+        index = read_json_document(folder / INDEX, MOST_BYTES_OF_LISTS)
         frames = np.memmap(folder / FEATURES, np.float32, "r").reshape(-1, index["size"])
         labels = np.memmap(folder / LABELS, np.int16, "r") if index["labelled"] else None
         offsets = np.concatenate([[0], np.cumsum(index["lengths"], dtype=np.int64)])

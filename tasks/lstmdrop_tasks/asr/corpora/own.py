@@ -16,6 +16,7 @@ from lstmdrop.data.registry import whole_split
 from lstmdrop.data.spelling import on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
+from lstmdrop.parsing import parse_json
 from lstmdrop_tasks.asr.corpora.utterances import (
     EVERYTHING,
     SPLIT_NAMES,
@@ -127,8 +128,8 @@ def names_recordings(path: Path) -> bool:
         first = next((line for line in read_lines(path) if line.strip()), "")
         if suffix in (".csv", ".tsv"):
             return names_sound(first.split("," if suffix == ".csv" else "\t"))
-        start = json.loads(first) if suffix == ".jsonl" else next(iter(_entries(path)), ("", {}))[1]
-    except (DataError, ValueError, RecursionError):
+        start = parse_json(first) if suffix == ".jsonl" else next(iter(_entries(path)), ("", {}))[1]
+    except (DataError, ValueError):
         return False
     return isinstance(start, dict) and ("supervisions" in start or names_sound(start))
 
@@ -164,8 +165,8 @@ def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _whole(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, Any]]] | None:
     """What a file has that is one JSON object of utterances by their name, as SpeechBrain writes them."""
     try:
-        whole = json.loads("\n".join(lines), parse_float=Decimal)
-    except (ValueError, RecursionError):
+        whole = parse_json("\n".join(lines), parse_float=Decimal)
+    except ValueError:
         return None  # an object a line, as NeMo writes them
     is_by_name = isinstance(whole, dict) and whole and all(isinstance(entry, dict) for entry in whole.values())
     return whole.items() if is_by_name else None
@@ -220,10 +221,10 @@ def _split(entry: Mapping[str, Any], where: str) -> Split | None:
 
 def _object(where: str, line: str) -> dict[str, Any]:
     try:
-        entry = json.loads(line, parse_float=Decimal, object_pairs_hook=_without_repetition)  # 5.10 stays 5.10
+        entry = parse_json(line, parse_float=Decimal, object_pairs_hook=_without_repetition)  # 5.10 stays 5.10
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON: {error.msg} (character {error.pos + 1})") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{where}: {error}") from None
     if not isinstance(entry, dict):
         raise DataError(f'{where}: a line is an object such as {{"audio": "a.wav", "text": "what is said"}}')

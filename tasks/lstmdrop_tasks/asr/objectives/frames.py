@@ -21,6 +21,7 @@ from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import frame_accuracy_score
+from lstmdrop.parsing import read_json_document
 from lstmdrop.task import Loss
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
@@ -148,7 +149,7 @@ def load_phones(assets: Path) -> list[str]:
     """
     path = assets / PHONES
     try:
-        return [str(phone) for phone in json.loads(path.read_bytes())]
+        return [str(phone) for phone in read_json_document(path)]
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: the phones cannot be read ({error})") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from lstmdrop.data.registry import draw
 from lstmdrop.data.rows import SPLIT_NAMES
 from lstmdrop.data.spelling import on_disk
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import MOST_BYTES_OF_LISTS, read_json_document
 from lstmdrop_tasks.caption.corpora.captioned import (
     EVERYTHING,
     CaptionCollector,
@@ -47,7 +47,7 @@ def read_karpathy(path: Path) -> tuple[KarpathyImage, ...]:
         DataError: it is missing or damaged.
     """
     try:
-        entries = json.loads(path.read_bytes(), object_hook=_sentence)["images"]
+        entries = read_json_document(path, MOST_BYTES_OF_LISTS, object_hook=_sentence)["images"]
         return tuple(_images(path, entries))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
@@ -219,7 +219,7 @@ def _published(folder: Path, parts: Sequence[str]) -> Captions:
 def _collect(path: Path, collector: CaptionCollector) -> dict[str, Split]:
     """Take the captions of a file of annotations, and return the splits of the images that have one."""
     try:
-        found = json.loads(path.read_bytes())
+        found = read_json_document(path, MOST_BYTES_OF_LISTS)
         names = {image["id"]: _name(path, image) for image in found["images"]}
         for annotation in found["annotations"]:
             name = names[annotation["image_id"]]

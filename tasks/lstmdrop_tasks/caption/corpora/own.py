@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from lstmdrop.data.registry import draw, whole_split
 from lstmdrop.data.rows import SPLIT_NAMES
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
+from lstmdrop.parsing import parse_json
 from lstmdrop_tasks.caption.corpora.captioned import (
     EVERYTHING,
     FEWEST,
@@ -96,7 +96,7 @@ def dealt(
 
 def _line(path: Path, number: int, text: str) -> Line:
     try:
-        entry: Any = json.loads(text)
+        entry: Any = parse_json(text)
     except ValueError as error:
         raise DataError(f"{path}:{number}: not JSON ({error})") from None
     if not isinstance(entry, dict):

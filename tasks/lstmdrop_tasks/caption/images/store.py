@@ -24,6 +24,7 @@ from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_content
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import MOST_BYTES_OF_LISTS, read_json_document
 from lstmdrop_tasks.caption.config import ImageConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionedImage
 from lstmdrop_tasks.caption.images.encoder import ImageEncoder, load_encoder
@@ -174,7 +175,7 @@ def _noted(folder: Path) -> _Done:
     features, done = folder / FEATURES, _Done(0, (), {})
     features.touch()
     with suppress(OSError, ValueError, TypeError):  # there is no journal
-        done = _Done(**json.loads((folder / JOURNAL).read_bytes()))
+        done = _Done(**read_json_document(folder / JOURNAL))
     size = 2 * done.number * math.prod(done.shape) if done.shape else 0
     os.truncate(features, size)  # a file that is shorter ends with damaged images, which read as zero
     return done
@@ -191,7 +192,7 @@ def _require_space(folder: Path, num_bytes: int) -> None:
 
 def _open(folder: Path, images: Sequence[CaptionedImage]) -> FeatureStore:
     try:
-        index = json.loads((folder / INDEX).read_bytes())
+        index = read_json_document(folder / INDEX, MOST_BYTES_OF_LISTS)
         features = np.memmap(folder / FEATURES, np.float16, "r").reshape(index["shape"])
         if len(features) != len(images):
             raise ValueError(f"{len(features)} images in place of {len(images)}")

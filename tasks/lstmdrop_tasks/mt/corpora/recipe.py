@@ -19,6 +19,7 @@ from lstmdrop.data.atomic import atomic_folder
 from lstmdrop.data.fingerprint import remembered_sha256
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import read_json_document
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair
 from lstmdrop_tasks.mt.corpora.parallel import (
     BLOCK_LINES,
@@ -232,7 +233,7 @@ def text_of(folder: Path, split: str, pair: LanguagePair) -> ParallelText:
 def _open(recipe: Recipe, folder: Path) -> ParallelCorpus:
     train, valid, test = (text_of(folder, split, recipe.pair) for split in SPLITS)
     try:
-        report: Report = json.loads((folder / REPORT).read_bytes())
+        report: Report = read_json_document(folder / REPORT)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: the cached corpus is damaged ({error}); delete the folder and run again") from None
     return ParallelCorpus(recipe.name, *recipe.pair, train=train, valid=valid, test=test, report=report)

@@ -1,0 +1,97 @@
+"""JSON and TOML that somebody else has written: read within bounds of size and depth, or refused as a `ValueError`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MOST_BYTES = 1 << 23
+"""Of a document that describes something: a hundred times what the largest of ours has. Parsed, it may take 30 times as
+much memory."""
+MOST_BYTES_OF_LISTS = 1 << 30
+"""Of a document that lists data: COCO's captions have a seventh of it."""
+MOST_BYTES_OF_TOML, LONGEST_LINE_OF_TOML = 1 << 18, 1 << 14
+"""Of what people write; the time of its parser grows with the square of a line's length."""
+MOST_DEPTH = 100
+"""Objects and lists within each other. What is deeper fits no configuration, and is there to exhaust the stack."""
+
+
+def read_document(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file, if there are at most so many; no more is read.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is longer, or no file but a device or a pipe, which may never end.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError("it is no ordinary file")
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it is longer than {most >> 20:,} MiB")
+    return content
+
+
+def parse_json(text: str | bytes, **options: Any) -> Any:
+    """What `json.loads` makes of a text, ``options`` its own.
+
+    Raises:
+        ValueError: it is no JSON, or deeper than `MOST_DEPTH`.
+    """
+    try:
+        return _shallow(json.loads(text, **options))
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """What a text in TOML says.
+
+    Raises:
+        ValueError: it is no TOML, deeper than `MOST_DEPTH` or too long.
+    """
+    lines = text.splitlines()
+    if len(text) > MOST_BYTES_OF_TOML or max(map(len, lines), default=0) > LONGEST_LINE_OF_TOML:
+        most, longest = MOST_BYTES_OF_TOML >> 10, LONGEST_LINE_OF_TOML >> 10
+        raise ValueError(f"it is longer than {most} KiB, or a line of it than {longest} KiB")
+    if any(line.partition("=")[0].count(".") > MOST_DEPTH for line in lines):
+        raise _too_deep()  # before the parser, whose time grows with the square of the depth
+    try:
+        return dict(_shallow(tomllib.loads(text)))
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def read_json_document(path: Path, most: int = MOST_BYTES, **options: Any) -> Any:
+    """The JSON of a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, too long or too deep.
+    """
+    return parse_json(read_document(path, most), **options)
+
+
+def _shallow(value: Any) -> Any:
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        level = [inner for outer in level for inner in _within(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return value
+    raise _too_deep()
+
+
+def _within(value: Any) -> Iterator[Any]:
+    return iter(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"more than {MOST_DEPTH} objects or lists are within each other")
