@@ -166,10 +166,10 @@ class TrainingConfig(Section):
     average_over: Annotated[Literal["epochs", "steps"], AVERAGING] = Field(
         default="epochs", description="steps: of the mean are the weights after every step"
     )
-    kernel: Literal["auto", "onednn", "native", "layers", "stack"] = Field(
+    kernel: Literal["auto", "measured", "onednn", "native", "layers", "stack"] = Field(
         default="auto",
         description="the fused LSTM: onednn or native on a CPU, layers (a call each) or stack (one call) on a GPU; "
-        "auto measures which is faster",
+        "auto: onednn where it can run, or stack; measured: the faster one on the first batch",
     )
     replay: bool = Field(
         default=True, description="on a CUDA GPU, record a step as a graph and replay it where the task allows"

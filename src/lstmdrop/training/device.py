@@ -82,7 +82,7 @@ def require_kernel(config: TrainingConfig, device: torch.device) -> None:
         ConfigError: it cannot.
     """
     usable = usable_kernels(config, device)
-    if config.kernel != "auto" and config.kernel not in usable:
+    if config.kernel not in ("auto", "measured", *usable):
         raise ConfigError(
             f"training.kernel = {config.kernel!r} cannot run on this machine's {device.type} with training.precision = "
             f"{config.precision!r}: --set training.kernel={' or '.join(('auto', *usable))}"

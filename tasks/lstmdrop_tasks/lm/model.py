@@ -133,10 +133,31 @@ class StreamLoss:
 
     def __call__(self, window: Window) -> Loss:
         """The paper's loss is a sum over steps and a mean over the batch: hence the divisor."""
-        begin = self.states.get(window.part)
+        begin = self._begin(window)
         total, plain, state = self.model.loss(window.inputs, window.targets, begin, self.penalties)
-        self.states[window.part] = LSTMState(state.hidden.detach(), state.cell.detach())
+        self._carry(window, LSTMState(state.hidden.detach(), state.cell.detach()))
         return Loss(total, count=window.targets.numel(), divisor=window.targets.shape[1], plain=plain)
+
+    def _begin(self, window: Window) -> LSTMState | None:
+        whole = self.states.get(window.part)
+        if whole is None or window.streams is None:
+            return whole
+        return LSTMState(*(part[:, slice(*window.streams)] for part in whole))
+
+    def _carry(self, window: Window, state: LSTMState) -> None:
+        """Into the state of all streams of the part, so that it is the same in how many pieces they come."""
+        if window.streams is None:
+            self.states[window.part] = state
+            return
+        first, end = window.streams
+        old = self.states.get(window.part)
+        if old is None:
+            self.states[window.part] = state  # of the first streams: the others come in their order
+        elif old.hidden.shape[1] < end:
+            self.states[window.part] = LSTMState(*(torch.cat(pair, dim=1) for pair in zip(old, state, strict=True)))
+        else:
+            pairs = zip(old, state, strict=True)
+            self.states[window.part] = LSTMState(*(torch.cat([a[:, :first], b, a[:, end:]], dim=1) for a, b in pairs))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The carried states by part of the batch."""

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.json_file import to_json
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
@@ -137,7 +138,7 @@ class FrameScorer:
 def save_phones(phones: Sequence[str], assets: Path) -> None:
     """Write what `load_phones` reads."""
     with atomic_file(assets / PHONES) as handle:
-        handle.write(json.dumps(sorted(phones), ensure_ascii=False).encode() + b"\n")
+        handle.write(to_json(sorted(phones), ensure_ascii=False).encode() + b"\n")
 
 
 def load_phones(assets: Path) -> list[str]:

@@ -35,6 +35,22 @@ class SpeechBatch(NamedTuple):
     numbers: Int[Tensor, " batch"]
     """Which utterances of the split these are, on the CPU."""
 
+    @property
+    def num_rows(self) -> int:
+        """The number of utterances."""
+        return self.features.shape[1]
+
+    def some_rows(self, rows: slice) -> SpeechBatch:
+        """Some of the utterances alone, without the silence that they do not need."""
+        lengths, target_lengths = self.lengths[rows], self.target_lengths[rows]
+        return SpeechBatch(
+            self.features[: int(lengths.max()), rows],
+            lengths,
+            self.targets[: int(target_lengths.max()), rows],
+            target_lengths,
+            self.numbers[rows],
+        )
+
 
 def pad_utterances(
     numbers: Sequence[int],
