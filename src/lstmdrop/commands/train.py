@@ -268,7 +268,8 @@ def _save(run: Run, trainer: Trainer[Any], event: Event) -> None:
 
 
 def _log_entry(event: Logged | Evaluated) -> dict[str, Any]:
-    return {"event": type(event).__name__.lower(), **asdict(event)}
+    entry = {"event": type(event).__name__.lower(), **asdict(event)}
+    return {key: value for key, value in entry.items() if (key, value) != ("num_parts", 1)}
 
 
 def _started(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConfig, notes: list[str]) -> Started:

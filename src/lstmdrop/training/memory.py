@@ -43,6 +43,11 @@ class Divisible(Protocol):
 class OutOfMemoryError(LstmdropError):
     """There is not enough memory, and no smaller part to compute."""
 
+    message = (
+        "memory ran out: fewer at a time (training.batch_size, decoding.batch_size ...), a smaller --size, "
+        "or a machine with more"
+    )
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory could not be had, of whatever library and device."""

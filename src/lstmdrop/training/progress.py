@@ -104,6 +104,8 @@ class Logged:
     tokens_per_second: float
     seconds: float
     """Spent in training since the beginning, evaluation not counted."""
+    num_parts: int = 1
+    """In which each batch is computed since memory ran out."""
 
 
 @dataclass(frozen=True, slots=True)

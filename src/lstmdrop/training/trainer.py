@@ -224,6 +224,7 @@ class Trainer(Generic[BatchT]):
             gradient_norm=float(self.gradient_norm),
             tokens_per_second=progress.logged_items / (progress.seconds - progress.logged_seconds),
             seconds=progress.seconds,
+            num_parts=progress.num_parts,
         )
         self.logged_loss.zero_()
         progress.start_log_interval()

@@ -22,7 +22,7 @@ from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import frame_accuracy_score
-from lstmdrop.task import Loss
+from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
 from lstmdrop_tasks.asr.objectives.objective import PADDING, SpeechBatch
@@ -47,6 +47,11 @@ class FrameObjective:
     def num_outputs(self) -> int:
         """One for every phone, for every frame of the step."""
         return self.stride * len(self.phones)
+
+    @property
+    def labels(self) -> Labels:
+        """The phones, and the frames that have none."""
+        return Labels(len(self.phones), none=(UNKNOWN, PADDING))
 
     @property
     def fingerprint(self) -> str:

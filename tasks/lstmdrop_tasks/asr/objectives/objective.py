@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.task import Loss
+from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.asr.audio.features import Features
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
@@ -86,6 +86,11 @@ class Objective(Protocol):
     @property
     def num_outputs(self) -> int:
         """Of the softmax, at every step of the network."""
+        ...
+
+    @property
+    def labels(self) -> Labels:
+        """What may be among the targets."""
         ...
 
     @property
