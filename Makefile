@@ -7,7 +7,10 @@ READY  := $(VENV)/.ready
 # A process for each core; eight at most, for each holds PyTorch. WORKERS=0 is one after the other.
 WORKERS ?= auto
 
-.PHONY: demo test test-short mutation check lint format wheel-test results docs gpu-ptb clean
+# How much of the long form of the faults; 1 is all of it.
+SHARE ?= 1
+
+.PHONY: demo test test-short mutation faults check lint format wheel-test results docs gpu-ptb clean
 
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	PATH="$(abspath $(BIN)):$$PATH" tools/demo.sh
@@ -23,6 +26,12 @@ test-short: $(READY)       ## the tests that are quick, for while one writes
 
 mutation: $(READY)         ## break lines of the core at random: does the short suite notice?
 	$(BIN)/python tools/mutation.py --number 40 --seed 1 --output docs/mutation.md
+
+faults: $(READY)           ## kill it, fill its disk, damage its files ..., and write what was lost into docs/reliability.md
+	rm -rf build/faults
+	LSTMDROP_FAULTS=$(SHARE) LSTMDROP_FAULTS_NOTES=$(abspath build/faults) OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
+		tests/faults -n $(WORKERS) --maxprocesses 8 --dist worksteal; \
+		status=$$?; LSTMDROP_FAULTS=$(SHARE) $(BIN)/python tools/reliability.py build/faults --into docs/reliability.md && exit $$status
 
 check: lint test           ## formatting, lint, types, layers, tests
 
