@@ -121,7 +121,7 @@ class RegularizerConfig(Section):
 class TrainingConfig(Section):
     """How the weights are found."""
 
-    neutral = frozenset({"log_every", "save_minutes"})
+    neutral = frozenset({"log_every", "save_minutes", "deterministic"})
     between_epochs = frozenset({"accumulate"})
 
     epochs: int = Field(default=13, ge=1)
@@ -166,13 +166,16 @@ class TrainingConfig(Section):
     average_over: Annotated[Literal["epochs", "steps"], AVERAGING] = Field(
         default="epochs", description="steps: of the mean are the weights after every step"
     )
-    kernel: Literal["auto", "onednn", "native", "layers", "stack"] = Field(
+    kernel: Literal["auto", "measured", "onednn", "native", "layers", "stack"] = Field(
         default="auto",
         description="the fused LSTM: onednn or native on a CPU, layers (a call each) or stack (one call) on a GPU; "
-        "auto measures which is faster",
+        "auto: onednn where it can run, or stack; measured: the faster one on the first batch",
     )
     replay: bool = Field(
         default=True, description="on a CUDA GPU, record a step as a graph and replay it where the task allows"
+    )
+    deterministic: bool = Field(
+        default=False, description="on a CUDA GPU, take only algorithms that give the same bits in every run"
     )
     log_every: int = Field(default=100, ge=1, description="steps between log entries")
     save_minutes: float = Field(default=2.0, ge=0, description="minutes between checkpoints within an epoch")

@@ -70,8 +70,8 @@ def activation_bytes(task: Task[Any], kernel: Kernel) -> int:
 
 
 def _kernel(config: TaskConfig, task: Task[Any]) -> Kernel:
-    """Where training would measure, always the same one: which is faster differs from call to call."""
-    if config.training.kernel != "auto":
+    """Where training would choose or measure, the one that keeps the most."""
+    if config.training.kernel not in ("auto", "measured"):
         return config.training.kernel
     return "native" if next(task.model.parameters()).device.type == "cpu" else "layers"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,16 +11,17 @@ from typing import Any
 
 from lstmdrop.config import Split
 from lstmdrop.data.atomic import TakenError, claimed, duplicate
-from lstmdrop.data.json_file import read_json, write_json, write_text
+from lstmdrop.data.json_file import append_line, keep_lines, read_json, to_json, write_json, write_text
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.hub import fetched
-from lstmdrop.parsing import parse_json
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 DEFAULT_ROOT = Path("runs")
 
-BEFORE_TRAINING = ("tensorboard", "log.jsonl", "assets", "config.json")
+FAILED_BATCH = "failed-batch.safetensors"
+
+BEFORE_TRAINING = (FAILED_BATCH, "tensorboard", "log.jsonl", "assets", "config.json")
 """What a run has made by the time that training begins, ``config.json`` first: what has it is a run."""
 
 PUBLISHED = "model.safetensors"
@@ -189,21 +189,23 @@ class Run:
 
     def keep_examples(self, examples: Iterable[Mapping[str, Any]]) -> None:
         """Write what the model made of a few inputs, one object a line."""
-        lines = [json.dumps(example, ensure_ascii=False) for example in examples]
+        lines = [to_json(example, ensure_ascii=False) for example in examples]
         write_text(self._path("examples.jsonl"), "".join(f"{line}\n" for line in lines))
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Append one object to the log."""
-        with self._path("log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(event) + "\n")
+        append_line(self._path("log.jsonl"), event)
 
     def rewind_log(self, keep: Callable[[Mapping[str, Any]], bool]) -> None:
         """Forget the entries that ``keep`` refuses, and a line that a crash cut short."""
         path = self._path("log.jsonl")
         if path.exists():
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            kept = [line for line in lines if (entry := _entry(line)) is not None and keep(entry)]
-            write_text(path, "".join(f"{line}\n" for line in kept))
+            keep_lines(path, keep)
+
+    @property
+    def failed_batch(self) -> Path:
+        """The batch with which the numbers of the last attempt failed, for a look; there is none where they did not."""
+        return self._path(FAILED_BATCH)
 
     def save_last(self, checkpoint: Checkpoint) -> None:
         """Save the state to resume from; the one before it stays beside it, in case this one is damaged."""
@@ -285,10 +287,3 @@ class Run:
 def _is_kept(path: Path) -> bool:
     """Whether it is more than a ``config.json`` that was only half written."""
     return not path.name.startswith(".config.json.")
-
-
-def _entry(line: str) -> dict[str, Any] | None:
-    try:
-        return dict(parse_json(line))
-    except (ValueError, TypeError):
-        return None

@@ -71,6 +71,26 @@ class CountsUnknown(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a field of a batch may hold: numbers from 0 on."""
+
+    number: int
+    """How many there are."""
+    none: tuple[int, ...] = ()
+    """Other values, which stand for none: padding."""
+
+
+@runtime_checkable
+class HasLabels(Protocol):
+    """A task whose batches hold labels, so that those that it does not have are found before a network meets them."""
+
+    @property
+    def labels(self) -> Mapping[str, Labels]:
+        """By field of a batch."""
+        ...
+
+
 @runtime_checkable
 class GoesBack(Protocol):
     """A task that may go back to the data that it was trained on while other data is scored."""

@@ -154,7 +154,7 @@ def test_the_first_step_is_saved_with_the_kernel_that_it_measured(
         if isinstance(event, Stepped) and event.step == 3:
             raise KilledError
 
-    rarely = [*overrides, "training.save_minutes=60", "training.kernel=auto"]
+    rarely = [*overrides, "training.save_minutes=60", "training.kernel=measured"]
     with pytest.raises(KilledError):
         train("lm", size="tiny", data=str(toy_corpus), overrides=rarely, out=run, device="cpu", listener=kill)
     values = read_checkpoint(run / "last.safetensors").values

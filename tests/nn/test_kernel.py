@@ -100,6 +100,8 @@ def test_a_kernel_that_cannot_run_here_is_left_out() -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert kernels_on("cpu") == ("native",)
             lstm = RegularizedLSTM(5, 7, 1, make_regularizer("none"))
+            assert lstm.usual_kernel("cpu") == "native"
+            lstm.kernel = "measured"
             lstm.train()(torch.zeros(4, 3, 5))
             assert lstm.kernel == "native"
     assert kernels_on("cpu") == ("onednn", "native")  # float32 it has for all of them

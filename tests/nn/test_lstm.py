@@ -228,6 +228,7 @@ def test_one_weight_layout_for_every_rule(rule: RuleName) -> None:
 
 def test_measuring_the_kernel_changes_neither_weights_nor_random_state() -> None:
     lstm = make("none", dtype=torch.float32)
+    lstm.kernel = "measured"
     weights = copy.deepcopy(lstm.state_dict())
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -238,12 +239,24 @@ def test_measuring_the_kernel_changes_neither_weights_nor_random_state() -> None
     assert all(parameter.grad is None for parameter in lstm.parameters())
 
 
+@pytest.mark.parametrize("rule", RULE_NAMES)
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_the_usual_kernel_follows_from_network_and_device_alone(rule: RuleName, num_layers: int) -> None:
+    """Measured, two trainings of one seed may take two kernels, which round in two ways."""
+    lstm = RegularizedLSTM(3, 4, num_layers, make_regularizer(rule, 0.5))
+    lstm(torch.zeros(2, 1, 3))
+    assert lstm.kernel is None
+    assert lstm.usual_kernel("cpu") == "onednn"
+    assert lstm.usual_kernel("cuda") == ("stack" if num_layers > 1 and rule in ("none", "zaremba") else "layers")
+
+
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
 @pytest.mark.parametrize("is_frozen", [False, True])
 def test_the_kernel_is_measured_wherever_the_first_call_is(
     mode: Callable[[], AbstractContextManager[None]], is_frozen: bool
 ) -> None:
     lstm = make("zaremba", dtype=torch.float32).train().requires_grad_(not is_frozen)
+    lstm.kernel = "measured"
     with mode():
         outputs, _ = lstm(inputs(torch.float32))
     assert outputs.isfinite().all()

@@ -23,7 +23,7 @@ def test_summed_gradients_are_divided_and_then_clipped_by_their_joint_norm(divis
     found, expected = gradients(), [nn.Parameter(torch.zeros_like(each)) for each in gradients()]
     for parameter, gradient in zip(expected, gradients(), strict=True):
         parameter.grad = gradient / divisor
-    norm = scale_and_clip(found, divisor, largest)
+    norm = scale_and_clip(found, torch._foreach_norm(found), divisor, largest)
     assert float(norm) == pytest.approx(13 / divisor)
     assert float(nn.utils.clip_grad_norm_(expected, largest)) == pytest.approx(13 / divisor)
     for gradient, parameter in zip(found, expected, strict=True):
@@ -35,7 +35,7 @@ def test_summed_gradients_are_divided_and_then_clipped_by_their_joint_norm(divis
 
 def test_gradients_of_nothing_stay_nothing() -> None:
     found = [torch.zeros(3)]
-    assert float(scale_and_clip(found, 2, 1.0)) == 0
+    assert float(scale_and_clip(found, torch._foreach_norm(found), 2, 1.0)) == 0
     assert torch.equal(found[0], torch.zeros(3))
 
 

@@ -92,7 +92,7 @@ def taken_down(counts: list[int]) -> Record:
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the trainer does not look at a loss in each step."""
-    monkeypatch.setattr(Trainer, "_require_finite", lambda self, *values: None)
+    monkeypatch.setattr(Trainer, "_require_finite", lambda self, *, weights=False: None)
 
 
 def trained(trainer: Trainer[Any]) -> tuple[dict[str, Tensor], list[Any]]:

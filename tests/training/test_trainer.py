@@ -19,8 +19,9 @@ from lstmdrop.data.batching import PlannedBatches
 from lstmdrop.metrics.score import Score
 from lstmdrop.run import Run
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from lstmdrop.training.finite import NonFiniteError
 from lstmdrop.training.progress import Evaluated, Event, Logged, Progress, Stepped, Validating
-from lstmdrop.training.trainer import NonFiniteError, Trainer
+from lstmdrop.training.trainer import Trainer
 
 BuildLM = Callable[..., Any]
 
@@ -325,13 +326,13 @@ def test_a_run_that_overflows_keeps_its_last_good_checkpoints(
         assert all(value.isfinite().all() for value in now.tensors.values() if value.is_floating_point())
 
 
-@pytest.mark.parametrize(("save_minutes", "step"), [(0, 1), (10, 2)])
+@pytest.mark.parametrize("save_minutes", [0, 10])
 def test_no_checkpoint_holds_what_an_absurd_rate_makes(
-    toy_corpus: Path, toy_settings: list[str], tmp_path: Path, save_minutes: int, step: int
+    toy_corpus: Path, toy_settings: list[str], tmp_path: Path, save_minutes: int
 ) -> None:
     settings = [*toy_settings, "training.rate=3e38", "training.num_steps=20", "training.clip=1e30"]
-    settings += [f"training.save_minutes={save_minutes}", "training.kernel=native"]  # a measured one is saved at once
-    with pytest.raises(NonFiniteError, match=f"^step {step}:"):
+    settings += [f"training.save_minutes={save_minutes}"]  # the first step is saved in either case
+    with pytest.raises(NonFiniteError, match=r"^step 1: the weights "):
         train("lm", size="tiny", data=str(toy_corpus), overrides=settings, out=tmp_path / "run", device="cpu")
     assert list((tmp_path / "run").glob("*.safetensors")) == []
 

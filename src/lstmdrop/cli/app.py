@@ -56,6 +56,12 @@ def run(arguments: Sequence[str]) -> None:
         app([argument for argument in given if argument != "--debug"], prog_name="lstmdrop")
     except LstmdropError as error:
         _fail(error, str(error), error.exit_code, debug)
+    except (MemoryError, RuntimeError) as error:
+        from lstmdrop.training.memory import OutOfMemoryError, is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        _fail(error, OutOfMemoryError.message, OutOfMemoryError.exit_code, debug)
     except OSError as error:
         from lstmdrop.data.registry import cache_problem
 

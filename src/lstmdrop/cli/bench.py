@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from lstmdrop.cli import completion, options
+from lstmdrop.data.json_file import to_json
 
 USUAL = ("small", "medium", "large")
 
@@ -41,7 +41,7 @@ def command(
     chosen = [size for size in USUAL if size in there] if sizes is None else sizes.split(",")
     for row in bench(task, sizes=chosen, seconds=seconds, device=device, overrides=overrides or ()):
         if as_json:
-            typer.echo(json.dumps(asdict(row)))
+            typer.echo(to_json(asdict(row)))
         else:
             typer.echo(
                 f"{row.size:<8}{row.tokens_per_second:>10,.0f} tokens/s   "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmdrop.cli import completion, options
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def cache(
 
     entries = prune_cache(older_than) if prune else list_cache(older_than)
     if as_json:
-        typer.echo(json.dumps([asdict(entry) for entry in entries], default=str))
+        typer.echo(to_json([asdict(entry) for entry in entries], default=str))
     else:
         for entry in entries:
             typer.echo(f"{entry.kind:<10}{_size(entry.num_bytes):>10}{entry.days:>8.1f} days  {entry.path}")

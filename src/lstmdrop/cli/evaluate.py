@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstmdrop.cli import completion, options
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +94,6 @@ def _show(scores: Mapping[str, Sequence[Score]], as_json: bool) -> None:
         typer.echo(f"scored on {name}: {', '.join(f'{count:,} {what}' for what, count in counts.items())}", err=True)
     rows = score_rows(scores)
     if as_json:
-        typer.echo(json.dumps(rows))
+        typer.echo(to_json(rows))
     else:
         typer.echo("\n".join("{split} {name} {value:.4f}  {signature}".format(**row) for row in rows))

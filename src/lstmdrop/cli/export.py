@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lstmdrop.cli import options
+from lstmdrop.data.json_file import to_json
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
             {"path": str(graph.path), "largest_difference": graph.largest_difference, **graph.interface}
             for graph in graphs
         ]
-        typer.echo(json.dumps(rows))
+        typer.echo(to_json(rows))
         return
     for graph in graphs:
         typer.echo(f"{graph.path}  {graph.num_bytes:,} bytes, differs by at most {graph.largest_difference:.1g}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 from lstmdrop.cli import options
+from lstmdrop.data.json_file import to_json
 
 
 def command(as_json: options.Json = False) -> None:
@@ -16,6 +15,6 @@ def command(as_json: options.Json = False) -> None:
 
     facts = info()
     if as_json:
-        typer.echo(json.dumps(facts))
+        typer.echo(to_json(facts))
     else:
         render.print_rows(list(facts.items()))

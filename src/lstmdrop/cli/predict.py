@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import re
 import shlex
@@ -18,6 +17,7 @@ from typer.core import TyperGroup
 
 from lstmdrop.cli import options
 from lstmdrop.cli.task_options import as_command
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _make_command(plugin: TaskPlugin) -> Any:
             found = dict(origins.told(output))
             plain = found.pop("plain", found["text"])
             name = f"{_name(plugin, found)}\t" if with_names and "plain" not in output else ""
-            line = json.dumps(found, ensure_ascii=False) if as_json else None if plain is None else f"{name}{plain}"
+            line = to_json(found, ensure_ascii=False) if as_json else None if plain is None else f"{name}{plain}"
             if line is not None:
                 typer.echo(line)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lstmdrop.cli import completion, options
+from lstmdrop.errors import LstmdropError
 
 if TYPE_CHECKING:
+    from lstmdrop.config import TaskConfig
+    from lstmdrop.plugin import TaskPlugin
     from lstmdrop.training.progress import Event, Finished, Started
     from lstmdrop.training.tensorboard import TensorBoardLog
 
@@ -58,18 +62,30 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show parameters, memory and steps; train nothing.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Run one batch: gradients, masks and labels in order? Train nothing; 1 if not."),
+    ] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="On a GPU: the same weights from the same seed, more slowly.")
+    ] = False,
 ) -> None:
     """Train a model, score it as it goes and at the end, and write a run directory.
 
     Options that TASK adds: lstmdrop train TASK --help.
     """
     overrides = overrides or []
+    if deterministic:
+        overrides = [*overrides, "training.deterministic=true"]
+    trains, where = not (dry_run or check), f"without {'--check' if check else '--dry-run'}, which trains nothing"
     options.refuse_without_effect(
-        ("--resume", resume, not dry_run, "without --dry-run, which trains nothing"),
-        ("--log", log != "none", not dry_run, "without --dry-run, which trains nothing"),
+        ("--resume", resume, trains, where),
+        ("--log", log != "none", trains, where),
+        ("--dry-run", dry_run, not check, "without --check, which builds the same"),
     )
-    if dry_run:
-        _show_plan(task, start, (size, data, regularizer, seed, preset, overrides), device, data_dir)
+    if not trains:
+        show = _show_check if check else _show_plan
+        show(task, start, (size, data, regularizer, seed, preset, overrides), device, data_dir)
     else:
         _train(
             task, log, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
@@ -80,6 +96,36 @@ def command(
 def _show_plan(task: str, start: Path | None, choices: tuple[Any, ...], device: str, data_dir: Path | None) -> None:
     from lstmdrop.cli.views import shown_work
     from lstmdrop.dry_run import plan
+
+    plugin, config = _resolved(task, start, choices, data_dir)
+    with shown_work():
+        planned = plan(plugin, config, device, data_dir)
+    _show_rows(planned)
+
+
+def _show_check(task: str, start: Path | None, choices: tuple[Any, ...], device: str, data_dir: Path | None) -> None:
+    from lstmdrop.check import check
+    from lstmdrop.cli.views import shown_work
+
+    plugin, config = _resolved(task, start, choices, data_dir)
+    with shown_work():
+        found = check(plugin, config, device, data_dir)
+    _show_rows(found.rows)
+    for problem in found.problems:
+        typer.echo(f"{'problem':<22}{problem}")
+    if found.problems:
+        number = len(found.problems)
+        raise LstmdropError(f"the check found {number} problem{'s' if number > 1 else ''}: see above")
+    typer.echo(f"{'fine':<22}a gradient for every parameter, every mask drawn, every label in range")
+
+
+def _show_rows(rows: Mapping[str, str]) -> None:
+    typer.echo("\n".join(f"{name:<22}{value}" for name, value in rows.items()))
+
+
+def _resolved(
+    task: str, start: Path | None, choices: tuple[Any, ...], data_dir: Path | None
+) -> tuple[TaskPlugin, TaskConfig]:
     from lstmdrop.plugin import load_plugin
     from lstmdrop.settings import require_trainable, resolve_config
     from lstmdrop.start import started_config
@@ -90,9 +136,7 @@ def _show_plan(task: str, start: Path | None, choices: tuple[Any, ...], device: 
     else:
         config = started_config(plugin, start, *choices)
     require_trainable(plugin, config)
-    with shown_work():
-        planned = plan(plugin, config, device, data_dir)
-    typer.echo("\n".join(f"{name:<22}{value}" for name, value in planned.items()))
+    return plugin, config
 
 
 def _train(task: str, log: str, **choices: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
 from lstmdrop.data.atomic import new_folder
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import UsageError
 from lstmdrop.plugin import load_plugin
 from lstmdrop.run import Run
@@ -62,7 +62,7 @@ def export(task: str, *, run: AnyPath | None = None, out: AnyPath | None = None)
             difference = write_onnx(graph, path)
             exported.append(ExportedGraph(folder / path.name, path.stat().st_size, difference, graph.described()))
         interface = {each.path.name: each.interface for each in exported}
-        text = json.dumps({"task": task, "graphs": interface}, indent=2, ensure_ascii=False)
+        text = to_json({"task": task, "graphs": interface}, indent=2, ensure_ascii=False)
         (unfinished / INTERFACE).write_text(text + "\n", encoding="utf-8")
         (unfinished / "config.json").write_bytes((source.directory / "config.json").read_bytes())
         for_training = shutil.ignore_patterns(*plugin.assets_for_training)

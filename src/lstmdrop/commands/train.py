@@ -19,9 +19,11 @@ from lstmdrop.settings import AnyPath, default_name, naming_moved_data, require_
 from lstmdrop.start import build_new, require_other_place, require_same_start, start_summary, started_config
 from lstmdrop.task import Task
 from lstmdrop.training.changes import changed_training, noted, require_possible, require_same_data
-from lstmdrop.training.checkpoint import Checkpoint
+from lstmdrop.training.checkpoint import Checkpoint, write_checkpoint
 from lstmdrop.training.device import choose_device, require_kernel, switches_kept
+from lstmdrop.training.finite import NonFiniteError, batch_tensors
 from lstmdrop.training.interruption import Interruption
+from lstmdrop.training.kernels import kernels_of
 from lstmdrop.training.progress import Evaluated, Event, Finished, Logged, Progress, Started, Stepped, Validating
 from lstmdrop.training.trainer import Trainer
 
@@ -112,7 +114,7 @@ def _begun(run: Run, config: TaskConfig) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if run.never_trained():
+        if run.never_trained() and not run.failed_batch.exists():
             run.discard()
         raise
 
@@ -144,7 +146,8 @@ def _finish(
 ) -> None:
     with Interruption() as interruption:
         built, trainer, config = _prepare(run, plugin, config, device, data_dir, listener)
-        _fit(run, trainer, listener, interruption)
+        with _failure_kept(run):
+            _fit(run, trainer, listener, interruption)
         result = run_result(run, built, trainer, config)
         if plugin.examples is not None:
             run.keep_examples(plugin.examples(built))
@@ -199,6 +202,7 @@ def _prepare(
         if notes:
             notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
         notes += _told(config, trainer)
+    run.failed_batch.unlink(missing_ok=True)
     run.rewind_log(partial(_is_past, progress=trainer.progress))
     if config != _stored(run, plugin):
         run.reopen()  # first: what is finished and has other settings would be taken for a run of these
@@ -223,7 +227,8 @@ def _is_past(entry: Mapping[str, Any], progress: Progress) -> bool:
 
 def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Interruption) -> None:
     saved_seconds = trainer.progress.seconds
-    measures_at = trainer.progress.step + 1 if None in trainer.kernels().values() else None
+    begins = trainer.progress.step == 0 or None in kernels_of(trainer.task.model).values()
+    saves_at = trainer.progress.step + 1 if begins else None
     interruption.at_once = False
     for event in trainer.run():
         interruption.at_once = False
@@ -231,9 +236,9 @@ def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Inte
             run.record(_log_entry(event))
         listener(event)
         requested = interruption.requested
-        # Once the kernel has been measured: another measurement might choose another one, which rounds in another way.
-        has_measured = trainer.progress.step == measures_at
-        due = has_measured or trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
+        # The first step shows at once what hinders saving, and keeps its kernel if that was measured.
+        is_first = trainer.progress.step == saves_at
+        due = is_first or trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
         if requested or isinstance(event, Validating | Evaluated) or (isinstance(event, Stepped) and due):
             _save(run, trainer, event)
             saved_seconds = trainer.progress.seconds
@@ -241,6 +246,18 @@ def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Inte
             raise KeyboardInterrupt
         interruption.at_once = isinstance(event, Validating)  # all is saved, and nothing changes until it is scored
     interruption.at_once = True
+
+
+@contextmanager
+def _failure_kept(run: Run) -> Iterator[None]:
+    """Where the numbers fail, the batch with which they did is written into the run."""
+    try:
+        yield
+    except NonFiniteError as error:
+        if tensors := batch_tensors(error.batches):
+            write_checkpoint(run.failed_batch, Checkpoint(tensors, error.about))
+            error.add_line(f"the batch lies in {run.failed_batch}")
+        raise
 
 
 def _save(run: Run, trainer: Trainer[Any], event: Event) -> None:
@@ -251,7 +268,8 @@ def _save(run: Run, trainer: Trainer[Any], event: Event) -> None:
 
 
 def _log_entry(event: Logged | Evaluated) -> dict[str, Any]:
-    return {"event": type(event).__name__.lower(), **asdict(event)}
+    entry = {"event": type(event).__name__.lower(), **asdict(event)}
+    return {key: value for key, value in entry.items() if (key, value) != ("num_parts", 1)}
 
 
 def _started(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConfig, notes: list[str]) -> Started:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, repeat
 from typing import Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -28,6 +28,17 @@ class Window(NamedTuple):
     targets: Int[Tensor, "time batch"]
     part: int
     """Which of the parts of a batch this is: windows of one part follow each other in the text."""
+    streams: tuple[int, int] | None = None
+    """From which of the part's streams to before which these are; None where they are all."""
+
+    @property
+    def num_rows(self) -> int:
+        """The number of streams."""
+        return self.inputs.shape[1]
+
+    def some_rows(self, rows: slice) -> Window:
+        """Some of the streams alone."""
+        return Window(self.inputs[:, rows], self.targets[:, rows], self.part, (rows.start, rows.stop))
 
 
 class Variation(NamedTuple):
@@ -163,3 +174,10 @@ class PlannedBatches(Sequence[BatchT], Generic[BatchT]):
         if isinstance(place, slice):
             return PlannedBatches(self._plan[place], self._make)
         return self._make(self._plan[place])
+
+
+def after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:
+    """What comes after the first batches; those of a sequence are not made again."""
+    if isinstance(batches, Sequence):
+        return iter(batches[num_seen:])
+    return islice(batches, num_seen, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from lstmdrop.config import Split
 from lstmdrop.data.archive import PACKED_ENDINGS, unpacked_name
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop.parsing import parse_json
@@ -89,12 +89,12 @@ def as_text(cell: object, name: str, place: str) -> str:
     if cell is None:
         return ""
     if isinstance(cell, bool) or not isinstance(cell, str | int | float):
-        raise DataError(f"{place}: {name} is {json.dumps(cell)[:60]}, where a text is needed")
+        raise DataError(f"{place}: {name} is {to_json(cell)[:60]}, where a text is needed")
     text = str(cell)
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise DataError(f"{place}: {name} has half a character ({json.dumps(text)[:60]})") from None
+        raise DataError(f"{place}: {name} has half a character ({to_json(text)[:60]})") from None
     return text
 
 

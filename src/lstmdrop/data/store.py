@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_sha256
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.spelling import LOOKED_AT, first_oddity
 from lstmdrop.data.text import read_blocks, read_lines
 from lstmdrop.data.tokenizer import Tokenizer
@@ -125,7 +125,7 @@ def _write(text: Path, tokenizer: Tokenizer, folder: Path, sha256: str) -> None:
     counts = done._asdict()
     del counts["num_blocks"]
     description = {"dtype": dtype.name, **counts, "sha256": sha256}
-    (folder / COUNTS).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    (folder / COUNTS).write_text(to_json(description, indent=2) + "\n", encoding="utf-8")
 
 
 class _Done(NamedTuple):
@@ -142,7 +142,7 @@ def _note(folder: Path, done: _Done, tokens: BinaryIO) -> None:
     tokens.flush()
     os.fsync(tokens.fileno())
     with atomic_file(folder / JOURNAL) as handle:
-        handle.write(json.dumps(done).encode())
+        handle.write(to_json(done).encode())
 
 
 def _noted(folder: Path, dtype: np.dtype[Any]) -> _Done:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.spelling import letters_of
 from lstmdrop.errors import DataError
 from lstmdrop.parsing import read_json_document
@@ -84,7 +85,7 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Write the tokens as JSON, one a line."""
-        text = json.dumps({"tokens": self.tokens}, ensure_ascii=False, indent=0)
+        text = to_json({"tokens": self.tokens}, ensure_ascii=False, indent=0)
         with atomic_file(path) as handle:
             handle.write(text.encode() + b"\n")
 

@@ -125,7 +125,7 @@ def _spice_score(hypotheses: Sequence[str], references: Sequence[Sequence[str]],
     ]
     with tempfile.TemporaryDirectory(prefix="lstmdrop-spice-") as name:
         questions, answers = Path(name) / "images.json", Path(name) / "scores.json"
-        questions.write_text(json.dumps(images), encoding="utf-8", errors="ignore")
+        questions.write_text(json.dumps(images, allow_nan=False), encoding="utf-8", errors="ignore")
         program = evaluation_folder("spice") / "spice-1.0.jar"
         run_java(["-Xmx8G", "-jar", program, questions, "-out", answers, "-silent"], "", limit, Path(name))
         scores = json.loads(answers.read_text(encoding="utf-8")) if answers.is_file() else []

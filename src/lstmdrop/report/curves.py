@@ -12,18 +12,18 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
-from lstmdrop.report.runs import Gap, RunSummary
+from lstmdrop.report.runs import Gap, Number, RunSummary
 
 
 class _Value(TypedDict):
     name: str
-    value: float
+    value: Number
 
 
 class _Evaluated(TypedDict):
     epoch: int
     split: str
-    training_loss: float
+    training_loss: Number
     scores: list[_Value]
     is_best: NotRequired[bool]
 

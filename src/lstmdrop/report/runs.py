@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.config import Change
+from lstmdrop.data.json_file import as_number
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.parsing import read_json_document
@@ -97,10 +98,14 @@ class RunSummary:
         return next(found, None)
 
 
+Number = Annotated[float, BeforeValidator(as_number)]
+"""Of a file of ours, where one that is not finite is a string."""
+
+
 class _ScoreRow(TypedDict):
     split: str
     name: str
-    value: float
+    value: Number
     higher_is_better: bool
     signature: str
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+
+from lstmdrop.data import json_file
 
 Cell = str | int | float | None
 """A number keeps its value; None where there is nothing to say."""
@@ -114,7 +114,7 @@ def to_json(tables: Iterable[Table]) -> str:
     JSON has no infinity, so a number that is not finite is the string ``inf``, ``-inf`` or ``nan``.
     """
     values = [_plain(table) for table in tables]
-    return json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_file.to_json(values, indent=2, ensure_ascii=False) + "\n"
 
 
 def _markdown(table: Table) -> str:
@@ -143,13 +143,9 @@ def _plain(table: Table) -> dict[str, object]:
     return {
         "title": table.title,
         "columns": names,
-        "rows": [dict(zip(names, map(_finite, row), strict=True)) for row in table.rows],
+        "rows": [dict(zip(names, row, strict=True)) for row in table.rows],
         "notes": [{"text": note.text, "code": note.code} for note in table.notes],
     }
-
-
-def _finite(cell: Cell) -> Cell:
-    return str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 _PREAMBLE = "% \\usepackage{booktabs}\n"

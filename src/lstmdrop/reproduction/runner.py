@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lstmdrop.data.json_file import to_json
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import resolve
 from lstmdrop.report.rules import KEPT_TRIES, read_tries
@@ -58,7 +59,7 @@ def _collect_tries(tries: Sequence[Planned], archive: Path) -> list[Path]:
         if line["experiment_sha256"] not in [kept["experiment_sha256"] for kept in read_tries(folder)]:
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / KEPT_TRIES).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(to_json(line) + "\n")
             made.append(folder / KEPT_TRIES)
     return list(dict.fromkeys(made))
 

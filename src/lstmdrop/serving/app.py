@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -17,6 +16,7 @@ from pydantic import Field, create_model
 from starlette.types import ASGIApp
 
 from lstmdrop.config import Section, Text
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import LstmdropError
 from lstmdrop.service import Service
 from lstmdrop.serving.batching import Batcher, Batching, BusyError, in_turn
@@ -211,12 +211,12 @@ class _Served:
 
 def _event(kind: str, data: Mapping[str, Any]) -> str:
     name = f"event: {kind}\n" if kind else ""
-    return f"{name}data: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return f"{name}data: {to_json(data, ensure_ascii=False)}\n\n"
 
 
 def _json(found: object) -> Response:
     """As ``predict --json`` writes it."""
-    return Response(json.dumps(found, ensure_ascii=False), media_type="application/json")
+    return Response(to_json(found, ensure_ascii=False), media_type="application/json")
 
 
 def _busy() -> HTTPException:

@@ -8,7 +8,6 @@ far, the end by the whole.
 from __future__ import annotations
 
 import asyncio
-import json
 from concurrent.futures import Executor
 from typing import Any
 
@@ -17,6 +16,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
 from lstmdrop.config import Section
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import LstmdropError, UsageError
 from lstmdrop.parsing import parse_json
 from lstmdrop.service import Live
@@ -72,7 +72,7 @@ async def listen(
         await socket.close(POLICY, "nothing came for too long")
     except (LstmdropError, ValidationError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        await socket.send_text(json.dumps({"detail": reason}, ensure_ascii=False))
+        await socket.send_text(to_json({"detail": reason}, ensure_ascii=False))
         await socket.close(BAD_MESSAGE)
     finally:
         taken.give_back()
@@ -102,4 +102,4 @@ async def _session(
 
 
 async def _say(socket: WebSocket, understood: Any, *, is_final: bool) -> None:
-    await socket.send_text(json.dumps({**understood, "final": is_final}, ensure_ascii=False))
+    await socket.send_text(to_json({**understood, "final": is_final}, ensure_ascii=False))

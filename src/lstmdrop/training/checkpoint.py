@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError
 from lstmdrop.parsing import parse_json
 
@@ -54,7 +54,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file so that ``path`` is the old one or the new one, whole, whenever a crash comes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
     tensors = _apart(tensors)
-    values = json.dumps(dict(checkpoint.values))
+    values = to_json(dict(checkpoint.values))
     metadata = {"values": values, "sha256": _digest(values, tensors)}
     with atomic_file(path) as file:
         file.write(save(tensors, metadata=metadata))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -42,12 +43,14 @@ def set_switches(config: TrainingConfig) -> None:
     """TF32 on or off for float32 products, and denormals flushed: they slow a saturated LSTM several-fold."""
     torch.set_flush_denormal(True)
     _set_tf32(in_products=config.precision == "tf32", in_cudnn=config.precision == "tf32")
+    _set_deterministic(config.deterministic)
 
 
 def reset_switches() -> None:
     """As PyTorch starts with them: TF32 in cuDNN alone, denormals kept."""
     torch.set_flush_denormal(False)
     _set_tf32(in_products=False, in_cudnn=True)
+    _set_deterministic(False)
 
 
 @contextmanager
@@ -55,11 +58,13 @@ def switches_kept() -> Iterator[None]:
     """What `set_switches` changes, for the whole process, is as it was before when the block ends."""
     flushes = not torch.full((), SMALLEST_NORMAL / 2).mul(1).is_nonzero()  # PyTorch does not tell otherwise
     precision, in_cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    is_deterministic = torch.are_deterministic_algorithms_enabled()
     try:
         yield
     finally:
         torch.set_flush_denormal(flushes)
         _set_tf32(in_products=precision != "highest", in_cudnn=in_cudnn)
+        _set_deterministic(is_deterministic)
 
 
 def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextManager[object]:
@@ -82,11 +87,19 @@ def require_kernel(config: TrainingConfig, device: torch.device) -> None:
         ConfigError: it cannot.
     """
     usable = usable_kernels(config, device)
-    if config.kernel != "auto" and config.kernel not in usable:
+    if config.kernel not in ("auto", "measured", *usable):
         raise ConfigError(
             f"training.kernel = {config.kernel!r} cannot run on this machine's {device.type} with training.precision = "
             f"{config.precision!r}: --set training.kernel={' or '.join(('auto', *usable))}"
         )
+
+
+def _set_deterministic(is_asked: bool) -> None:
+    if is_asked:  # cuBLAS reads this when it is first used, and is not deterministic without it
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it did not write
+    torch.use_deterministic_algorithms(is_asked)
+    torch.backends.cudnn.deterministic = is_asked
 
 
 def _set_tf32(*, in_products: bool, in_cudnn: bool) -> None:

@@ -27,12 +27,12 @@ def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -
 
 
 @torch.no_grad()
-def scale_and_clip(gradients: Sequence[Tensor], divisor: int, largest_norm: float) -> Tensor:
-    """Divide summed gradients by ``divisor``, clip their joint norm, both in place and in one pass.
+def scale_and_clip(gradients: Sequence[Tensor], norms: Sequence[Tensor], divisor: int, largest_norm: float) -> Tensor:
+    """Divide summed gradients, of these norms, by ``divisor``, clip their joint norm, both in place and in one pass.
 
     Returns the norm after the division and before the clip.
     """
-    norm = torch.nn.utils.get_total_norm(gradients) / divisor
+    norm = torch.linalg.vector_norm(torch.stack(list(norms))) / divisor
     factor = (largest_norm / (norm + 1e-6)).clamp(max=1.0) / divisor
     torch._foreach_mul_(list(gradients), factor)
     return norm

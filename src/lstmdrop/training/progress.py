@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import Split, TaskConfig, TrainingConfig
+from lstmdrop.data.json_file import as_number
 from lstmdrop.metrics.score import Score
 
 
@@ -36,6 +37,8 @@ class Progress:
     """Of the rate."""
     averages: bool = False
     """Whether the trigger of averaging has been met."""
+    num_parts: int = 1
+    """In which each batch is computed since memory ran out."""
 
     def count(self, items: int) -> None:
         """Note that so many tokens or frames were trained on."""
@@ -75,8 +78,8 @@ class Progress:
         }  # earlier versions had fewer
         best = known["best"] or ()  # and kept the first score alone
         best = (best,) if isinstance(best, Mapping) else best
-        history = tuple(known.get("history", ()))
-        return cls(**{**known, "best": tuple(Score(**score) for score in best), "history": history})
+        scores = tuple(Score(**{**score, "value": as_number(score["value"])}) for score in best)
+        return cls(**{**known, "best": scores, "history": tuple(known.get("history", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Logged:
     tokens_per_second: float
     seconds: float
     """Spent in training since the beginning, evaluation not counted."""
+    num_parts: int = 1
+    """In which each batch is computed since memory ran out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Generic
@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.errors import LstmdropError
+from lstmdrop.data.batching import after
 from lstmdrop.metrics.score import are_better
-from lstmdrop.nn.kernel import Kernel
-from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
 from lstmdrop.training.changes import require_same_data
 from lstmdrop.training.checkpoint import Checkpoint, load_random_state, random_state
-from lstmdrop.training.device import autocast, set_switches, usable_kernels
+from lstmdrop.training.device import autocast, set_switches
+from lstmdrop.training.finite import Failure, GradientWatch, NonFiniteError, failed_weights
+from lstmdrop.training.kernels import kernels_of, set_kernels, take_kernels
+from lstmdrop.training.memory import undoing, within_memory
 from lstmdrop.training.optimizer import (
     WeightAverage,
     changes_by_step,
@@ -33,12 +34,6 @@ from lstmdrop.training.optimizer import (
 from lstmdrop.training.progress import Evaluated, Event, Logged, Progress, Stepped, Validating
 from lstmdrop.training.replay import Record, Replay, Update, recorder_on
 
-log = logging.getLogger("lstmdrop.training")
-
-
-class NonFiniteError(LstmdropError):
-    """The loss, its gradient, a weight or the score is no longer a number."""
-
 
 class Trainer(Generic[BatchT]):
     """Fits a task's model; everything that the next step depends on is in `state_dict`."""
@@ -47,12 +42,15 @@ class Trainer(Generic[BatchT]):
         self.task = task
         self.config = config.training
         self.changes = config.changes
-        self.parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
+        named = {name: weight for name, weight in task.model.named_parameters() if weight.requires_grad}
+        self.names, self.parameters = list(named), list(named.values())
         self.device = self.parameters[0].device
         self.optimizer = make_optimizer(self.config, self.parameters)
         self.average = WeightAverage(self.parameters)
         self.progress = Progress()
+        self.looks_at_steps = self.device.type == "cpu"  # elsewhere the host would wait for the device
         self.gradient_norm = torch.zeros((), dtype=self.parameters[0].dtype, device=self.device)
+        self.watch = GradientWatch(self.names, self.parameters[0])
         self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         # AdamW counts its steps on the host, where a recording does not see them.
@@ -60,9 +58,7 @@ class Trainer(Generic[BatchT]):
         can_record = can_record and not changes_by_step(self.config)  # a recorded step keeps its rate
         self.record: Record | None = recorder_on(self.device) if can_record else None
         self._start_pass()
-        if self.config.kernel != "auto":
-            for lstm in self._lstms().values():
-                lstm.kernel = self.config.kernel
+        set_kernels(task.model, self.config, self.device)
         set_switches(self.config)
         torch.manual_seed(config.seed)
 
@@ -89,8 +85,29 @@ class Trainer(Generic[BatchT]):
 
     def _update(self, batches: Sequence[BatchT]) -> int:
         """The part of a step that the device does; returns the number of items."""
+        divisor, num_items = self._gradient(batches)
+        pairs = zip(self.names, self.parameters, strict=True)
+        gradients = {name: weight.grad for name, weight in pairs if weight.grad is not None}
+        norms = torch._foreach_norm(list(gradients.values()))
+        self.gradient_norm.copy_(scale_and_clip(list(gradients.values()), norms, divisor, self.config.clip))
+        self.watch.see(dict(zip(gradients, norms, strict=True)), self.gradient_norm, self.epoch_loss)
+        if self.looks_at_steps:
+            self._require_finite()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return num_items
+
+    def _gradient(self, batches: Sequence[BatchT]) -> tuple[int, int]:
+        """Sum it up over the batches, in smaller parts where memory runs out; returns the divisor and the items."""
+        progress = self.progress
+        found, progress.num_parts = within_memory(
+            batches, self._add_gradients, self._undo, progress.num_parts, f"step {progress.step}"
+        )
+        return found
+
+    def _add_gradients(self, parts: Sequence[BatchT]) -> tuple[int, int]:
         divisor = num_items = 0
-        for batch in batches:
+        for batch in parts:
             with autocast(self.config, self.device):
                 loss = self.objective(batch)
             loss.total.backward()  # type: ignore[no-untyped-call]
@@ -98,13 +115,11 @@ class Trainer(Generic[BatchT]):
             plain = loss.total if loss.plain is None else loss.plain
             self.epoch_loss += plain.detach()
             self.logged_loss += plain.detach()
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        self.gradient_norm.copy_(scale_and_clip(gradients, divisor, self.config.clip))
-        if self.device.type == "cpu":  # elsewhere looking would make the host wait for the device
-            self._require_finite()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return num_items
+        return divisor, num_items
+
+    def _undo(self) -> Callable[[], None]:
+        """What takes back a pass that breaks off."""
+        return undoing([self.epoch_loss, self.logged_loss], self.parameters, self.objective)
 
     def _start_pass(self) -> None:
         """Begin with a fresh objective and, since a recorded step keeps its rate, a fresh recording."""
@@ -119,7 +134,7 @@ class Trainer(Generic[BatchT]):
         Raises:
             NonFiniteError: the state is not worth keeping.
         """
-        self._require_finite(*self.parameters)
+        self._require_finite(weights=True)
         groups = {
             "model": self.task.model.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer),
@@ -129,21 +144,26 @@ class Trainer(Generic[BatchT]):
             "loss": {"epoch": self.epoch_loss, "logged": self.logged_loss, "norm": self.gradient_norm},
         }
         tensors = {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
-        values = {**self.progress.as_json(), "kernels": self.kernels(), "data_sha256": self.task.data_sha256()}
+        values = {
+            **self.progress.as_json(),
+            "kernels": kernels_of(self.task.model),
+            "data_sha256": self.task.data_sha256(),
+        }
         return Checkpoint(tensors, values)
 
     def load_state_dict(self, checkpoint: Checkpoint) -> None:
         """Go on from ``checkpoint``: the next step is the one that an uninterrupted run would have made.
 
-        But for rounding where its kernel cannot run on this machine: then the next step measures another.
+        But for rounding where its kernel cannot run on this machine: then it goes on with another.
 
         Raises:
             DataError: the data is no longer what it was.
         """
         values = dict(checkpoint.values)
         require_same_data(values["data_sha256"], self.task)
-        self._take_kernels(values["kernels"])
+        take_kernels(self.task.model, values["kernels"], self.config, self.device)
         self.progress = Progress.from_json(values)
+        self.watch.num_seen = self.progress.step
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
         self.average.load_state_dict(checkpoint.part("average"))
@@ -162,24 +182,7 @@ class Trainer(Generic[BatchT]):
         if any(key.startswith("training.average_") for key in changed):
             self.average, self.progress.averages = WeightAverage(self.parameters), False
         if any(key in ("training.kernel", "training.precision") for key in changed):
-            for lstm in self._lstms().values():
-                lstm.kernel = None if self.config.kernel == "auto" else self.config.kernel
-
-    def kernels(self) -> dict[str, Kernel | None]:
-        """By the name of each LSTM the fused kernel of its training; None where none has been measured yet."""
-        return {name: lstm.kernel for name, lstm in self._lstms().items()}
-
-    def _take_kernels(self, kernels: Mapping[str, Kernel | None]) -> None:
-        """Those that the run was trained on so far; where one cannot run here, the next step measures another."""
-        usable = (None, *usable_kernels(self.config, self.device))
-        for name, lstm in self._lstms().items():
-            lstm.kernel = kernels.get(name) if kernels.get(name) in usable else None
-        if gone := sorted({str(kernel) for kernel in kernels.values() if kernel not in usable}):
-            log.warning(
-                "the run was trained on the kernel %s, which cannot run on this machine: it goes on with another, "
-                "whose numbers differ in their last digits",
-                " and ".join(gone),
-            )
+            set_kernels(self.task.model, self.config, self.device)
 
     def scored_weights(self) -> dict[str, Tensor]:
         """The model's state as it was last scored: with the mean of the weights where they are averaged."""
@@ -191,7 +194,7 @@ class Trainer(Generic[BatchT]):
         self.task.model.train()
         self._set_rate()
         batches = self.task.batches("train", epoch=progress.epoch)
-        remaining = _after(batches, progress.position * self.config.accumulate)
+        remaining = after(batches, progress.position * self.config.accumulate)
         started = time.perf_counter()
         while group_of_batches := list(islice(remaining, self.config.accumulate)):
             self.step(group_of_batches)
@@ -221,20 +224,22 @@ class Trainer(Generic[BatchT]):
             gradient_norm=float(self.gradient_norm),
             tokens_per_second=progress.logged_items / (progress.seconds - progress.logged_seconds),
             seconds=progress.seconds,
+            num_parts=progress.num_parts,
         )
         self.logged_loss.zero_()
         progress.start_log_interval()
         return event
 
     def _validate(self) -> Evaluated:
-        self._require_finite(*self.parameters)
+        self._require_finite(weights=True)
         self.task.model.eval()
         if self.config.average_over == "epochs" and self._averages():
             self.average.add()
         with self.average.applied():
             scores = self.task.evaluate("valid")
-        self._require_finite(torch.tensor(scores[0].value))
         progress = self.progress
+        if not math.isfinite(scores[0].value):
+            raise self._not_finite(Failure(progress.step, f"the score {scores[0].name} is {scores[0].value}"))
         is_best = not progress.best or are_better(scores, progress.best)
         event = Evaluated(
             step=progress.step,
@@ -274,21 +279,21 @@ class Trainer(Generic[BatchT]):
         patience = self.config.patience
         return patience is not None and self.progress.epochs_since_best >= patience
 
-    def _require_finite(self, *further: Tensor) -> None:
-        if not all(bool(value.isfinite().all()) for value in (self.epoch_loss, self.gradient_norm, *further)):
-            raise NonFiniteError(
-                f"step {self.progress.step}: the loss, its gradient, a weight or the score is not finite "
-                f"(epoch {self.progress.epoch}, rate {self.optimizer.param_groups[0]['lr']:g}); "
-                "the checkpoints hold the last good state. Try a lower training.rate or training.clip."
-            )
+    def _require_finite(self, *, weights: bool = False) -> None:
+        """Look at the loss and its gradient, of all steps since this was last asked, and at the weights.
 
-    def _lstms(self) -> dict[str, RegularizedLSTM]:
-        modules = self.task.model.named_modules()
-        return {name: module for name, module in modules if isinstance(module, RegularizedLSTM)}
+        Raises:
+            NonFiniteError: they were not finite; the first step and the first parameter are named.
+        """
+        step, named = self.progress.step, zip(self.names, self.parameters, strict=True)
+        if failure := self.watch.failure(step) or (failed_weights(step, named) if weights else None):
+            raise self._not_finite(failure)
 
-
-def _after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:
-    """What comes after the first batches; those of a sequence are not made again."""
-    if isinstance(batches, Sequence):
-        return iter(batches[num_seen:])
-    return islice(batches, num_seen, None)
+    def _not_finite(self, failure: Failure) -> NonFiniteError:
+        progress, rate = self.progress, self.optimizer.param_groups[0]["lr"]
+        place = progress.position - (progress.step - failure.step) - 1
+        batches: list[BatchT] = []
+        if failure.parameter is not None and place >= 0:  # made again, as on a device later steps have been taken
+            made = self.task.batches("train", epoch=progress.epoch)
+            batches = list(islice(after(made, place * self.config.accumulate), self.config.accumulate))
+        return NonFiniteError(failure, progress.epoch, rate, batches)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import math
 import re
 import textwrap
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import UsageError
 from lstmdrop_tasks.asr.config import PAUSE, SUBTITLES, ASRPrediction
 from lstmdrop_tasks.asr.recordings import Recording
@@ -168,7 +168,7 @@ class Output:
         options = self._options
         is_final = found.get("final", True)
         if options.format == "json":
-            plain: str | None = json.dumps(found, ensure_ascii=False)
+            plain: str | None = to_json(found, ensure_ascii=False)
         elif options.format != "text":
             plain = self._document.add(found) or None if is_final else None
             found = {**found, options.format: plain or ""} if is_final else found

@@ -16,7 +16,7 @@ from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import normalise_transcript
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.task import Loss
+from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.asr.audio.features import Normalisation
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.find import find_corpus
@@ -76,6 +76,11 @@ class SpeechRecognition:
         if split == "train":
             return len(self.speech.training_plan(self.targets, np.random.default_rng(self.config.seed)))
         return len(self.speech.scoring_plan(split, self.targets))
+
+    @property
+    def labels(self) -> dict[str, Labels]:
+        """Phones or tokens."""
+        return {"targets": self.targets.labels}
 
     def objective(self) -> Callable[[SpeechBatch], Loss]:
         """The loss of a batch."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.batching import PlannedBatches, token_batches
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.tokenizer import Tokenizer, TokenizerKind
 from lstmdrop.errors import DataError
@@ -46,6 +47,25 @@ class CaptionBatch(NamedTuple):
     image_numbers: Int[Tensor, " batch"]
     """Which images they belong to, on the CPU."""
     num_targets: int
+
+    @property
+    def num_rows(self) -> int:
+        """The number of captions."""
+        return self.inputs.shape[1]
+
+    def some_rows(self, rows: slice) -> CaptionBatch:
+        """Some of the captions alone, without the padding that they do not need."""
+        targets = self.targets[:, rows]
+        is_word = targets != PADDING
+        longest = int(is_word.sum(0).max())
+        return CaptionBatch(
+            self.images[rows],
+            self.inputs[:longest, rows],
+            targets[:longest],
+            self.numbers[rows],
+            self.image_numbers[rows],
+            int(is_word.sum()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +173,7 @@ class FeaturesAbout:
     def save(self, assets: Path) -> None:
         """Write what `load` reads."""
         with atomic_file(assets / NAME) as handle:
-            handle.write(json.dumps(asdict(self)).encode())
+            handle.write(to_json(asdict(self)).encode())
 
     @classmethod
     def load(cls, assets: Path) -> FeaturesAbout:

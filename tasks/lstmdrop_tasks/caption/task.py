@@ -23,9 +23,9 @@ from lstmdrop.metrics.captions import CiderD, caption_scores, require_parts
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity
 from lstmdrop.metrics.ptb_tokenizer import cut_for, python_words
 from lstmdrop.metrics.score import Score
-from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
+from lstmdrop.nn.decoder import PADDING, Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.task import Loss
+from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.caption.captioning import caption
 from lstmdrop_tasks.caption.config import CaptionConfig, CaptionDecodingConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, oddities
@@ -88,6 +88,12 @@ class ImageCaptioning:
     def num_batches(self, split: Split) -> int:
         """Batches of one pass, the same in every epoch."""
         return len(self.batches(split))
+
+    @property
+    def labels(self) -> dict[str, Labels]:
+        """The tokens, read and predicted."""
+        number = len(self.tokenizer.vocabulary)
+        return {"inputs": Labels(number), "targets": Labels(number, none=(PADDING,))}
 
     def objective(self) -> Callable[[CaptionBatch], Loss]:
         """The loss of the published captions, its gradient the mean over tokens; or the self-critical one."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -60,7 +59,7 @@ class LanguageModel(nn.Module):
         width = config.embedding_size or config.hidden_size
         top = width if config.tied else config.hidden_size
         self.embedding = nn.Embedding(vocabulary_size, width)
-        self.embedding_dropout = embedding_dropout
+        self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.lstm = RegularizedLSTM(width, config.hidden_size, config.num_layers, regularizer, top)
         self.softmax = nn.Linear(top, vocabulary_size)
         if config.tied:
@@ -97,9 +96,9 @@ class LanguageModel(nn.Module):
 
     def _embedded(self, inputs: Tensor) -> Tensor:
         words: Tensor = self.embedding(inputs)
-        if not (self.training and self.embedding_dropout):
+        if not (self.training and self.embedding_dropout.p):
             return words
-        kept = F.dropout(words.new_ones(self.embedding.num_embeddings), self.embedding_dropout)
+        kept = self.embedding_dropout(words.new_ones(self.embedding.num_embeddings))
         return words * kept[inputs].unsqueeze(-1)
 
     @torch.no_grad()
@@ -133,10 +132,27 @@ class StreamLoss:
 
     def __call__(self, window: Window) -> Loss:
         """The paper's loss is a sum over steps and a mean over the batch: hence the divisor."""
-        begin = self.states.get(window.part)
+        begin = self._begin(window)
         total, plain, state = self.model.loss(window.inputs, window.targets, begin, self.penalties)
-        self.states[window.part] = LSTMState(state.hidden.detach(), state.cell.detach())
+        self._carry(window, LSTMState(state.hidden.detach(), state.cell.detach()))
         return Loss(total, count=window.targets.numel(), divisor=window.targets.shape[1], plain=plain)
+
+    def _begin(self, window: Window) -> LSTMState | None:
+        """What the window's streams carry; None where the text begins."""
+        whole = self.states.get(window.part)
+        if whole is None or window.streams is None:
+            return whole
+        first, end = window.streams
+        return LSTMState(*(part[:, first:end] for part in whole)) if whole.hidden.shape[1] >= end else None
+
+    def _carry(self, window: Window, state: LSTMState) -> None:
+        """Into the state of all streams of the part, the same in however many pieces they come."""
+        old = self.states.get(window.part)
+        if old is not None and window.streams is not None:
+            first, end = window.streams
+            pieces = ((before[:, :first], now, before[:, end:]) for before, now in zip(old, state, strict=True))
+            state = LSTMState(*(torch.cat(three, dim=1) for three in pieces))
+        self.states[window.part] = state
 
     def state_dict(self) -> dict[str, Tensor]:
         """The carried states by part of the batch."""

@@ -22,6 +22,7 @@ from lstmdrop.metrics.perplexity import LogProbs, read_log_probs
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.text_units import ScoredLines
 from lstmdrop.nn.rules import make_regularizer
+from lstmdrop.task import Labels
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from lstmdrop_tasks.lm.adaptation import (
     NUM_STREAMS,
@@ -123,6 +124,11 @@ class LanguageModelling:
         training = self.config.training
         windows = num_windows(self.store(split).num_tokens, training.batch_size, training.num_steps)
         return windows * training.accumulate
+
+    @property
+    def labels(self) -> dict[str, Labels]:
+        """The tokens, read and predicted."""
+        return dict.fromkeys(("inputs", "targets"), Labels(len(self.tokenizer.vocabulary)))
 
     def objective(self) -> StreamLoss:
         """A loss that starts with a zero state."""

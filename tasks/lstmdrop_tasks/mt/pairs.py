@@ -105,6 +105,25 @@ class PairBatch(NamedTuple):
     """Which pairs these are, on the CPU."""
     num_targets: int
 
+    @property
+    def num_rows(self) -> int:
+        """The number of pairs."""
+        return self.source.shape[1]
+
+    def some_rows(self, rows: slice) -> PairBatch:
+        """Some of the pairs alone, without the padding that they do not need."""
+        targets, lengths = self.targets[:, rows], self.source_lengths[rows]
+        is_word = targets != PADDING
+        longest = int(is_word.sum(0).max())
+        return PairBatch(
+            self.source[: int(lengths.max()), rows],
+            lengths,
+            self.inputs[:longest, rows],
+            targets[:longest],
+            self.numbers[rows],
+            int(is_word.sum()),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Sentences:

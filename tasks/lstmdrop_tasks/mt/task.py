@@ -22,9 +22,9 @@ from lstmdrop.metrics.bleu import bleu_metric, translation_scores
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName, tokenizer_for
 from lstmdrop.metrics.perplexity import LogProbs, mixture_log_probs, token_and_word_perplexity, warn_of_unknown
 from lstmdrop.metrics.score import Score
-from lstmdrop.nn.decoder import Decoder, decoder_log_probs, decoder_loss
+from lstmdrop.nn.decoder import PADDING, Decoder, decoder_log_probs, decoder_loss
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.task import Loss
+from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.find import find_corpus
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair, languages_of, save_pair, saved_pair
@@ -124,6 +124,12 @@ class MachineTranslation:
     def num_batches(self, split: Split) -> int:
         """Batches of one pass, the same in every epoch."""
         return len(self.batches(split))
+
+    @property
+    def labels(self) -> dict[str, Labels]:
+        """The tokens of both languages."""
+        source, target = len(self.tokenizers.source.vocabulary), len(self.tokenizers.target.vocabulary)
+        return {"source": Labels(source), "inputs": Labels(target), "targets": Labels(target, none=(PADDING,))}
 
     def objective(self) -> Callable[[PairBatch], Loss]:
         """The loss under smoothed labels; its gradient is the mean over target tokens."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lstmdrop.data.json_file import to_json
 from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
 from lstmdrop.decoding.forced import ScoredSequence, score_sequences
 from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
@@ -43,7 +43,7 @@ class Targets:
 
     def save(self, assets: Path) -> None:
         """Write what `load` reads."""
-        (assets / FILE).write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+        (assets / FILE).write_text(to_json(asdict(self)) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, assets: Path) -> Targets:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.text import read_blocks
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary, count_vocabulary, required_words
 from lstmdrop.errors import DataError
@@ -34,7 +34,7 @@ VOCABULARY = "vocabulary.json"
 
 def write_description(directory: Path, kind: str, fingerprint: str) -> None:
     """Say which kind of tokeniser the folder holds; written last, it also says that the rest is whole."""
-    text = json.dumps({"kind": kind, "fingerprint": fingerprint}, indent=2)
+    text = to_json({"kind": kind, "fingerprint": fingerprint}, indent=2)
     with atomic_file(directory / DESCRIPTION) as handle:
         handle.write(text.encode() + b"\n")
 

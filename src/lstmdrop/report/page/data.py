@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lstmdrop.data.json_file import to_json
 from lstmdrop.metrics.score import metric_title
 from lstmdrop.report.curves import Curves
 from lstmdrop.report.runs import RunSummary, names_below, shown_path
@@ -24,7 +24,7 @@ def page_data(runs: Sequence[RunSummary], curves: Mapping[Path, Curves]) -> dict
 
 def as_script(data: Mapping[str, Any]) -> str:
     """JSON that no HTML parser mistakes for a tag."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = to_json(data, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

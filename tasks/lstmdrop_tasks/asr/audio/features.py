@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from lstmdrop.data.array_file import read_array
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError, loading
 from lstmdrop.parsing import read_json_document
 from lstmdrop_tasks.asr.audio.reading import Samples
@@ -135,7 +135,7 @@ class Normalisation:
 
     def save(self, path: Path) -> None:
         """Write what `load` reads."""
-        text = json.dumps({"mean": self.mean.tolist(), "deviation": self.deviation.tolist()})
+        text = to_json({"mean": self.mean.tolist(), "deviation": self.deviation.tolist()})
         with atomic_file(path) as handle:
             handle.write(text.encode() + b"\n")
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
 from lstmdrop.parsing import MOST_BYTES_OF_LISTS, parse_json, read_json_document
@@ -126,7 +127,7 @@ def _write(
             _note(entries[num_before:], folder, features, labels)
     report_work("extracting features", len(utterances), len(utterances))
     index = _index(entries, utterances)
-    (folder / INDEX).write_text(json.dumps({**index, "labelled": labelled, "sha256": sha256}), encoding="utf-8")
+    (folder / INDEX).write_text(to_json({**index, "labelled": labelled, "sha256": sha256}), encoding="utf-8")
     (folder / JOURNAL).unlink()
 
 
@@ -159,7 +160,7 @@ def _note(entries: Sequence[_Entry], folder: Path, *files: BinaryIO) -> None:
         for file in files:
             file.flush()
             os.fsync(file.fileno())
-        journal.write(json.dumps(entries).encode() + b"\n")
+        journal.write(to_json(entries).encode() + b"\n")
 
 
 def _noted(folder: Path) -> list[_Entry]:
@@ -179,7 +180,7 @@ def _noted(folder: Path) -> list[_Entry]:
     for name, size in sizes.items():
         os.truncate(folder / name, size)
     with atomic_file(folder / JOURNAL) as journal:
-        journal.write(json.dumps(entries).encode() + b"\n")
+        journal.write(to_json(entries).encode() + b"\n")
     return entries
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import soundfile
 
 from lstmdrop.data.atomic import atomic_folder
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import cache_dir
 from lstmdrop_tasks.asr.corpora.alignment import Interval
 from lstmdrop_tasks.asr.corpora.own import manifests
@@ -212,7 +212,7 @@ def write_split(folder: Path, split: str, num_voices: int, num_utterances: int, 
                 }
             )
     (folder / f"{split}.ctm").write_text("".join(ctm), encoding="utf-8")
-    lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+    lines = "".join(to_json(entry) + "\n" for entry in entries)
     (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
 
 

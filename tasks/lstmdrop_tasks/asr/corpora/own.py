@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.spelling import on_disk
 from lstmdrop.data.text import read_lines
@@ -296,5 +297,5 @@ def _seconds(entry: Mapping[str, Any], key: str, where: str) -> float | None:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
+    text = to_json(value, default=str)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

@@ -17,12 +17,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.json_file import to_json
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import frame_accuracy_score
 from lstmdrop.parsing import read_json_document
-from lstmdrop.task import Loss
+from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
 from lstmdrop_tasks.asr.objectives.objective import PADDING, SpeechBatch
@@ -47,6 +48,11 @@ class FrameObjective:
     def num_outputs(self) -> int:
         """One for every phone, for every frame of the step."""
         return self.stride * len(self.phones)
+
+    @property
+    def labels(self) -> Labels:
+        """The phones, and the frames that have none."""
+        return Labels(len(self.phones), none=(UNKNOWN, PADDING))
 
     @property
     def fingerprint(self) -> str:
@@ -138,7 +144,7 @@ class FrameScorer:
 def save_phones(phones: Sequence[str], assets: Path) -> None:
     """Write what `load_phones` reads."""
     with atomic_file(assets / PHONES) as handle:
-        handle.write(json.dumps(sorted(phones), ensure_ascii=False).encode() + b"\n")
+        handle.write(to_json(sorted(phones), ensure_ascii=False).encode() + b"\n")
 
 
 def load_phones(assets: Path) -> list[str]:

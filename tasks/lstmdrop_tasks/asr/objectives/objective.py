@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lstmdrop.metrics.score import Score
-from lstmdrop.task import Loss
+from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.asr.audio.features import Features
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
@@ -34,6 +34,22 @@ class SpeechBatch(NamedTuple):
     """On the CPU."""
     numbers: Int[Tensor, " batch"]
     """Which utterances of the split these are, on the CPU."""
+
+    @property
+    def num_rows(self) -> int:
+        """The number of utterances."""
+        return self.features.shape[1]
+
+    def some_rows(self, rows: slice) -> SpeechBatch:
+        """Some of the utterances alone, without the silence that they do not need."""
+        lengths, target_lengths = self.lengths[rows], self.target_lengths[rows]
+        return SpeechBatch(
+            self.features[: int(lengths.max()), rows],
+            lengths,
+            self.targets[: int(target_lengths.max()), rows],
+            target_lengths,
+            self.numbers[rows],
+        )
 
 
 def pad_utterances(
@@ -70,6 +86,11 @@ class Objective(Protocol):
     @property
     def num_outputs(self) -> int:
         """Of the softmax, at every step of the network."""
+        ...
+
+    @property
+    def labels(self) -> Labels:
+        """What may be among the targets."""
         ...
 
     @property

@@ -19,7 +19,7 @@ from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.decoding.ctc import num_steps_needed
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import Normalisation, normalise_transcript, transcript_scores
-from lstmdrop.task import Loss
+from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.asr.arpa import ArpaModel, ArpaScorer
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
@@ -27,7 +27,7 @@ from lstmdrop_tasks.asr.corpora.utterances import Utterance
 from lstmdrop_tasks.asr.decoder import WEIGHT_OF, AdviserName, Decoder
 from lstmdrop_tasks.asr.fusion import Adviser, load_language_model, make_scorer
 from lstmdrop_tasks.asr.hot_words import HotWords, read_hot_words
-from lstmdrop_tasks.asr.objectives.objective import SpeechBatch
+from lstmdrop_tasks.asr.objectives.objective import PADDING, SpeechBatch
 from lstmdrop_tasks.asr.scoring import error_report
 
 
@@ -39,15 +39,16 @@ def ctc_loss(
     Masked are those whose steps are too few for their tokens: their loss is infinite.
     """
     steps = -(-batch.lengths // stride)
-    losses = F.ctc_loss(
-        log_probs, batch.targets.T.clamp(min=0), steps.to(log_probs.device), batch.target_lengths.to(log_probs.device),
-        blank=blank, reduction="none", zero_infinity=True,
-    )  # fmt: skip
+    device = log_probs.device
+    if torch.are_deterministic_algorithms_enabled():
+        log_probs = log_probs.cpu()  # a GPU adds up this gradient in an order of the moment
     targets = batch.targets.cpu()
+    on_device = (value.to(log_probs.device) for value in (targets.T.clamp(min=0), steps, batch.target_lengths))
+    losses = F.ctc_loss(log_probs, *on_device, blank=blank, reduction="none", zero_infinity=True)
     repeated = ((targets[1:] == targets[:-1]) & (targets[1:] >= 0)).sum(0)
     fits = steps >= batch.target_lengths + repeated
     count = int(batch.target_lengths[fits].sum())
-    return Loss(losses.sum(), count=count, divisor=max(1, count)), int((~fits).sum())
+    return Loss(losses.sum().to(device), count=count, divisor=max(1, count)), int((~fits).sum())
 
 
 COLLAPSED = 0.9
@@ -157,6 +158,11 @@ class TranscriptObjective:
     def num_outputs(self) -> int:
         """One for every token."""
         return len(self.tokenizer.vocabulary)
+
+    @property
+    def labels(self) -> Labels:
+        """The tokens."""
+        return Labels(self.num_outputs, none=(PADDING,))
 
     @property
     def fingerprint(self) -> str:

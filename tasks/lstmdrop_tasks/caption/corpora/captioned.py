@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.spelling import LOOKED_AT, first_oddity, on_disk
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize
@@ -62,7 +62,7 @@ def text_of(value: object, where: str) -> str:
         DataError: it is anything else; the message begins with ``where``.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        shown = json.dumps(value, ensure_ascii=False)
+        shown = to_json(value, ensure_ascii=False)
         raise DataError(f"{where}: a caption is {shown[:LONGEST_SHOWN]}, where a text or its tokens are meant")
     return str(value)
 

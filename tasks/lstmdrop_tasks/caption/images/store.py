@@ -22,6 +22,7 @@ import torch
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_content
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
 from lstmdrop.parsing import MOST_BYTES_OF_LISTS, read_json_document
@@ -148,7 +149,7 @@ def _write(files: Sequence[Path], encoder: ImageEncoder | None, batch_size: int,
             raise DataError(f"none of {len(files)} images can be used; the first:\n{first}")
         handle.truncate(2 * len(files) * math.prod(done.shape))
     index = {"shape": [len(files), *done.shape], "problems": done.problems, "sha256": sha256}
-    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    (folder / INDEX).write_text(to_json(index), encoding="utf-8")
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
@@ -167,7 +168,7 @@ def _note(done: _Done, folder: Path, features: BinaryIO) -> None:
     features.flush()
     os.fsync(features.fileno())
     with atomic_file(folder / JOURNAL) as journal:
-        journal.write(json.dumps(done._asdict()).encode())
+        journal.write(to_json(done._asdict()).encode())
 
 
 def _noted(folder: Path) -> _Done:

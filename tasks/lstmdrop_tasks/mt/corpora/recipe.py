@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_folder
 from lstmdrop.data.fingerprint import remembered_sha256
+from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
 from lstmdrop.parsing import read_json_document
@@ -219,7 +220,7 @@ def make(recipe: Recipe) -> ParallelCorpus:
     if not folder.is_dir():
         with atomic_folder(folder) as unfinished:
             report = {split: _write_split(recipe, split, unfinished) for split in recipe.sources}
-            text = json.dumps({"settings": settings, **report}, indent=2, ensure_ascii=False)
+            text = to_json({"settings": settings, **report}, indent=2, ensure_ascii=False)
             (unfinished / REPORT).write_text(text + "\n", encoding="utf-8")
     return _open(recipe, folder)
 
