@@ -51,6 +51,14 @@ def build(files: Sequence[Path], cache: Path, config: ImageConfig = SMALL) -> Fe
     return build_store(images(*files), config, cache, CPU)
 
 
+def test_encoding_draws_no_random_numbers_of_the_training_that_it_is_for(tmp_path: Path, cache: Path) -> None:
+    """A run whose features are there already, as that of one that goes on, would draw others."""
+    file = draw(tmp_path / "image.png")
+    before = torch.get_rng_state()
+    build([file], cache)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_store_holds_what_the_encoder_says_of_each_file(tmp_path: Path, cache: Path) -> None:
     files = [draw(tmp_path / f"{seed}.png", seed) for seed in range(5)]
     store = build(files, cache)

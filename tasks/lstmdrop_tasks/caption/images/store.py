@@ -96,6 +96,11 @@ def build_store(
         ConfigError: there is no such encoder.
         MissingPartError: the encoder's package is not installed.
     """
+    with torch.random.fork_rng(devices=[]):  # making an encoder draws numbers, which training would then not draw
+        return _build(images, config, cache, device)
+
+
+def _build(images: Sequence[CaptionedImage], config: ImageConfig, cache: Path, device: torch.device) -> FeatureStore:
     files = [image.source for image in images]
     encoder = None if all(map(is_ready, files)) else load_encoder(config, device)
     identity = {
