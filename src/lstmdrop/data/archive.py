@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import importlib
 import io
+import lzma
 import shutil
 import tarfile
 import zipfile
@@ -14,26 +16,67 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.atomic import atomic_file, sync_all
 from lstmdrop.errors import DataError, loading
 
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error)
+DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, ValueError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What the libraries raise of an archive that is damaged, encrypted or packed in a way that they do not know."""
+
+NO_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY)
+"""Errors of the system that are about how a member is called: too long, or a folder where another has a file."""
+
+PLENTY, MOST_EXPANSION = 1 << 30, 250
+"""An archive may unpack to a GiB, and a larger one to so many times its size: text never packs as well."""
+
+LONGEST_HEADER = 1 << 24
+"""Bytes; names and notes about a file."""
+
+MOST_MEMBERS = 3_000_000
+"""Files of an archive; ImageNet has half of them."""
 
 
 def unpack(archive: Path, folder: Path, *, root: str = "") -> None:
     """Write the files of an archive below ``folder``, each whole or not at all.
 
-    ``root`` is a leading folder of the members' names that is left out.
+    ``root`` is a leading folder of the members' names that is left out. What the archive says of its members' sizes is
+    summed up before they are written, and no member becomes larger than that.
 
     Raises:
-        DataError: the archive is missing, damaged or of another kind, or a member would land elsewhere.
+        DataError: the archive is missing, damaged or of another kind, or a member would land elsewhere; it would unpack
+            to more than an honest one, or than there is room for.
     """
+    name, left = "", _most_bytes(archive, folder)
     try:
-        for name, content in _members(archive):
-            with atomic_file(folder / _safe_path(archive, name, root)) as handle:
+        for name, size, content in _members(archive):
+            left -= size
+            if left < 0:
+                raise _too_large(archive, folder)
+            with atomic_file(folder / _safe_path(archive, name, root), at_once=False) as handle:
                 shutil.copyfileobj(content, handle)
     except DAMAGE as error:
         raise damaged(archive, error) from None
+    except OSError as error:
+        if error.errno in NO_NAMES:
+            raise DataError(f"{archive}: {name!r} in it cannot be written ({error.strerror})") from None
+        raise
+    sync_all()
+
+
+def _most_bytes(archive: Path, folder: Path) -> int:
+    size = archive.stat().st_size if archive.is_file() else 0
+    folder.mkdir(parents=True, exist_ok=True)
+    return min(max(PLENTY, MOST_EXPANSION * size), shutil.disk_usage(folder).free)
+
+
+def _too_large(archive: Path, folder: Path) -> DataError:
+    most = _most_bytes(archive, folder)
+    return DataError(
+        f"{archive}: not unpacked to the end, for its files take more than {most / 1e9:.1f} GB\n"
+        f"where it is honest, make room on the disk of {folder}, or unpack it yourself and name its folder with --from"
+    )
 
 
 @contextmanager
@@ -47,7 +90,7 @@ def open_member(archive: Path, name: str) -> Iterator[IO[bytes]]:
             kind, or it has no such member.
     """
     try:
-        for found, content in _members(archive):
+        for found, _, content in _members(archive):
             if found.removeprefix("./") == name:
                 yield content
                 return
@@ -61,34 +104,70 @@ def damaged(archive: Path, error: Exception) -> DataError:
     return DataError(f"{archive}: the archive is damaged ({error}); delete it and get it again")
 
 
-def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Each file of an archive: its name, the bytes that it is said to have, and those that are read, never more."""
     if not archive.is_file():
         raise DataError(f"{archive}: no such archive")
-    if zipfile.is_zipfile(archive):
-        yield from _zip_members(archive)
-    elif tarfile.is_tarfile(archive):
-        yield from _tar_members(archive)
-    else:
-        raise DataError(f"{archive}: neither a zip nor a tar archive; delete it and get it again")
+    members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
+    for number, member in enumerate(members):
+        if number == MOST_MEMBERS:
+            raise DataError(f"{archive}: it has more than {MOST_MEMBERS:,} files; unpack it yourself")
+        yield member
 
 
-def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _zip_members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     with zipfile.ZipFile(archive) as contents:
         for member in contents.infolist():
-            if not member.is_dir():
-                with contents.open(member) as content:
-                    yield member.filename, content
+            if member.is_dir():
+                continue
+            try:
+                content = contents.open(member)
+            except OSError as error:  # it lies at no place that there is
+                raise damaged(archive, error) from None
+            with content:
+                yield member.filename, member.file_size, content
 
 
-def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(archive) as contents:
-        for member in contents:
+def _tar_members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    with archive.open("rb") as file, _opened_tar(archive, file) as contents:
+        while (member := contents.next()) is not None:
+            contents.members.clear()  # it would keep each one
             if member.isdir():
                 continue
             content = contents.extractfile(member) if member.isfile() else None
             if content is None:
                 raise DataError(f"{archive}: not unpacked, for {member.name!r} in it is a link or a device")
-            yield member.name, content
+            yield member.name, member.size, content
+
+
+def _opened_tar(archive: Path, file: IO[bytes]) -> tarfile.TarFile:
+    try:
+        return _Tar.open(fileobj=file)
+    except tarfile.ReadError:
+        raise DataError(f"{archive}: neither a zip nor a tar archive; delete it and get it again") from None
+
+
+class _Tar(tarfile.TarFile):
+    """One whose headers are as long as headers are: some kinds are read whole, however long they say they are."""
+
+    def __init__(self, name: Any = None, mode: Any = "r", fileobj: Any = None, **options: Any) -> None:
+        super().__init__(name, mode, _InPieces(fileobj), **options)
+
+
+class _InPieces:
+    """A file of which nobody reads much at a time."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int) -> bytes:
+        if size > LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of it has {size:,} bytes")
+        content: bytes = self._file.read(size)
+        return content
 
 
 def _safe_path(archive: Path, name: str, root: str) -> PurePosixPath:
@@ -135,13 +214,32 @@ def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
         failures = (EOFError, zlib.error, *(getattr(module, name, EOFError) for name in ("LZMAError", "ZstdError")))
         try:
             with module.open(packed, "rb") as unpacked:
-                yield _Lines(path, unpacked)
+                yield _Lines(path, _Bounded(path, packed, unpacked))
         except failures as error:
             raise damaged(path, error) from None
         except OSError as error:
             if error.errno is not None:
                 raise
             raise damaged(path, error) from None
+
+
+class _Bounded(io.RawIOBase):
+    """What is unpacked, as long as it is not many times more than what it comes of."""
+
+    def __init__(self, path: Path, packed: IO[bytes], unpacked: Any) -> None:
+        self._path, self._packed, self._unpacked = path, packed, unpacked
+        self._number = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._unpacked.read(len(buffer))
+        buffer[: len(block)] = block
+        self._number += len(block)
+        if self._number > PLENTY and self._packed.seekable() and self._number > MOST_EXPANSION * self._packed.tell():
+            raise DataError(f"{self._path}: it unpacks to {MOST_EXPANSION} times its size: this is no text")
+        return len(block)
 
 
 class _Lines(io.BufferedReader):

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from lstmdrop.data.spelling import is_file
 from lstmdrop.errors import DataError
 
 NPY, NPZ = b"\x93NUMPY", b"PK"
@@ -54,7 +55,7 @@ def array_names(path: Path) -> list[str]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{path}: no such file")
     try:
         file = path.open("rb")

@@ -26,8 +26,11 @@ class TakenError(LstmdropError):
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write; it takes its name, even from another file, when the block ends without an error."""
+def atomic_file(path: Path, *, at_once: bool = True) -> Iterator[BinaryIO]:
+    """A file to write; it takes its name, even from another file, when the block ends without an error.
+
+    It lies on the disk by then, unless that is put off: who writes very many files calls `sync_all` after the last.
+    """
     with _naming_the_cache(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_name(path)
@@ -35,9 +38,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             with temporary.open("xb") as handle:
                 yield handle
                 handle.flush()
-                os.fsync(handle.fileno())
+                if at_once:
+                    os.fsync(handle.fileno())
             temporary.replace(path)
-            _sync(path.parent)
+            if at_once:
+                _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -187,6 +192,12 @@ def _sync(path: Path) -> None:
     with _descriptor(path) as descriptor:
         if descriptor is not None:
             os.fsync(descriptor)
+
+
+def sync_all() -> None:
+    """Wait until all that was written lies on the disk."""
+    if hasattr(os, "sync"):
+        os.sync()
 
 
 def duplicate(source: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from lstmdrop.config import Split
 from lstmdrop.data.archive import PACKED_ENDINGS, unpacked_name
@@ -185,6 +185,32 @@ def _quoted_rows(lines: Iterable[str], name: str, delimiter: str) -> Iterator[tu
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"{name}:{start}: the quotes of the row that begins here are odd ({error})") from None
+
+
+def table_reader(path: Path, delimiter: str = ",", quoting: Literal[0, 3] = csv.QUOTE_MINIMAL) -> csv.DictReader[str]:
+    """A reader of rows, of which the header has been read.
+
+    Raises:
+        DataError: the file is missing or damaged, or the header is.
+    """
+    rows = csv.DictReader(read_lines(path), delimiter=delimiter, quoting=quoting)
+    try:
+        rows.fieldnames  # noqa: B018 (reads it)
+    except csv.Error as error:
+        raise DataError(f"{path}:1: the row cannot be read ({error})") from None
+    return rows
+
+
+def whole_rows(rows: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
+    """What a reader of ``path`` gives.
+
+    Raises:
+        DataError: a row of it is none: a cell is larger than `csv` takes, or has half a line end.
+    """
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise DataError(f"{path}:{rows.line_num}: the row cannot be read ({error})") from None
 
 
 def split_files(folder: Path, endings: Sequence[str]) -> dict[Split, list[Path]]:

@@ -122,6 +122,16 @@ def on_disk(path: Path) -> Path:
     return folder / names[0] if len(names) == 1 else path
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; not either where the name, as somebody has written it, is one that no file can have."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
+        return False
+
+
 def name_key(name: str) -> str:
     """What the names have in common that `on_disk` takes for the same."""
     stem, dot, ending = composed(name).rpartition(".")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lstmdrop.data.spelling import is_file
 from lstmdrop.data.text import read_lines
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError, UsageError
@@ -25,10 +26,10 @@ def read_hot_words(given: str) -> list[str]:
         DataError: it looks like a path and no file is there, or the file cannot be read.
         UsageError: there is no word in it.
     """
-    is_file = Path(given).is_file()
-    if not is_file and OF_A_PATH.search(given):
+    is_there = is_file(Path(given))
+    if not is_there and OF_A_PATH.search(given):
         raise DataError(f"{given}: no such file; hot words themselves stand between commas: --hot-words anna,boris")
-    entries = list(read_lines(Path(given))) if is_file else given.split(",")
+    entries = list(read_lines(Path(given))) if is_there else given.split(",")
     found = [entry.strip() for entry in entries if entry.strip()]
     if not found:
         raise UsageError(f"--hot-words {given!r}: there is no word in it")

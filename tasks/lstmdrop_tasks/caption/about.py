@@ -10,6 +10,7 @@ from statistics import median
 from typing import NamedTuple
 
 from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.spelling import is_file
 from lstmdrop.data.text import content_sha256, read_lines
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import cut_for, python_words
@@ -128,7 +129,7 @@ def _pixels(size: tuple[int, int]) -> int:
 
 def _begun(path: Path) -> Looked:
     if is_ready(path):
-        return Looked(None, "features", "" if path.is_file() else f"{path}: no such file")
+        return Looked(None, "features", "" if is_file(path) else f"{path}: no such file")
     try:
         with open_image(path) as image:
             return Looked(image.size, image.format or "")
@@ -191,7 +192,7 @@ def _same_pictures(files: Sequence[Path]) -> list[list[Path]]:
     """The files by their content; only those that are of one size are read."""
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in dict.fromkeys(files):
-        if path.is_file():
+        if is_file(path):
             by_size[path.stat().st_size].append(path)
     found: dict[str, list[Path]] = defaultdict(list)
     for own in by_size.values():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstmdrop.data.registry import expanded
+from lstmdrop.data.spelling import is_file
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 
@@ -123,7 +124,7 @@ def _pair(line: str, where: str, folder: Path) -> Captioned:
             f"{where}: {len(captions)} tabs in {line[:60]!r}: a line is an image file, a tab and its caption"
         )
     path = expanded(name.strip())
-    return Captioned(path if path.exists() else folder / path, captions[0], where)
+    return Captioned(path if is_file(path) else folder / path, captions[0], where)
 
 
 def _standard_lines() -> Iterator[str]:

@@ -57,7 +57,7 @@ def score(
     target = tasks[0].tokenizers.target
     num_tokens = num_unknown = 0
     told = False
-    for batch in as_they_come(_given(inputs, against), batch_size):
+    for batch in as_they_come(given(inputs, against), batch_size):
         for about in () if told else _oddities(tasks[0], batch):
             log.warning(about)
             told = True
@@ -81,7 +81,12 @@ def _oddities(task: MachineTranslation, batch: Sequence[Given]) -> list[str]:
     ]
 
 
-def _given(inputs: Iterable[str], against: Path | None) -> Iterable[Given]:
+def given(inputs: Iterable[str], against: Path | None) -> Iterable[Given]:
+    """What is to be scored: of each line the two sides, or the lines beside those of ``against`` or its n best.
+
+    Raises:
+        DataError: a line is none, or there are not as many of both.
+    """
     if against is None:
         return _pairs(inputs)
     if OF_THE_BEST.fullmatch(next(read_lines(against))):

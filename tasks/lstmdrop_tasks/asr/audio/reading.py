@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lstmdrop.data.spelling import is_file
 from lstmdrop.errors import DataError, loading
 
 VERSIONS = {0b11: 1, 0b10: 2, 0b00: 2}
@@ -132,7 +133,7 @@ def read_audio(
         DataError: it is missing, damaged or empty, or was recorded at less than ``rate`` Hz.
     """
     name = source if isinstance(source, Path) else "standard input"
-    if isinstance(source, Path) and not source.is_file():
+    if isinstance(source, Path) and not is_file(source):
         raise DataError(f"{source}: no such file")
     try:
         samples, own_rate = _read(source, start, end)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lstmdrop.data.spelling import is_file
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.corpora.utterances import Utterance
@@ -83,7 +84,7 @@ def read_textgrid(path: Path, tier: str = "phones") -> Alignment:
 
 
 def _text(path: Path) -> str:
-    if path.is_file() and (content := path.read_bytes()).startswith(BYTE_ORDER_MARKS):
+    if is_file(path) and (content := path.read_bytes()).startswith(BYTE_ORDER_MARKS):
         return content.decode("utf-16")
     return "\n".join(read_lines(path))
 
@@ -138,7 +139,7 @@ def _read_phn(path: Path, rate: int, seconds: float) -> Alignment:
 
 
 def _ctm_of(path: Path) -> Mapping[str, Alignment]:
-    status = path.stat() if path.is_file() else None
+    status = path.stat() if is_file(path) else None
     return _read_ctm(path, status and (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.registry import cache_dir
+from lstmdrop.data.spelling import is_file
 
 SECONDS = 300.0
 """That a command may take."""
@@ -57,7 +58,7 @@ def _inputs(command: str, bases: Sequence[Path]) -> tuple[Path, list[Path]]:
     except ValueError as error:
         raise ValueError(f"the command {command!r} cannot be read: {error}") from None
     for base in bases:
-        files = [file for word in words if (file := base / word).is_file()]
+        files = [file for word in words if is_file(file := base / word)]
         if files:
             return base, files
     return bases[0], []

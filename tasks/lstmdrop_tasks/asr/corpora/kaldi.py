@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from lstmdrop.config import Split
 from lstmdrop.data.registry import whole_split
-from lstmdrop.data.spelling import on_disk
+from lstmdrop.data.spelling import is_file, on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.corpora.commands import sound_of
@@ -121,7 +121,7 @@ def _path_from(folder: Path, root: Path, allow_commands: bool) -> Callable[[str]
             raise ValueError("this recording is in a Kaldi archive; copy it to a file first, with wav-copy")
         given = Path(text)
         places = [given] if given.is_absolute() else [base / given for base in bases]
-        return next((place for place in chain(places, map(on_disk, places)) if place.is_file()), places[0])
+        return next((place for place in chain(places, map(on_disk, places)) if is_file(place)), places[0])
 
     return path
 

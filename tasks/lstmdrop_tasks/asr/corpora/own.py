@@ -14,6 +14,7 @@ from typing import Any
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import whole_split
+from lstmdrop.data.rows import table_reader, whole_rows
 from lstmdrop.data.spelling import on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
@@ -151,11 +152,8 @@ def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """An empty cell says nothing; quotation marks keep commas, and are part of what tabs separate."""
-    if delimiter == ",":
-        rows = csv.DictReader(read_lines(path))
-    else:
-        rows = csv.DictReader(read_lines(path), delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    for row in rows:
+    rows = table_reader(path, delimiter, csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE)
+    for row in whole_rows(rows, path):
         where = f"{path}:{rows.line_num}"
         if None in row or None in row.values():
             raise DataError(f"{where}: the row has not the {len(rows.fieldnames or ())} cells of the header")

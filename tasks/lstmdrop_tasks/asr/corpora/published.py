@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lstmdrop.config import Split
 from lstmdrop.data.registry import whole_split
-from lstmdrop.data.spelling import composed, name_key, on_disk
+from lstmdrop.data.rows import table_reader, whole_rows
+from lstmdrop.data.spelling import composed, is_file, name_key, on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.corpora.own import names_sound, one_manifest
@@ -48,12 +49,12 @@ def common_voice(folder: Path, selection: Selection = EVERYTHING) -> SpeechCorpu
 
 def _table(path: Path) -> tuple[Utterance, ...]:
     # quotation marks are part of the sentences
-    rows = csv.DictReader(read_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
+    rows = table_reader(path, "\t", csv.QUOTE_NONE)
     missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
     if missing:
         raise DataError(f"{path}:1: no column {missing[0]!r}")
     found = []
-    for row in rows:
+    for row in whole_rows(rows, path):
         where = f"{path}:{rows.line_num}"
         if not row["path"] or row["sentence"] is None:
             raise DataError(f"{where}: the row has no path or no sentence")
@@ -165,13 +166,16 @@ def _clip(folder: Path, where: str, line: str) -> Utterance:
     text = next((text for text in reversed(texts) if text.strip()), None)
     grid = on_disk(folder / "TextGrid" / f"{name}.TextGrid")
     source = folder / "wavs" / f"{name}{LJSPEECH_SOUNDS[0]}"
-    return Utterance(name, source, text, alignment=grid if grid.is_file() else None, where=where)
+    return Utterance(name, source, text, alignment=grid if is_file(grid) else None, where=where)
 
 
 def _fields(where: str, line: str) -> list[str]:
     fields = line.split("|")  # quotation marks are part of the text
     if len(fields) not in (2, 3):
-        fields = next(csv.reader([line], delimiter="|"))  # unless they keep one of these bars
+        try:
+            fields = next(csv.reader([line], delimiter="|"))  # unless they keep one of these bars
+        except csv.Error as error:
+            raise DataError(f"{where}: {error}") from None
     if len(fields) not in (2, 3) or not fields[0].strip():
         raise DataError(f"{where}: not 'name|text|normalised text'")
     return fields

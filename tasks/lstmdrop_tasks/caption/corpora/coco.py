@@ -11,7 +11,7 @@ from typing import Any
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.registry import draw
 from lstmdrop.data.rows import SPLIT_NAMES
-from lstmdrop.data.spelling import on_disk
+from lstmdrop.data.spelling import is_file, on_disk
 from lstmdrop.errors import DataError
 from lstmdrop.parsing import MOST_BYTES_OF_LISTS, read_json_document
 from lstmdrop_tasks.caption.corpora.captioned import (
@@ -201,7 +201,7 @@ def _folder_of(path: Path, image: str) -> Path:
     places = [place for place in (above, above.parent) if place.is_dir()]
     places += [folder for place in places for folder in sorted(place.iterdir()) if folder.is_dir()]
     for place in places:
-        if on_disk(place / image).is_file():
+        if is_file(on_disk(place / image)):
             return place
     raise DataError(
         f"{path}: its first image, {image!r}, is neither beside it nor in a folder beside it or its own\n"

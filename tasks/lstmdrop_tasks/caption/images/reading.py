@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
+from lstmdrop.data.spelling import is_file
 from lstmdrop.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
@@ -65,7 +66,7 @@ def read_image(path: Path, size: int) -> Pixels:
     Raises:
         DataError: the file is missing, empty, damaged, no image, or has too many pixels.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty")

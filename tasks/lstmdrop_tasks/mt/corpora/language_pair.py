@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lstmdrop.errors import ConfigError
+from lstmdrop.errors import ConfigError, DataError
+from lstmdrop.parsing import read_document
 
 CODE = re.compile(r"\w+(-\w+)*")
 TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?")
@@ -38,7 +39,10 @@ def save_pair(assets: Path, pair: LanguagePair) -> None:
 def saved_pair(assets: Path) -> str | None:
     """What `save_pair` noted; None where nothing was, or only that the languages have no names."""
     path = assets / PAIR
-    pair = path.read_text(encoding="utf-8").strip() if path.is_file() else str(UNNAMED)
+    try:
+        pair = read_document(path).decode().strip() if path.is_file() else str(UNNAMED)
+    except ValueError as error:
+        raise DataError(f"{path}: the languages cannot be read ({error})") from None
     return None if pair == str(UNNAMED) else pair
 
 

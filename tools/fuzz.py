@@ -1,0 +1,178 @@
+"""Coverage-guided fuzzing of every parser that reads what somebody else has written: ``make fuzz INPUTS=1000000``.
+
+Each target of `fuzz_targets.TARGETS` gets its share of the inputs in a process of its own, mutated by atheris from the
+seeds that the repository keeps. What breaks the law (`held`) is written to the folder of findings, one file for each
+place where it broke, and is for a test: put it among the seeds of its target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+SEEDS = Path(__file__).parents[1] / "tests" / "fuzz" / "seeds"
+LONGEST = 4096
+"""Bytes of an input."""
+SECONDS = 5.0
+"""That an input of this length may take, on a machine that does other things too."""
+MEMORY = 2048
+"""MiB that a process with all of PyTorch in it may take."""
+MOST_LINES = 60
+"""Of an error."""
+
+
+def held(name: str, data: bytes, folder: Path) -> str:
+    """Give a target an input: "result" or "error", which are all that there may be.
+
+    Raises:
+        AssertionError: it took too long, or the error says nothing or too much.
+        Exception: whatever else came out of the parser, which breaks the law.
+    """
+    from fuzz_targets import TARGETS
+    from lstmdrop.errors import LstmdropError
+
+    target = TARGETS[name]
+    path = folder / target.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for beside, content in target.beside.items():
+        if beside != target.file and not (folder / beside).exists():
+            (folder / beside).parent.mkdir(parents=True, exist_ok=True)
+            (folder / beside).write_bytes(content)
+    path.write_bytes(data)
+    start, said = time.monotonic(), None
+    try:
+        target.read(path)
+    except LstmdropError as error:
+        said = str(error)
+    took = time.monotonic() - start
+    assert took < SECONDS, f"it took {took:.1f} s"
+    assert said is None or said.strip(), "the error says nothing"
+    assert said is None or said.count("\n") < MOST_LINES, "the error is longer than a screen"
+    return "result" if said is None else "error"
+
+
+def run_target(name: str, inputs: int, findings: Path, seed: int) -> None:
+    """Fuzz one target in this process, which ends with it."""
+    import atheris
+
+    with atheris.instrument_imports(include=["lstmdrop", "lstmdrop_tasks", "fuzz_targets"]):
+        import fuzz_targets
+
+    import logging
+
+    logging.disable(logging.CRITICAL)
+    seen: set[str] = set()
+    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+
+    def one_input(data: bytes) -> None:
+        try:
+            held(name, data, folder)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind = f"{type(error).__name__}-{Path(place.filename).stem}-{place.lineno}"
+            if kind not in seen:
+                seen.add(kind)
+                (findings / f"{name}--{kind}").write_bytes(data)
+                (findings / f"{name}--{kind}.txt").write_text(traceback.format_exc(), encoding="utf-8")
+
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, content in enumerate(fuzz_targets.seeds(name, SEEDS)):
+            (Path(corpus) / str(number)).write_bytes(content)
+        options = {
+            "runs": inputs, "seed": seed, "max_len": LONGEST, "timeout": int(4 * SECONDS), "rss_limit_mb": MEMORY,
+            "artifact_prefix": f"{findings}/{name}--",
+        }  # fmt: skip
+        atheris.Setup([sys.argv[0], *(f"-{key}={value}" for key, value in options.items()), corpus], one_input)
+        atheris.Fuzz()
+
+
+def run_all(names: Sequence[str], inputs: int, findings: Path, seed: int, minutes: float) -> Iterator[dict[str, Any]]:
+    """Fuzz the targets one after the other; of each, how many inputs it got and what they found."""
+    each = max(1, inputs // len(names))
+    deadline = time.monotonic() + 60 * minutes
+    for number, name in enumerate(names):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return
+        command = [sys.executable, __file__, "--target", name, "--inputs", str(each), "--seed", str(seed)]
+        command += ["--findings", str(findings)]
+        start = time.monotonic()
+        said = _said(command, timeout=max(60, 3 * left / (len(names) - number)))
+        tried = re.findall(r"Done (\d+) runs|^#(\d+)", said, re.MULTILINE)
+        found = sorted(path.name.partition("--")[2] for path in findings.glob(f"{name}--*[!t]"))
+        yield {
+            "target": name, "inputs": max((int(a or b) for a, b in tried), default=0), "findings": found,
+            "seconds": round(time.monotonic() - start, 1),
+        }  # fmt: skip
+
+
+def _said(command: Sequence[str], timeout: float) -> str:
+    """What a process says until it ends or its time does."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        output.seek(0)
+        return output.read().decode(errors="replace")
+
+
+def main() -> int:
+    """Parse the command line; the exit code is 1 where something was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, default=100_000, help="over all targets")
+    parser.add_argument("--minutes", type=float, default=600.0, help="after which no further target is begun")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--findings", type=Path, default=Path("build/fuzz"))
+    parser.add_argument("--only", nargs="*", help="targets, in place of all")
+    parser.add_argument("--output", type=Path, help="a JSON file for the result")
+    parser.add_argument("--target", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    try:
+        import atheris  # noqa: F401
+    except ImportError:
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        print(
+            f"atheris is not installed: pip install 'lstmdrop[fuzz]' (it has wheels for 3.11 to 3.13, this is {python})"
+        )
+        return 5
+    given.findings.mkdir(parents=True, exist_ok=True)
+    if given.target:
+        run_target(given.target, given.inputs, given.findings.absolute(), given.seed)
+        return 0
+    from fuzz_targets import TARGETS
+
+    done = []
+    for result in run_all(
+        given.only or list(TARGETS), given.inputs, given.findings.absolute(), given.seed, given.minutes
+    ):
+        done.append(result)
+        print(
+            f"{result['target']:20} {result['inputs']:>9,} inputs  {result['seconds']:>7.1f} s  {result['findings']}",
+            flush=True,
+        )
+    total = sum(result["inputs"] for result in done)
+    found = sum(len(result["findings"]) for result in done)
+    print(f"{total:,} inputs, {found} findings")
+    if given.output:
+        machine = {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()}
+        text = json.dumps({"inputs": total, "findings": found, **machine, "targets": done}, indent=2)
+        given.output.write_text(text + "\n", encoding="utf-8")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
