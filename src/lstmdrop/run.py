@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import Split
-from lstmdrop.data.atomic import TakenError, claimed, duplicate
+from lstmdrop.data.atomic import TakenError, claimed, duplicate, naming
 from lstmdrop.data.json_file import read_json, write_json, write_text
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
@@ -193,7 +193,8 @@ class Run:
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Append one object to the log."""
-        with self._path("log.jsonl").open("a", encoding="utf-8") as log:
+        path = self._path("log.jsonl")
+        with naming(path), path.open("a", encoding="utf-8") as log:
             log.write(json.dumps(event) + "\n")
 
     def rewind_log(self, keep: Callable[[Mapping[str, Any]], bool]) -> None:
