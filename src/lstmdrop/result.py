@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from lstmdrop.config import Split, TaskConfig
+from lstmdrop.data.atomic import naming
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.run import Run
@@ -68,7 +69,8 @@ def run_result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskCo
     for split in splits:
         outputs = run.outputs(split)
         outputs.mkdir(exist_ok=True)
-        scores[split] = built.evaluate(split, outputs=outputs)
+        with naming(outputs):
+            scores[split] = built.evaluate(split, outputs=outputs)
     progress = trainer.progress
     return {
         "task": config.task,

@@ -7,9 +7,11 @@ A test asks for ``fault(section, name, holds)`` and wraps each try in ``with fau
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +48,30 @@ def fault(request: pytest.FixtureRequest) -> Iterator[FaultMaker]:
             note.lost.append(str(report.longrepr).splitlines()[-1][:200])
         if folder := os.environ.get(FOLDER):
             note.write(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Path]:
+    """A folder in memory, where there is such a thing: what is tried here is not the disk."""
+    from faults.lives import IN_MEMORY
+
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(place: Path) -> Callable[[str], Any]:
+    """What comes of a life that nobody disturbs, by task: see `faults.lives`."""
+    from faults.lives import Undisturbed
+    from faults.lives import undisturbed as live
+
+    found: dict[str, Undisturbed] = {}
+
+    def of(task: str) -> Undisturbed:
+        if task not in found:
+            folder = place / f"undisturbed-{task}"
+            folder.mkdir()
+            found[task] = live(folder, task)
+        return found[task]
+
+    return of

@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -18,7 +16,7 @@ from faults.notes import Fault, FaultMaker, times
 pytest.importorskip("fcntl", reason="processes are forked where the system can")
 
 from faults import life
-from faults.lives import IN_MEMORY, Forked, Life, Own, Snapshot, differences, kill_after, snapshot
+from faults.lives import Forked, Life, Own, Undisturbed, kill_after, lost
 
 KILLS = 100
 """Of each task in the long form; those of processes of their own, which import everything anew, are among them."""
@@ -31,41 +29,6 @@ HOLDS = (
     "the same commands again end as if nothing had happened: weights, scores, log, caches, folders, report, to the bit"
 )
 STAGES = ("preparing and encoding", "training", "scoring", "scoring again, publishing, reporting")
-
-
-class Undisturbed(NamedTuple):
-    seconds: float
-    snapshot: Snapshot
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """A folder in memory, where there is such a thing: what is tried here is not the disk."""
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
-        yield Path(folder)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(place: Path) -> Callable[[str], Undisturbed]:
-    """What comes of a life that nobody disturbs, and how long it takes."""
-    found: dict[str, Undisturbed] = {}
-
-    def of(task: str) -> Undisturbed:
-        if task not in found:
-            Forked(life.make_demos_small).ended(None)  # the first life waits for the server
-            folder = place / f"undisturbed-{task}"
-            folder.mkdir()
-            start = time.monotonic()
-            end(Forked(life.live, folder, life.commands(task)), folder)
-            found[task] = Undisturbed(time.monotonic() - start, snapshot(folder))
-        return found[task]
-
-    return of
-
-
-def end(last: Life, folder: Path) -> None:
-    code = last.ended(None)
-    assert code == 0, f"exit {code}: {(folder / 'messages.txt').read_text().splitlines()[-1:]}"
 
 
 def stage(folder: Path) -> str:
@@ -104,7 +67,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
         wanted -= live_and_die(
             folder, partial(Forked, life.live, folder, life.commands(task)), expected.seconds, wanted, choose, rows
         )
-        assert_ends_alike(folder, task, expected, rows[stage(folder)])
+        require_alike(folder, task, expected, rows[stage(folder)])
 
 
 @pytest.mark.slow
@@ -120,17 +83,13 @@ def test_so_does_a_process_that_is_killed_while_it_imports(
     seconds = 3 + 2 * expected.seconds
     for _ in range(times(OWN_KILLS)):
         if live_and_die(folder, partial(Own, folder, task), seconds, 1, choose, dict.fromkeys(STAGES, row)) == 0:
-            assert_ends_alike(folder, task, expected, row)
+            require_alike(folder, task, expected, row)
             folder = Path(tempfile.mkdtemp(dir=place))
-    assert_ends_alike(folder, task, expected, row)
+    require_alike(folder, task, expected, row)
 
 
-def assert_ends_alike(folder: Path, task: str, expected: Undisturbed, row: Fault) -> None:
-    try:
-        end(Forked(life.live, folder, life.commands(task)), folder)
-        assert differences(snapshot(folder), expected.snapshot) == []
-        assert "Traceback" not in (folder / "messages.txt").read_text()
-    except AssertionError as error:
-        row.lost.append(str(error).splitlines()[0][:200])
-        raise
+def require_alike(folder: Path, task: str, expected: Undisturbed, row: Fault) -> None:
+    found = lost(folder, task, expected)
+    row.lost += found
+    assert found == []
     shutil.rmtree(folder)

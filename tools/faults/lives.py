@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
+from faults import life
 from lstmdrop.training.checkpoint import read_checkpoint
 
 TIMED = frozenset({"seconds", "logged_seconds", "tokens_per_second", "train_seconds", "git"})
@@ -23,6 +24,13 @@ IN_MEMORY = Path("/dev/shm")
 """Where nothing waits for a disk: a killed process leaves what it wrote, on a disk or not."""
 
 Snapshot = dict[str, Any]
+
+
+class Undisturbed(NamedTuple):
+    """What comes of a life that nobody disturbs, and how long it takes."""
+
+    seconds: float
+    snapshot: Snapshot
 
 
 class Life(Protocol):
@@ -142,3 +150,31 @@ def _are_equal(first: Any, second: Any) -> bool:
     if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
         return torch.equal(first, second)
     return bool(first == second)
+
+
+def undisturbed(folder: Path, task: str) -> Undisturbed:
+    """Live once, in peace.
+
+    Raises:
+        RuntimeError: that fails.
+    """
+    Forked(life.make_demos_small).ended(None)  # the first life waits for the server
+    start = time.monotonic()
+    if lost := failure(Forked(life.live, folder, life.commands(task)), folder):
+        raise RuntimeError(lost)
+    return Undisturbed(time.monotonic() - start, snapshot(folder))
+
+
+def lost(folder: Path, task: str, expected: Undisturbed) -> list[str]:
+    """A line for each thing that is not as it would have been, once the same commands have come to their end here."""
+    failed = failure(Forked(life.live, folder, life.commands(task)), folder)
+    return [failed] if failed else differences(snapshot(folder), expected.snapshot)
+
+
+def failure(last: Life, folder: Path) -> str:
+    """What a life ended with, if it is not well; nothing if it is."""
+    code = last.ended(None)
+    messages = (folder / "messages.txt").read_text(encoding="utf-8")
+    if code != 0 or "Traceback" in messages:
+        return f"exit {code}: {messages.strip().splitlines()[-1:]}"
+    return ""

@@ -63,9 +63,11 @@ def run(arguments: Sequence[str]) -> None:
             raise
         _fail(error, OutOfMemoryError.message, OutOfMemoryError.exit_code, debug)
     except OSError as error:
-        from lstmdrop.data.registry import cache_problem
+        from lstmdrop.data.registry import NO_ROOM, cache_problem
 
         plain = f"{error.filename or 'the system'}: {error.strerror or error}"
+        if error.errno in NO_ROOM:
+            plain += "\nmake room and give the command again (train: with --resume); what was saved before is whole"
         problem = cache_problem(error) or LstmdropError(plain)
         _fail(error, str(problem), problem.exit_code, debug)
 

@@ -90,8 +90,12 @@ def _read(directories: Sequence[Path], with_paper: bool) -> Report:
 def _write(text: str, output: Path | None) -> None:
     if output is None:
         typer.echo(text, nl=False)
-    else:
+    elif output.exists() and not output.is_file():  # a pipe, say
         output.write_text(text, encoding="utf-8", errors="backslashreplace")
+    else:
+        from lstmdrop.data.json_file import write_text
+
+        write_text(output.resolve(), text)
 
 
 def _show(made: Report, *, with_curves: bool) -> None:

@@ -59,7 +59,7 @@ def average(
         for split in _scorable_splits(members):
             outputs = Run(unfinished).outputs(split)
             outputs.mkdir(exist_ok=True)
-            tasks = load_tasks(plugin, members, device, data, data_dir, overrides, SCORED_SPLITS)
+            tasks = load_tasks(plugin, members, device, data, data_dir, overrides, SCORED_SPLITS, may_recall=True)
             scores[split] = marked(plugin.evaluate(tasks, split, outputs), tuned_on)
         Run(unfinished).finish({**result, "scores": score_rows(scores), **provenance(choose_device(device))})
     return scores

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lstmdrop.config import SPLITS, Split, TaskConfig
+from lstmdrop.config import SPLITS, Split
 from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
 from lstmdrop.metrics.perplexity import has_log_probs
 from lstmdrop.metrics.score import Score
@@ -54,7 +54,8 @@ def evaluate(
     members = open_runs(task, runs)
     _warn_of_own_data(plugin, members, data)
     with naming_moved_data(run.config()["data"]["name"] for run in members):
-        scores = plugin.evaluate(load_tasks(plugin, members, device, data, data_dir, overrides, [chosen]), chosen)
+        tasks = load_tasks(plugin, members, device, data, data_dir, overrides, [chosen], may_recall=True)
+        scores = plugin.evaluate(tasks, chosen)
     return marked(scores, tuned_on)
 
 
@@ -189,15 +190,22 @@ def load_tasks(
     data_dir: Path | None,
     overrides: Sequence[str] = (),
     scored: Sequence[Split] = (),
+    *,
+    may_recall: bool = False,
 ) -> Iterator[Task[Any]]:
     """Each run's task with its best weights, built one at a time.
 
+    With ``may_recall`` a run without weights stands with the outputs that it kept, which can be scored and no more.
     ``data`` in place of the run's own is there to be ``scored`` on these splits (see `Build`).
     """
     _warn_of_other_searches(plugin, runs, overrides)
     for run in runs:
         is_other = data is not None and not _has_moved(run, data)
-        task = _load_task(plugin, run, device, data, data_dir, overrides, scored if is_other else ())
+        can_recall = may_recall and data is None and not overrides
+        if can_recall and not run.has_best() and any(has_log_probs(run.outputs(split)) for split in SCORED_SPLITS):
+            task = _recalled(plugin, run, device, data_dir)
+        else:
+            task = _load_task(plugin, run, device, data, data_dir, overrides, scored if is_other else ())
         if is_other and isinstance(task, GoesBack):
             task.trained_on = resolve_config(plugin, stored=run.config()).data.name
         yield task
@@ -220,13 +228,6 @@ def _load_task(
     stored = without(run.config(), plugin.of_own_data if scored else ())
     config = resolve_config(plugin, data=data, stored=stored, overrides=overrides)
     set_switches(config.training)
-    if (
-        not run.has_best()
-        and data is None
-        and not overrides
-        and any(has_log_probs(run.outputs(split)) for split in SCORED_SPLITS)
-    ):
-        return _recalled(plugin, run, config, device, data_dir)
     run.require_assets()
     task = plugin.build(config, run.assets, choose_device(device), data_dir, scored)
     try:
@@ -237,12 +238,13 @@ def _load_task(
     return task
 
 
-def _recalled(plugin: TaskPlugin, run: Run, config: TaskConfig, device: str, data_dir: Path | None) -> Task[Any]:
+def _recalled(plugin: TaskPlugin, run: Run, device: str, data_dir: Path | None) -> Task[Any]:
     """The task with what the run answered in place of its weights, which were not kept.
 
     Raises:
         DataError: the data is not what the run was trained on, or such answers cannot stand for a model of the task.
     """
+    config = resolve_config(plugin, stored=run.config())
     with TemporaryDirectory() as assets:  # made of the data again
         task = plugin.build(config, Path(assets), choose_device(device), data_dir)
     if not isinstance(task, RecallsOutputs):

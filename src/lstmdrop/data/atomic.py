@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import secrets
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lstmdrop.data.registry import cache_problem
+from lstmdrop.data.registry import NO_ROOM, cache_problem
 from lstmdrop.errors import LstmdropError
 
 fcntl: Any
@@ -31,7 +32,7 @@ def atomic_file(path: Path, *, at_once: bool = True) -> Iterator[BinaryIO]:
 
     It lies on the disk by then, unless that is put off: who writes very many files calls `sync_all` after the last.
     """
-    with _naming_the_cache(path):
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_name(path)
         try:
@@ -69,7 +70,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         TakenError: another process filled a folder of that name meanwhile.
     """
     path = path.resolve()
-    with _naming_the_cache(path):
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_name(path)
         temporary.mkdir()
@@ -88,7 +89,7 @@ def resumable_folder(path: Path) -> Iterator[Path | None]:
     """
     path = path.resolve()
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with _naming_the_cache(path):
+    with naming(path):
         unfinished.mkdir(parents=True, exist_ok=True)
         with locked(unfinished) as is_locked:
             if path.is_dir():  # made while this process waited
@@ -108,11 +109,13 @@ def resumable_folder(path: Path) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _naming_the_cache(path: Path) -> Iterator[None]:
-    """An error of the system that is about the cache says how to choose another."""
+def naming(path: Path) -> Iterator[None]:
+    """Around what writes a file: an error of the system that names none names it, and one about the cache a way out."""
     try:
         yield
     except OSError as error:
+        if error.filename is None and error.errno in (*NO_ROOM, errno.EIO):
+            error.filename = str(path)
         raise cache_problem(error, path) or error from None
 
 

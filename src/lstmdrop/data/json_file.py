@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.atomic import atomic_file, naming
 from lstmdrop.errors import DataError
 from lstmdrop.parsing import parse_json, read_json_document
 
@@ -59,7 +59,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 def append_line(path: Path, entry: Mapping[str, Any]) -> None:
     """Add an object to a file that has one a line."""
-    with path.open("a", encoding="utf-8") as file:
+    with naming(path), path.open("a", encoding="utf-8") as file:
         file.write(to_json(entry) + "\n")
 
 

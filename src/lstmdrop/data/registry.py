@@ -17,6 +17,9 @@ from lstmdrop.errors import DataError, UsageError
 MOST_NAMES = 8
 """Of a folder's files, in an error."""
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Why a file cannot be written any further, of which an error names no file."""
+
 CHOOSE_A_CACHE = "set LSTMDROP_CACHE to a folder that can be written, on a disk with room"
 
 
@@ -77,7 +80,7 @@ def cache_problem(error: OSError, path: Path | None = None) -> DataError | None:
     """
     if isinstance(error.filename, str):
         path = Path(error.filename)
-    elif error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    elif error.errno not in NO_ROOM:
         return None
     try:
         is_ours = path is not None and path.resolve().is_relative_to(cache_dir().resolve())

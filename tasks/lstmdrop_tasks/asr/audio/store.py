@@ -145,10 +145,10 @@ class _Entry(NamedTuple):
 
 
 def _append(found: Extracted, phones: dict[str, int], features: BinaryIO, labels: BinaryIO) -> _Entry:
-    np.ascontiguousarray(found.features, np.float32).tofile(features)
+    features.write(np.ascontiguousarray(found.features, np.float32).data)
     num_known = len(phones)
     numbers = [phones.setdefault(phone, len(phones)) for phone in found.labels]
-    np.array(numbers, np.int16).tofile(labels)
+    labels.write(np.array(numbers, np.int16).data)
     new = list(phones)[num_known:]
     frames, size = found.features.shape
     return _Entry(frames, size, len(numbers), found.seconds, found.problem, found.mismatch, new)

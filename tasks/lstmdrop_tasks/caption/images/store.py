@@ -147,7 +147,7 @@ def _write(files: Sequence[Path], encoder: ImageEncoder | None, batch_size: int,
                 )
             # What is skipped, the features of damaged files, reads as zero.
             handle.seek(number * 2 * found.features.size)
-            found.features.astype(np.float16).tofile(handle)
+            handle.write(np.ascontiguousarray(found.features, np.float16).data)
         report_work("encoding images", len(files), len(files))
         if not done.shape:
             first = f"{files[0]}: {done.problems['0']}" if files else "the split is empty"
