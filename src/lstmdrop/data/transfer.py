@@ -27,6 +27,9 @@ BUSY = (429, 500, 502, 503, 504)
 MOST_WAIT = 120
 """Seconds that a host may ask for between two tries."""
 
+PAUSE = 0.5
+"""Seconds before the second try where the host names none; it doubles with each."""
+
 MOST_REDIRECTS = 10
 
 # Some hosts refuse Python's own name outright.
@@ -88,7 +91,7 @@ def _session() -> Iterator[Session]:
     from urllib3 import Retry
 
     busy = Retry(
-        total=TRIES, connect=0, read=0, other=0, status_forcelist=BUSY, backoff_factor=0.5, raise_on_status=False,
+        total=TRIES, connect=0, read=False, other=0, status_forcelist=BUSY, backoff_factor=PAUSE, raise_on_status=False,
         retry_after_max=MOST_WAIT,
     )  # fmt: skip
     with Session() as session:
@@ -101,6 +104,7 @@ def _session() -> Iterator[Session]:
 
 def _bring(session: Session, url: str, part: Path, done: int, file: DatasetFile, progress: Progress) -> None:
     from requests import RequestException, Timeout, TooManyRedirects
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
 
     try:
         headers = {"Range": f"bytes={done}-"} if done else {}
@@ -113,11 +117,11 @@ def _bring(session: Session, url: str, part: Path, done: int, file: DatasetFile,
             if not response.ok:
                 raise TransferError(f"{response.status_code} {response.reason}")
             _write(response, part, _start(response, done, part), file, progress)
-    except Timeout:
+    except (Timeout, ReadTimeoutError):
         raise _EndedError(f"nothing came for {TIMEOUT:g} s") from None
     except TooManyRedirects:
         raise TransferError(f"more than {MOST_REDIRECTS} redirects, one to the next") from None
-    except RequestException as error:
+    except (RequestException, HTTPError) as error:
         raise _EndedError(_reason(error)) from None
 
 
@@ -142,21 +146,30 @@ def _write(response: Response, part: Path, done: int, file: DatasetFile, progres
     total = done + int(length) if length.isdecimal() and is_plain else None
     if file.size is not None and total not in (None, file.size):
         raise TransferError(f"it has {total:,} bytes, and the published file {file.size:,}")
+    block = _read(response)
+    if done == 0 and block.lstrip().lower().startswith(PAGE) and not file.name.endswith((".html", ".htm")):
+        raise TransferError("a web page came in place of the file")
     with part.open("ab" if done else "wb") as handle:
         try:
-            for block in response.iter_content(BLOCK_BYTES):
-                if done == 0 and block.lstrip().lower().startswith(PAGE) and not file.name.endswith((".html", ".htm")):
-                    raise TransferError("a web page came in place of the file")
+            while block:
                 handle.write(block)
                 done += len(block)
-                if file.size is not None and done > file.size:
-                    raise TransferError(f"more than the {file.size:,} bytes of the published file came")
                 progress(file.name, done, total)
+                block = _read(response) if file.size is None or done <= file.size else b""
         finally:
             handle.flush()
             os.fsync(handle.fileno())
+    if file.size is not None and done > file.size:
+        part.unlink()
+        raise TransferError(f"more than the {file.size:,} bytes of the published file came")
     if total is not None and done < total:
         raise _EndedError(f"the connection ended after {done:,} of {total:,} bytes")
+
+
+def _read(response: Response) -> bytes:
+    """What has come of an answer, so that nothing of it is lost where the connection ends."""
+    block: bytes = response.raw.read1(BLOCK_BYTES, decode_content=True)
+    return block
 
 
 def _size(part: Path) -> int:
