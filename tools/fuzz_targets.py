@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -103,9 +104,12 @@ def _arrays(path: Path) -> None:
 
 def _unpacked(path: Path) -> None:
     out = path.parent / "out"
-    unpack(path, out)
-    outside = [found for found in path.parent.rglob("*") if found.is_symlink() or not found.is_relative_to(out)]
-    assert set(outside) <= {path, out}, f"{outside} is outside of the folder"
+    try:
+        unpack(path, out)
+    finally:
+        found = {one for one in path.parent.rglob("*") if one.is_symlink() or not one.is_relative_to(out)}
+        shutil.rmtree(out, ignore_errors=True)
+    assert found <= {path}, f"{found} is outside of the folder"
 
 
 @cache
@@ -197,6 +201,7 @@ _RESULT = {"result.json": json.dumps(RESULT).encode()}
 _KALDI = {
     "text": b"a hello\n", "wav.scp": b"a a.wav\n", "segments": b"a a 0.0 0.5\n", "utt2spk": b"a s\n", "a.wav": WAV
 }  # fmt: skip
+_CLIPS = {"wavs/a.wav": WAV, "wavs/b.wav": WAV}
 _WORDS = {"vocabulary.json": b'{"tokens": ["<eos>", "<unk>", "the", "cat"]}'}
 
 TARGETS: Mapping[str, Target] = {
@@ -241,9 +246,7 @@ TARGETS: Mapping[str, Target] = {
     **{f"kaldi-{name}": Target(name, _kaldi, _KALDI) for name in ("text", "wav.scp", "segments", "utt2spk")},
     "arpa": Target("lm.arpa", ArpaModel),
     "common-voice": Target("test.tsv", lambda path: common_voice(path.parent, SPOKEN)),
-    "ljspeech": Target(
-        "metadata.csv", lambda path: ljspeech(path.parent, SPOKEN), {"wavs/a.wav": WAV, "wavs/b.wav": WAV}
-    ),
+    "ljspeech": Target("metadata.csv", lambda path: ljspeech(path.parent, SPOKEN), _CLIPS),
     "librispeech": Target(
         "test-clean/1/2/1-2.trans.txt",
         lambda path: librispeech(path.parents[3], SPOKEN),

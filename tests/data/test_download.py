@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmdrop.data import download as download_module
+from lstmdrop.data import transfer
 from lstmdrop.data.archive import unpack
 from lstmdrop.data.download import download, is_whole, prepare, verify
 from lstmdrop.data.registry import Dataset, DatasetFile
@@ -97,13 +97,8 @@ def test_a_file_that_is_there_is_not_fetched_again(site: Site, file: DatasetFile
 
 def test_a_broken_download_goes_on_where_it_stopped(site: Site, file: DatasetFile, tmp_path: Path) -> None:
     site.cut_after = 3000
-    with pytest.raises(DataError, match="ended after 3,000 of 10,240 bytes"):
-        download(file, tmp_path)
-    assert (tmp_path / "data.bin.part").stat().st_size == 3000
-    assert not (tmp_path / "data.bin").exists()
-    site.cut_after = None
     assert download(file, tmp_path).read_bytes() == CONTENT
-    assert site.asked[-1] == ("/data.bin", "bytes=3000-")
+    assert [asked for _, asked in site.asked] == [None, "bytes=3000-", "bytes=6000-", "bytes=9000-"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["data.bin"]
 
 
@@ -124,7 +119,7 @@ def test_what_is_not_the_published_file_is_refused(site: Site, tmp_path: Path, k
     file = DatasetFile("data.bin", f"{site.url}/data.bin", **known)  # type: ignore[arg-type]
     assert download(file, tmp_path / "right").exists()
     site.files["/data.bin"] = CONTENT[:-1]
-    with pytest.raises(DataError, match="not the published one"):
+    with pytest.raises(DataError, match=r"not the published one|and the published file"):
         download(file, tmp_path / "wrong")
     assert list((tmp_path / "wrong").iterdir()) == []
 
@@ -133,7 +128,7 @@ def test_a_mirror_stands_in_for_a_dead_address(site: Site, file: DatasetFile, tm
     dead = f"{site.url}/gone.bin"
     assert file.url is not None
     assert download(replace(file, url=dead, mirrors=(file.url,)), tmp_path).read_bytes() == CONTENT
-    with pytest.raises(DataError, match=r"gone\.bin: Not Found; .*other\.bin: Not Found"):
+    with pytest.raises(DataError, match=r"gone\.bin: 404 Not Found; .*other\.bin: 404 Not Found"):
         download(replace(file, url=dead, mirrors=(f"{site.url}/other.bin",)), tmp_path / "none")
 
 
@@ -148,7 +143,7 @@ def test_no_network_is_said_plainly(tmp_path: Path) -> None:
 
 def test_the_program_names_itself(site: Site, file: DatasetFile, tmp_path: Path) -> None:
     download(file, tmp_path)
-    assert site.agents == {download_module.USER_AGENT}
+    assert site.agents == {transfer.USER_AGENT}
 
 
 def test_two_at_once_fetch_it_once(site: Site, file: DatasetFile, tmp_path: Path) -> None:

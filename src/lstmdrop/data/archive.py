@@ -8,6 +8,7 @@ import importlib
 import io
 import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -21,7 +22,7 @@ from lstmdrop.errors import DataError, loading
 
 DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, ValueError,
-    NotImplementedError, RuntimeError,
+    NotImplementedError, RuntimeError, LookupError, struct.error,
 )  # fmt: skip
 """What the libraries raise of an archive that is damaged, encrypted or packed in a way that they do not know."""
 
@@ -30,6 +31,9 @@ NO_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno
 
 PLENTY, MOST_EXPANSION = 1 << 30, 250
 """An archive may unpack to a GiB, and a larger one to so many times its size: text never packs as well."""
+
+MANY = 1000
+"""Files from which on they are brought to the disk together: one by one takes hours for a million."""
 
 LONGEST_HEADER = 1 << 24
 """Bytes; names and notes about a file."""
@@ -48,13 +52,14 @@ def unpack(archive: Path, folder: Path, *, root: str = "") -> None:
         DataError: the archive is missing, damaged or of another kind, or a member would land elsewhere; it would unpack
             to more than an honest one, or than there is room for.
     """
-    name, left = "", _most_bytes(archive, folder)
+    name, is_many, left = "", False, _most_bytes(archive, folder)
     try:
-        for name, size, content in _members(archive):
+        for number, (name, size, content) in enumerate(_members(archive)):
+            is_many = number >= MANY
             left -= size
             if left < 0:
                 raise _too_large(archive, folder)
-            with atomic_file(folder / _safe_path(archive, name, root), at_once=False) as handle:
+            with atomic_file(folder / _safe_path(archive, name, root), at_once=not is_many) as handle:
                 shutil.copyfileobj(content, handle)
     except DAMAGE as error:
         raise damaged(archive, error) from None
@@ -62,7 +67,8 @@ def unpack(archive: Path, folder: Path, *, root: str = "") -> None:
         if error.errno in NO_NAMES:
             raise DataError(f"{archive}: {name!r} in it cannot be written ({error.strerror})") from None
         raise
-    sync_all()
+    if is_many:
+        sync_all()
 
 
 def _most_bytes(archive: Path, folder: Path) -> int:
@@ -131,7 +137,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
 def _tar_members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     with archive.open("rb") as file, _opened_tar(archive, file) as contents:
         while (member := contents.next()) is not None:
-            contents.members.clear()  # it would keep each one
+            contents.members.clear()  # type: ignore[attr-defined]  # it would keep each one
             if member.isdir():
                 continue
             content = contents.extractfile(member) if member.isfile() else None

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from typing import Literal, NamedTuple
 
 from lstmdrop.data.archive import unpack
 from lstmdrop.data.atomic import atomic_file, locked
 from lstmdrop.data.registry import Dataset, DatasetFile
 from lstmdrop.data.text import BLOCK_BYTES
+from lstmdrop.data.transfer import Progress, TransferError, fetch, silent
 from lstmdrop.errors import DataError
 
 Status = Literal["ok", "missing", "differs"]
@@ -52,25 +49,6 @@ def _digest(path: Path, algorithm: str) -> str:
     return digest.hexdigest()
 
 
-TIMEOUT = 60
-"""Seconds of silence after which a connection is given up; a later call goes on where it stopped."""
-
-# Some hosts refuse Python's own name outright.
-USER_AGENT = "Mozilla/5.0 (compatible; lstmdrop)"
-
-
-class Progress(Protocol):
-    """Is told how far a download has come."""
-
-    def __call__(self, file: str, done: int, total: int | None) -> None:
-        """``done`` of ``total`` bytes are here; ``total`` is None if the host does not say."""
-        ...
-
-
-def silent(file: str, done: int, total: int | None) -> None:
-    """Progress that nobody watches."""
-
-
 def download(file: DatasetFile, folder: Path, progress: Progress = silent) -> Path:
     """Get one file into ``folder`` unless it is there already, and return its path.
 
@@ -100,51 +78,14 @@ def download(file: DatasetFile, folder: Path, progress: Progress = silent) -> Pa
 def _failure(url: str, file: DatasetFile, target: Path, progress: Progress) -> str | None:
     part = target.with_name(target.name + ".part")
     try:
-        _transfer(url, part, file.name, progress)
-    except (OSError, HTTPException) as error:
-        return f"{url}: {getattr(error, 'reason', None) or error}"
+        fetch(url, part, file, progress)
+    except TransferError as error:
+        return f"{url}: {error}"
     if file_status(file, part) == "differs":
         part.unlink()
         return f"{url}: the file that came is not the published one (its size or checksum differs)"
     part.replace(target)
     return None
-
-
-def _transfer(url: str, part: Path, name: str, progress: Progress) -> None:
-    done = part.stat().st_size if part.exists() else 0
-    try:
-        response = _open(url, done)
-    except HTTPError as error:
-        with error:
-            if error.code != 416 or not done:
-                raise
-            if error.headers["Content-Range"] == f"bytes */{done}":
-                return
-        part.unlink()
-        response, done = _open(url, 0), 0
-    with response:
-        resumed = response.status == 206
-        _write(response, part, done if resumed else 0, name, progress)
-
-
-def _open(url: str, start: int) -> HTTPResponse:
-    headers = {"User-Agent": USER_AGENT, **({"Range": f"bytes={start}-"} if start else {})}
-    response: HTTPResponse = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
-    return response
-
-
-def _write(response: HTTPResponse, part: Path, done: int, name: str, progress: Progress) -> None:
-    length = response.headers["Content-Length"]
-    total = done + int(length) if length else None
-    with part.open("ab" if done else "wb") as handle:
-        while block := response.read(BLOCK_BYTES):
-            handle.write(block)
-            done += len(block)
-            progress(name, done, total)
-        handle.flush()
-        os.fsync(handle.fileno())
-    if total is not None and done < total:
-        raise OSError(f"the connection ended after {done:,} of {total:,} bytes")
 
 
 def prepare(dataset: Dataset, folder: Path, *, source: Path | None = None, progress: Progress = silent) -> None:
@@ -169,6 +110,8 @@ def prepare(dataset: Dataset, folder: Path, *, source: Path | None = None, progr
                 shutil.rmtree(work)
             raise
         if work == unfinished:
+            for archive in dataset.archives:  # what an interrupted call has unpacked and not removed
+                (work / archive.name).unlink(missing_ok=True)
             work.replace(folder)
 
 
@@ -200,16 +143,41 @@ def _unpack_archives(dataset: Dataset, folder: Path, source: Path | None, progre
     for archive in dataset.archives:
         if source is None:
             path = download(archive, folder, progress)
-            unpack(path, folder, root=dataset.archive_root)
+            _unpack(path, folder, dataset.archive_root)
             path.unlink()
         elif (source / archive.name).exists():
             _require_published(source / archive.name, archive)
-            unpack(source / archive.name, folder, root=dataset.archive_root)
+            _unpack(source / archive.name, folder, dataset.archive_root)
+
+
+def _unpack(archive: Path, folder: Path, root: str) -> None:
+    """Whole or not at all: of a folder that is there nobody asks whether all of its files are."""
+    unfinished = folder / f".{archive.name}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        unpack(archive, unfinished, root=root)
+        _move(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    """What lies in one folder into another; a folder that is new there arrives at once."""
+    for path in sorted(source.iterdir()):
+        place = target / path.name
+        if path.is_dir() and place.is_dir():
+            _move(path, place)
+        else:
+            path.replace(place)
 
 
 def _copy(origin: Path, file: DatasetFile, folder: Path) -> None:
     if origin.is_dir():
-        shutil.copytree(origin, folder / file.name, dirs_exist_ok=True)
+        unfinished = folder / f".{Path(file.name).name}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(origin, unfinished / file.name)
+        _move(unfinished, folder)
+        shutil.rmtree(unfinished)
     elif origin.exists():
         _require_published(origin, file)
         with origin.open("rb") as content, atomic_file(folder / file.name) as handle:
