@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 
 from faults.notes import FaultMaker, times
-
 from lstmdrop.data import transfer
 from lstmdrop.data.download import download, prepare, verify
 from lstmdrop.data.registry import Dataset, DatasetFile
