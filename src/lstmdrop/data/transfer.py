@@ -133,7 +133,7 @@ def _start(response: Response, done: int, part: Path) -> int:
     """
     if response.status_code != 206:
         return 0
-    told = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    told = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
     if told is not None and int(told[1]) != done:
         part.unlink(missing_ok=True)
         raise TransferError(f"asked for what follows byte {done:,}, it sends what follows byte {int(told[1]):,}")
@@ -143,7 +143,7 @@ def _start(response: Response, done: int, part: Path) -> int:
 def _write(response: Response, part: Path, done: int, file: DatasetFile, progress: Progress) -> None:
     length = response.headers.get("Content-Length", "")
     is_plain = "Content-Encoding" not in response.headers
-    total = done + int(length) if length.isdecimal() and is_plain else None
+    total = done + int(length) if length.isdecimal() and len(length) < 19 and is_plain else None
     if file.size is not None and total not in (None, file.size):
         raise TransferError(f"it has {total:,} bytes, and the published file {file.size:,}")
     block = _read(response)

@@ -60,7 +60,7 @@ class Score:
     def counts(self) -> dict[str, int]:
         """Over how many of what it was made, as its signature says."""
         pairs = dict(part.split(":", 1) for part in self.signature.split("|") if ":" in part)
-        return {name: int(pairs[name]) for name in COUNTED if pairs.get(name, "").isdecimal()}
+        return {name: int(pairs[name]) for name in COUNTED if pairs.get(name, "").isdecimal() and len(pairs[name]) < 20}
 
     @property
     def adaptation(self) -> dict[str, str]:

@@ -18,8 +18,8 @@ from lstmdrop_tasks.asr.fusion import Partial, piece_of
 GZIP = b"\x1f\x8b"
 BEGIN, END = "<s>", "</s>"
 UNKNOWN = ("<unk>", "<UNK>")
-ORDER = re.compile(r"\\(\d+)-grams:")
-COUNT = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)")
+ORDER = re.compile(r"\\(\d{1,3})-grams:")
+COUNT = re.compile(r"ngram\s+(\d{1,3})\s*=\s*(\d{1,18})")
 
 
 class ArpaModel:

@@ -20,7 +20,7 @@ from lstmdrop_tasks.mt.task import MachineTranslation
 from lstmdrop_tasks.mt.translate import score_translations
 
 TAB = "\t"
-OF_THE_BEST = re.compile(r"\s*(?P<source>\d+)\s*\|\|\|\s?(?P<target>.*?)\s*(?:\|\|\|.*)?")
+BAR, SOURCE = "|||", re.compile(r"\s*(\d{1,9})\s*")
 """A line of a list of the n best, as Moses and its like write it: sources are counted from 0."""
 
 log = logging.getLogger("lstmdrop.mt")
@@ -89,7 +89,7 @@ def given(inputs: Iterable[str], against: Path | None) -> Iterable[Given]:
     """
     if against is None:
         return _pairs(inputs)
-    if OF_THE_BEST.fullmatch(next(read_lines(against))):
+    if of_the_best(next(read_lines(against))):
         return _n_best(list(inputs), against)
     return _line_by_line(inputs, against)
 
@@ -113,14 +113,21 @@ def _line_by_line(inputs: Iterable[str], path: Path) -> Iterator[Given]:
         yield Given(source, target, number, f"{path}:{number}")
 
 
+def of_the_best(line: str) -> tuple[int, str] | None:
+    """The number of the source and the translation, if this is a line of a list of the n best."""
+    source, *rest = line.split(BAR)
+    number = SOURCE.fullmatch(source)
+    return (int(number[1]), re.sub(r"^\s", "", rest[0]).rstrip()) if number and rest else None
+
+
 def _n_best(sources: Sequence[str], path: Path) -> Iterator[Given]:
     for number, line in enumerate(read_lines(path), 1):
-        match = OF_THE_BEST.fullmatch(line)
-        if match is None:
+        found = of_the_best(line)
+        if found is None:
             raise DataError(f"{path}:{number}: {line[:60]!r} is not as the first line: 0 ||| a translation ||| ...")
-        own = int(match["source"])
+        own, target = found
         if own >= len(sources):
             raise DataError(
                 f"{path}:{number}: source {own:,} of {len(sources):,}: lists of the n best count sources from 0"
             )
-        yield Given(sources[own], match["target"], own + 1, f"{path}:{number}", is_listed=True)
+        yield Given(sources[own], target, own + 1, f"{path}:{number}", is_listed=True)

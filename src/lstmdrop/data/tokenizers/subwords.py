@@ -20,6 +20,7 @@ from lstmdrop.data.text import read_blocks
 from lstmdrop.data.tokenizers.words import EncodedBlock, write_description
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.errors import ConfigError, DataError, loading
+from lstmdrop.parsing import read_document
 
 with loading("subwords need SentencePiece", "pip install sentencepiece"):
     import sentencepiece
@@ -142,6 +143,8 @@ def _cut(text: str) -> int:
 
 
 MODEL = "sentencepiece.model"
+MOST_BYTES = 1 << 26
+"""Of a model: some million pieces."""
 MAX_REMEMBERED = 1 << 19
 """Words whose ids are kept, so that a text of ever new words takes bounded memory."""
 
@@ -186,7 +189,9 @@ class SubwordTokenizer:
         """
         path = directory / MODEL
         try:
-            return cls(kind, path.read_bytes())
+            tokenizer = cls(kind, read_document(path, MOST_BYTES))
+            tokenizer.decode([tokenizer.unk])  # what is written for it is in the model too, and may be no text
+            return tokenizer
         except FileNotFoundError:
             raise DataError(f"{path}: no such SentencePiece model") from None
         except (RuntimeError, ValueError) as error:

@@ -158,13 +158,24 @@ def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if None in row or None in row.values():
             raise DataError(f"{where}: the row has not the {len(rows.fieldnames or ())} cells of the header")
         entry = _renamed({key: cell for key, cell in row.items() if cell.strip()}, where)
-        yield where, {**entry, **{key: Decimal(entry[key]) for key in TIMES if NUMBER.fullmatch(entry.get(key, ""))}}
+        try:
+            times = {key: _decimal(entry[key]) for key in TIMES if NUMBER.fullmatch(entry.get(key, ""))}
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from None
+        yield where, {**entry, **times}
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise ValueError(f"{text[:MOST_SHOWN]} has too large an exponent") from None
 
 
 def _whole(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, Any]]] | None:
     """What a file has that is one JSON object of utterances by their name, as SpeechBrain writes them."""
     try:
-        whole = parse_json("\n".join(lines), parse_float=Decimal)
+        whole = parse_json("\n".join(lines), parse_float=_decimal)
     except ValueError:
         return None  # an object a line, as NeMo writes them
     is_by_name = isinstance(whole, dict) and whole and all(isinstance(entry, dict) for entry in whole.values())
@@ -220,7 +231,7 @@ def _split(entry: Mapping[str, Any], where: str) -> Split | None:
 
 def _object(where: str, line: str) -> dict[str, Any]:
     try:
-        entry = parse_json(line, parse_float=Decimal, object_pairs_hook=_without_repetition)  # 5.10 stays 5.10
+        entry = parse_json(line, parse_float=_decimal, object_pairs_hook=_without_repetition)  # 5.10 stays 5.10
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON: {error.msg} (character {error.pos + 1})") from None
     except ValueError as error:

@@ -27,7 +27,7 @@ from lstmdrop_tasks.caption.corpora.own import dealt
 
 TOKEN_LINE = re.compile(r"(?P<image>[^\t]+)#\d+\t(?P<caption>.*)")
 BAR_HEADER = "image_name|"
-BAR_LINE = re.compile(r"(?P<image>[^|]+?)\s*\|\s*\d+\s*(?:\||\s)(?P<caption>.*)")
+BAR_LINE = re.compile(r"(?P<image>[^|]*[^|\s])\s*\|\s*\d+\s*(?:\||\s)(?P<caption>.*)")
 """Of the published table one line lacks the second bar."""
 
 IMAGE_COLUMNS, CAPTION_COLUMNS = ("image", "image_name"), ("caption", "comment")

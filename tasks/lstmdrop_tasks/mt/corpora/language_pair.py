@@ -13,6 +13,8 @@ from lstmdrop.parsing import read_document
 CODE = re.compile(r"\w+(-\w+)*")
 TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?")
 """A language code as BCP 47 writes it, with a script or a region behind it: ``pt-BR``, ``zh-Hans``."""
+LONGEST = 100
+"""Characters of a pair: its subtags can be parted in ever more ways."""
 PAIR = "pair.txt"
 
 
@@ -71,7 +73,7 @@ def parse_pair(text: str) -> LanguagePair:
     Raises:
         ConfigError: it is not two different codes, or can be read in more than one way.
     """
-    found = _parted(text) or _split_at_hyphen(text)
+    found = [] if len(text) > LONGEST else _parted(text) or _split_at_hyphen(text)
     pairs = [pair for pair in found if all(map(CODE.fullmatch, pair)) and pair.source != pair.target]
     if len(pairs) != 1:
         raise ConfigError(

@@ -112,9 +112,8 @@ def _text(element: Any, path: Path) -> Iterator[str]:
         yield child.tail or ""
 
 
-SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg>", re.DOTALL | re.IGNORECASE)
-DOCUMENT = re.compile(r"<doc\b([^>]*)>(.*?)</doc>", re.DOTALL | re.IGNORECASE)
-ATTRIBUTE = re.compile(r"(\w+)\s*=\s*[\"']([^\"']*)[\"']")
+TAG = re.compile(r"<(/?)(doc|seg)\b([^<>]*)>", re.IGNORECASE)
+ATTRIBUTE = re.compile(r"\b(\w+)\s*=\s*[\"']([^\"']*)[\"']")
 ENTITIES = {"&quot;": '"', "&apos;": "'"}
 """Beside ``&amp;``, ``&lt;`` and ``&gt;``."""
 
@@ -132,8 +131,24 @@ def segments(side: Side) -> Side:
 
 
 def _marked(text: str) -> Iterator[str]:
-    for segment in SEGMENT.findall(text):
+    for _, segment in _elements("seg", text):
         yield " ".join(unescape(segment, ENTITIES).split())
+
+
+def _elements(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """The attributes and the content of each element of a name, which ends where the first one does that has begun.
+
+    Tag by tag, for a pattern with both ends in it goes to the end of the text from each beginning that has none.
+    """
+    opened: re.Match[str] | None = None
+    for tag in TAG.finditer(text):
+        if tag[2].lower() != name:
+            continue
+        if not tag[1]:
+            opened = opened or tag
+        elif opened is not None:
+            yield opened[3], text[opened.end() : tag.start()]
+            opened = None
 
 
 def sgm_sides(path: Path) -> list[Side]:
@@ -159,13 +174,13 @@ def _translated_by(whole: Side, translator: str) -> Side:
 
 
 def _documents(side: Side) -> Iterator[tuple[str, str]]:
-    for attributes, document in DOCUMENT.findall("\n".join(side.lines())):
+    for attributes, document in _elements("doc", "\n".join(side.lines())):
         yield _attribute(attributes, "sysid"), document
 
 
 def _are_versions(side: Side) -> bool:
     """Whether some document comes again, by another translator."""
-    names: Sequence[str] = [_attribute(found, "docid") for found, _ in DOCUMENT.findall("\n".join(side.lines()))]
+    names: Sequence[str] = [_attribute(found, "docid") for found, _ in _elements("doc", "\n".join(side.lines()))]
     return len(set(names)) < len(names)
 
 

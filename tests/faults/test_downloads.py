@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import random
 import re
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.notes import FaultMaker, times
 from lstmdrop.data import transfer
 from lstmdrop.data.download import download, prepare, verify
 from lstmdrop.data.registry import Dataset, DatasetFile
@@ -29,8 +29,6 @@ from lstmdrop.errors import DataError
 CONTENT = random.Random(1).randbytes(50_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 PAGE = b"<!DOCTYPE html><html><body>The file has moved</body></html>"
-KILLS = int(os.environ.get("LSTMDROP_FAULTS", "1"))
-"""Moments at which a preparation is killed; `make faults` asks for more."""
 
 
 class Request(BaseHTTPRequestHandler):
@@ -202,18 +200,26 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
-def file_at(host: str, fault: str) -> DatasetFile:
-    return DatasetFile("data.bin", f"{host}/{re.sub(r'[^0-9a-zA-Z]', '-', fault)}/x", sha256=SHA256, size=len(CONTENT))
+def file_at(host: str, kind: str) -> DatasetFile:
+    return DatasetFile("data.bin", f"{host}/{re.sub(r'[^0-9a-zA-Z]', '-', kind)}/x", sha256=SHA256, size=len(CONTENT))
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("before", [0, 7_000], ids=["new", "gone on with"])
-def test_the_published_bytes_come_or_one_line(host: str, tmp_path: Path, fault: str, before: int) -> None:
+def test_the_published_bytes_come_or_one_line(
+    host: str, tmp_path: Path, fault: FaultMaker, kind: str, before: int
+) -> None:
+    note = fault("downloads", f"a host: {kind}", "the published bytes come, or one line and no file")
+    with note.one(f"after {before} bytes"):
+        require_bytes_or_line(host, tmp_path, kind, before)
+
+
+def require_bytes_or_line(host: str, tmp_path: Path, kind: str, before: int) -> None:
     if before:
         (tmp_path / "data.bin.part").write_bytes(CONTENT[:before])
-    reason, start, said = FAULTS[fault][1], time.monotonic(), None
+    reason, start, said = FAULTS[kind][1], time.monotonic(), None
     try:
-        download(file_at(host, fault), tmp_path)
+        download(file_at(host, kind), tmp_path)
     except DataError as error:
         said = str(error)
     assert time.monotonic() - start < 20
@@ -239,16 +245,16 @@ def test_a_host_is_not_asked_again_before_it_said(host: str, tmp_path: Path) -> 
     assert time.monotonic() - start >= 1  # as it asks
 
 
-@pytest.mark.parametrize("fault", ["404", "503 for ever", "a web page", "wrong bytes", "loop", "without an end"])
-def test_a_mirror_stands_in(host: str, tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize("kind", ["404", "503 for ever", "a web page", "wrong bytes", "loop", "without an end"])
+def test_a_mirror_stands_in(host: str, tmp_path: Path, kind: str) -> None:
     sound = f"{host}/plain/y"
-    assert download(replace(file_at(host, fault), mirrors=(sound,)), tmp_path).read_bytes() == CONTENT
+    assert download(replace(file_at(host, kind), mirrors=(sound,)), tmp_path).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("fault", ["a web page", "dropped in the middle, again and again"])
-def test_a_file_of_which_nothing_is_known_is_never_half_of_one(host: str, tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize("kind", ["a web page", "dropped in the middle, again and again"])
+def test_a_file_of_which_nothing_is_known_is_never_half_of_one(host: str, tmp_path: Path, kind: str) -> None:
     (tmp_path / "data.bin.part").write_bytes(b"of another day" * 500)
-    unknown = replace(file_at(host, fault), sha256=None, size=None)
+    unknown = replace(file_at(host, kind), sha256=None, size=None)
     with pytest.raises(DataError, match=r"a web page came|the connection ended"):
         download(unknown, tmp_path)
     assert not (tmp_path / "data.bin").exists()
@@ -311,22 +317,27 @@ def is_right(dataset: Dataset, folder: Path) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "with a file missing"])
 def test_a_preparation_that_is_killed_leaves_nothing_that_is_taken_for_whole(
-    host: str, tmp_path: Path, is_there: bool
+    host: str, tmp_path: Path, fault: FaultMaker, is_there: bool
 ) -> None:
+    note = fault(
+        "downloads", "kill -9 while a dataset is prepared", "no half of it is taken for whole; the next call ends it"
+    )
     dataset, moments = toy(host), random.Random(5)
     start = time.monotonic()
     prepare(dataset, tmp_path / "first")
     whole_seconds = time.monotonic() - start
-    for number in range(KILLS):
-        folder = tmp_path / f"{number}/toy"
+    for number in range(times(50)):
+        folder, seconds = tmp_path / f"{number}/toy", moments.random() * whole_seconds
         if is_there:
             folder.mkdir(parents=True)
             (folder / "data.bin").write_bytes(CONTENT)
-        killed_after(moments.random() * whole_seconds, dataset, folder)
-        if (folder.exists() and not is_there) or (folder / "part").exists():
-            assert is_right(dataset, folder) or not (folder / "part").exists()
-        prepare(dataset, folder)
-        assert is_right(dataset, folder)
-        assert {path.name for path in folder.iterdir()} <= {"data.bin", "part"}
+        with note.one(f"after {seconds:.2f} s"):
+            killed_after(seconds, dataset, folder)
+            if (folder / "part").exists() or (folder.exists() and not is_there):
+                assert is_right(dataset, folder)
+            prepare(dataset, folder)
+            assert is_right(dataset, folder)
+            assert {path.name for path in folder.iterdir()} == {"data.bin", "part"}
