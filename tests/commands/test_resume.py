@@ -25,7 +25,6 @@ from lstmdrop.training.progress import Stepped
 SETTINGS = (
     "training.save_minutes=0", "training.epochs=3", "training.log_every=3", "training.accumulate=2",
     "training.optimizer=adamw", "training.rate=0.01",
-    "training.kernel=onednn",  # named, not measured, so that two fresh processes round alike
 )  # fmt: skip
 TIMED = ("seconds", "tokens_per_second", "train_seconds")
 

@@ -82,18 +82,19 @@ def read_curves(directory: Path) -> Curves:
 
 
 def _events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line by line: a log may be long."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    event = _EVENT.validate_json(line)
+                except ValidationError:
+                    if not line.endswith("\n"):
+                        return  # the run is writing this last line, or was killed while it did
+                    raise DataError(f"{path}, line {number}: not an event that a run logs") from None
+                yield number, event
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    lines = text.splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield number, _EVENT.validate_json(line)
-        except ValidationError:
-            if number == len(lines) and not text.endswith("\n"):
-                return  # the run is writing this line, or was killed while it did
-            raise DataError(f"{path}, line {number}: not an event that a run logs") from None
 
 
 def _note(epochs: dict[int, _Epoch], event: _Evaluated) -> None:
