@@ -181,6 +181,16 @@ class TrainingConfig(Section):
     save_minutes: float = Field(default=2.0, ge=0, description="minutes between checkpoints within an epoch")
 
 
+Megabytes = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="MB of the training text that the tokens are learnt from, spread evenly over it; default: all",
+    ),
+]
+
+
 class DataConfig(Section):
     """Which data; a task adds how it is read."""
 

@@ -72,6 +72,8 @@ class TaskPlugin:
     """What is in one's own data and looks wrong with it, for ``data info``."""
     contents: Oddities | None = None
     """The same, and what the data is: in place of counts of lines and words, where it is no plain text."""
+    prepare_own: Callable[[str, str | None], Mapping[str, Path]] | None = None
+    """Texts of one's own, and their column, made ready for training ahead of it: the text of each split."""
     fitting_size: Callable[[Any, Path | None], tuple[str, str]] | None = None
     """For ``--size auto``: from what was named (`Build`'s ``config``, of no size yet) to a preset, and why this one."""
     options: Sequence[TaskOption] = ()

@@ -10,6 +10,7 @@ from typing import Any
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.data.registry import expanded
+from lstmdrop.data.rows import is_pattern, matching_files
 from lstmdrop.errors import ConfigError, DataError, as_list
 from lstmdrop.plugin import TaskPlugin, find_preset, sizes, stands_among
 from lstmdrop.presets import (
@@ -169,6 +170,10 @@ def _require_task(task: str, layers: Iterable[Layer]) -> None:
 
 
 def _whole_path(data: str, datasets: Sequence[str]) -> str:
-    """A path in full, so that the run can be scored from any folder; a dataset's name as it is."""
+    """A path or a pattern in full, so that the run can be scored from any folder; a dataset's name as it is."""
     path = expanded(data)
-    return str(path.resolve()) if path.exists() and data not in datasets else data
+    if data in datasets:
+        return data
+    if path.exists():
+        return str(path.resolve())
+    return str(path.absolute()) if is_pattern(path) and matching_files(path) else data

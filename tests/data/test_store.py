@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmdrop.data import fingerprint
+from lstmdrop.data import fingerprint, parts
 from lstmdrop.data import store as store_module
 from lstmdrop.data import text as text_module
+from lstmdrop.data.processes import PROCESSES
+from lstmdrop.data.shards import shard_path
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.text import content_sha256
 from lstmdrop.data.tokenizer import TokenizerKind, train_tokenizer
@@ -310,17 +312,18 @@ def test_the_penn_treebank_has_its_published_counts(shared_data: Path, tmp_path:
     assert [store.num_lines for store in stores.values()] == [42_068, 3_370, 3_761]
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 6, 11])
-@pytest.mark.parametrize("damage", [None, "torn journal", "missing tokens"])
-def test_an_interrupted_encoding_goes_on_where_it_was(
+@pytest.mark.parametrize("stop_after", [0, 1, 5])
+@pytest.mark.parametrize("damage", [None, "torn note", "short shard"])
+def test_an_interrupted_encoding_goes_on_with_the_parts_that_are_not_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int, damage: str | None
 ) -> None:
-    monkeypatch.setattr(text_module, "BLOCK_BYTES", 64)
-    monkeypatch.setattr(store_module, "NOTED_EVERY", 2)
-    text = tmp_path / "text"
-    text.write_text("".join(f"w{n % 7} w{n % 11} zz\n" for n in range(120)), encoding="utf-8")
+    monkeypatch.setenv(PROCESSES, "1")
+    text = write(tmp_path / "text", "".join(f"w{n % 7} w{n % 11} zz\n" for n in range(120)))
     tokenizer = train_tokenizer("word", text, min_count=20)
     whole = build_store(text, tokenizer, tmp_path / "whole")
+    monkeypatch.setattr(parts, "PART_BYTES", 128)
+    num_parts = len(parts.text_parts(text, parts.WORDS))
+    assert num_parts > 6
     encode, calls = tokenizer.encode_block, []
 
     def counting(block: str) -> Any:
@@ -333,16 +336,15 @@ def test_an_interrupted_encoding_goes_on_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         build_store(text, tokenizer, tmp_path / "cache")
     (unfinished,) = (tmp_path / "cache").iterdir()
-    if damage == "torn journal":
-        (unfinished / store_module.JOURNAL).write_bytes(b"[3, ")
-    elif damage == "missing tokens":
-        (unfinished / store_module.TOKENS).write_bytes(b"")
-    first = list(calls)
+    if damage and stop_after:
+        shard = shard_path(unfinished, 0)
+        damaged = shard.with_suffix(".json") if damage == "torn note" else shard
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+    num_kept = stop_after - bool(damage and stop_after)
     calls.clear()
     stop_after = 10**9
     found = build_store(text, tokenizer, tmp_path / "cache")
     assert found.tokens.tolist() == whole.tokens.tolist()
     assert (found.num_unknown, found.num_lines) == (whole.num_unknown, whole.num_lines)
     assert {path.name for path in found.folder.iterdir()} == {path.name for path in whole.folder.iterdir()}
-    num_kept = 0 if damage else len(first) // 2 * 2
-    assert len(calls) == len(list(text_module.read_blocks(text, tokenizer.cut))) - num_kept
+    assert len(calls) == num_parts - num_kept

@@ -223,7 +223,9 @@ def test_what_is_packed_otherwise_is_named_with_the_way_out(tmp_path: Path) -> N
         whole.writestr("a", "b")
     with pytest.raises(DataError, match=r"this is a zip archive: unpack it; of a spreadsheet, save the table as \.csv"):
         list(read_lines(path))
-    with pytest.raises(DataError, match=r"this is Parquet: write it as JSON lines"):
+    with pytest.raises(
+        DataError, match=r"this is Parquet: as a corpus it is to be named \.parquet; of lines, write it as JSON lines"
+    ):
         list(read_lines(write(tmp_path, b"PAR1\x15\x04")))
 
 

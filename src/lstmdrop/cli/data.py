@@ -11,7 +11,7 @@ import typer
 
 from lstmdrop.cli import completion, options
 from lstmdrop.data.json_file import to_json
-from lstmdrop.errors import DataError
+from lstmdrop.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from lstmdrop.commands.data import DatasetRow
@@ -38,13 +38,32 @@ def list_datasets(data_dir: options.DataDir = None) -> None:
 
 @app.command("prepare")
 def prepare(
-    name: Name,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A dataset's name, or a text of your own: a file, a folder, a pattern or an address.",
+            autocompletion=completion.dataset_names,
+        ),
+    ],
     source: Annotated[Path | None, typer.Option("--from", help="Take the files from here.", metavar="DIR")] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Of your own tables, JSON lines or Parquet, that with the text.", metavar="NAME")
+    ] = None,
     data_dir: options.DataDir = None,
 ) -> None:
-    """Download a dataset, or take it from a folder, and check it."""
-    from lstmdrop.commands.data import prepare_dataset
+    """Download a dataset, or take it from a folder, and check it; or fetch, read and split your own text."""
+    from lstmdrop.cli.views import shown_work
+    from lstmdrop.commands.data import is_own, prepare_dataset, prepare_own
 
+    if is_own(name):
+        if source is not None:
+            raise UsageError(f"--from is for datasets that have a name, and {name} is a text of your own")
+        with shown_work():
+            for split, text in prepare_own(name, column).items():
+                typer.echo(f"{split}\t{text}")
+        return
+    if column is not None:
+        raise UsageError(f"--column is for a text of your own, and there is none at {name}")
     folder = prepare_dataset(name, source, data_dir, _show_progress)
     if folder is None:
         _say_built_in(name)
@@ -67,7 +86,9 @@ def verify(name: Name, data_dir: options.DataDir = None) -> None:
 
 
 @app.command("info")
-def describe(path: Annotated[Path, typer.Argument(help="A text, or a folder of texts or speech.")]) -> None:
+def describe(
+    path: Annotated[str, typer.Argument(help="A text, a folder of texts or speech, a pattern or an address.")],
+) -> None:
     """Lines and words of your own text; hours, speakers and damage of your own speech."""
     from lstmdrop.cli.views import shown_work
     from lstmdrop.commands.data import describe_text

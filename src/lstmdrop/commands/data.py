@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.config import SPLITS
 from lstmdrop.data.download import Progress, is_whole, prepare, silent, verify
-from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, locate
-from lstmdrop.data.rows import SPLIT_NAMES, ending_of, matching_files
+from lstmdrop.data.parquet import PARQUET, describe_parquet
+from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, expanded, locate
+from lstmdrop.data.remote import is_address, local_place
+from lstmdrop.data.rows import ROW_ENDINGS, SPLIT_NAMES, ending_of, files_below, is_pattern, matching_files, no_match
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, UsageError, did_you_mean
 from lstmdrop.plugin import installed_tasks, load_plugin
@@ -23,10 +25,13 @@ DAY = 24 * 60 * 60
 DATASETS = "datasets"
 """What was got from elsewhere, and may be hard to get again."""
 
+MOST_WORDS = 2_000_000
+"""Different ones that are remembered of a text."""
+
 _MARKED_UP = (".tmx", ".xml", ".sgm", ".sgml")
 _OF_A_SPLIT = re.compile(rf"(?:wiki\.)?({'|'.join(SPLIT_NAMES)})\b", re.IGNORECASE)
 
-_MADE = ("commands", "corpora", "demo", "digests", "features", "gradients", "images", "tokens")
+_MADE = ("commands", "corpora", "counts", "demo", "digests", "features", "gradients", "images", "remote", "tokens")
 _NAME = re.compile(r"\.?((.*-)?[0-9a-f]{16}([0-9a-f]{16})?|(digits|scenes)-\d+)(\..*)?")
 """Of what the toolkit has made: nothing else is ever removed, whatever folder LSTMDROP_CACHE names."""
 
@@ -88,6 +93,24 @@ def prepare_dataset(
     return folder
 
 
+def is_own(data: str) -> bool:
+    """Whether this is a place of one's own data, and no dataset's name."""
+    place = expanded(data)
+    return is_address(data) or is_pattern(place) or (place.exists() and data not in {each.name for each in _datasets()})
+
+
+def prepare_own(data: str | Path, column: str | None = None) -> Mapping[str, Path]:
+    """Fetch a text of one's own, read and split it, as a training does that names it; returns the text of each split.
+
+    ``data`` is a file, a folder, a pattern or an address, and ``column`` that of its rows with the text.
+
+    Raises:
+        DataError: it is not there, cannot be read, or has no such column.
+    """
+    prepare = next(own for task in installed_tasks() if (own := load_plugin(task).prepare_own) is not None)
+    return prepare(str(data), column)
+
+
 def verify_dataset(name: str, data_dir: Path | None = None) -> list[tuple[str, str]]:
     """Each file with ``ok``, ``missing`` or ``differs``; a dataset that is built in has none.
 
@@ -105,13 +128,14 @@ def describe_text(path: str | Path) -> Iterator[str]:
     """A line about each text: lines, whitespace-separated words, different words, the longest line.
 
     Of a folder, about its .txt files, or else those named as splits are: ``train.en``, ``val.tsv.gz``; a pattern such
-    as ``parts/*.txt`` names several. After them, what the tasks say of their own data, and find odd. Of what a task
-    knows to be its own kind of data, speech say, it says what that is instead.
+    as ``parts/*.txt`` names several, and an address such as ``s3://...`` what is there. After them, what the tasks say
+    of their own data, and find odd. Of what a task knows to be its own kind of data, speech say, it says what that is
+    instead.
 
     Raises:
         DataError: there is neither a text nor a task's data, or a text is not UTF-8.
     """
-    path = Path(path)
+    path = local_place(path)
     plugins = [load_plugin(task) for task in installed_tasks()]
     measured = [line for plugin in plugins if plugin.contents is not None for line in plugin.contents(path)]
     if measured:
@@ -125,6 +149,8 @@ def describe_text(path: str | Path) -> Iterator[str]:
         for line in () if look is None else look(path):
             is_known = True
             yield line
+    if not is_known and is_pattern(path):
+        raise DataError(no_match(path))
     if not is_known:
         raise DataError(
             f"{path} holds no text: neither a .txt file, nor one named {' or '.join(f'{s}.*' for s in SPLITS)}"
@@ -200,16 +226,21 @@ def _texts(path: Path) -> list[Path]:
     order = list(SPLIT_NAMES)
     named = [(match, file) for file in files if (match := _OF_A_SPLIT.match(file.name))]
     found = [file for _, file in sorted(named, key=lambda each: order.index(each[0][1].lower()))]
-    return [file for file in files if ending_of(file) == ".txt"] or found
+    return [file for file in files if ending_of(file) == ".txt"] or found or files_below(path, (".txt", *ROW_ENDINGS))
 
 
 def _describe(text: Path) -> str:
     if ending_of(text) in _MARKED_UP:
         return f"{text}: {text.stat().st_size:,} bytes of markup"
+    if ending_of(text) == PARQUET:
+        return describe_parquet(text)
     num_lines = num_words = longest = 0
     words: set[str] = set()
     for line in read_lines(text):
         split = line.split()
         num_lines, num_words, longest = num_lines + 1, num_words + len(split), max(longest, len(split))
-        words.update(split)
-    return f"{text}: {num_lines:,} lines, {num_words:,} words, {len(words):,} different, longest line {longest:,} words"
+        if len(words) < MOST_WORDS:
+            words.update(split)
+    more = "more than " if len(words) >= MOST_WORDS else ""
+    different = f"{more}{min(len(words), MOST_WORDS):,} different"
+    return f"{text}: {num_lines:,} lines, {num_words:,} words, {different}, longest line {longest:,} words"

@@ -193,7 +193,8 @@ PACKED_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
 _MODULES = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
 _NO_TEXTS = {
     b"PK\x03\x04": "a zip archive: unpack it; of a spreadsheet, save the table as .csv",
-    b"PAR1": 'Parquet: write it as JSON lines (pandas: read_parquet(...).to_json(..., orient="records", lines=True))',
+    b"PAR1": "Parquet: as a corpus it is to be named .parquet; of lines, write it as JSON lines (pandas: "
+    'read_parquet(...).to_json(..., orient="records", lines=True))',
 }
 
 
@@ -212,8 +213,8 @@ def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
         for magic, what in _NO_TEXTS.items():
             if start.startswith(magic):
                 raise DataError(f"{path}: this is {what}")
-        name = next((name for magic, name in _MODULES.items() if start.startswith(magic)), None)
-        if name is None or (name == "bz2" and start[4:8] not in (b"1AY&", b"\x17rE8")):
+        name = _packing_of(start)
+        if name is None:
             yield packed
             return
         module = packing(name)
@@ -246,6 +247,17 @@ class _Bounded(io.RawIOBase):
         if self._number > PLENTY and self._packed.seekable() and self._number > MOST_EXPANSION * self._packed.tell():
             raise DataError(f"{self._path}: it unpacks to {MOST_EXPANSION} times its size: this is no text")
         return len(block)
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the content is of a kind that `open_unpacked` unpacks, so that it can only be read from its start."""
+    with path.open("rb") as file:
+        return _packing_of(file.read(8)) is not None
+
+
+def _packing_of(start: bytes) -> str | None:
+    name = next((name for magic, name in _MODULES.items() if start.startswith(magic)), None)
+    return None if name == "bz2" and start[4:8] not in (b"1AY&", b"\x17rE8") else name
 
 
 class _Lines(io.BufferedReader):

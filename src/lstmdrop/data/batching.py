@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice, repeat
 from typing import Generic, NamedTuple, TypeVar, overload
 
@@ -11,6 +12,8 @@ import numpy.typing as npt
 import torch
 from jaxtyping import Int
 from torch import Tensor
+
+from lstmdrop.data.look_ahead import let_go, read_ahead
 
 Lengths = npt.NDArray[np.int64]
 
@@ -74,7 +77,8 @@ def stream_windows(
 
     The last window of the streams may be shorter; the fewer than ``batch_size`` tokens that fill no row are
     left out. With ``num_parts`` the streams of one window come in so many groups, one after the other. With a
-    ``variation`` the windows are of another length, or the streams begin elsewhere.
+    ``variation`` the windows are of another length, or the streams begin elsewhere. While a few million tokens are
+    used, the next are read.
 
     Raises:
         ValueError: the streams cannot be split evenly, or the text is too short for one prediction each.
@@ -88,8 +92,11 @@ def stream_windows(
     steps_at_once = num_steps * max(1, TOKENS_AT_ONCE // (batch_size * num_steps))
     starts = variation.starts(streams) if variation else None
     sizes = variation.sizes(num_steps) if variation else repeat(num_steps)
-    for start in range(0, length - 1, steps_at_once):
-        block = _block(streams, starts, start, min(start + steps_at_once + 1, length))
+    blocks = read_ahead(
+        partial(_block, streams, starts, start, min(start + steps_at_once + 1, length))
+        for start in range(0, length - 1, steps_at_once)
+    )
+    for block in blocks:
         groups = [torch.from_numpy(np.ascontiguousarray(rows.T)).to(device) for rows in np.split(block, num_parts)]
         first = 0
         while first < block.shape[1] - 1:
@@ -103,9 +110,12 @@ def stream_windows(
 def _block(streams: np.ndarray, starts: Lengths | None, begin: int, end: int) -> Lengths:
     """Some columns of the streams, or of streams that are rotated to their starts."""
     if starts is None:
-        return streams[:, begin:end].astype(np.int64)
-    columns = (starts[:, None] + np.arange(begin, end)) % streams.shape[1]
-    return np.take_along_axis(streams, columns, 1).astype(np.int64)
+        block = streams[:, begin:end].astype(np.int64)
+    else:
+        columns = (starts[:, None] + np.arange(begin, end)) % streams.shape[1]
+        block = np.take_along_axis(streams, columns, 1).astype(np.int64)
+    let_go(streams)
+    return block
 
 
 def num_windows(num_tokens: int, batch_size: int, num_steps: int) -> int:

@@ -11,13 +11,17 @@ from typing import Any, Literal, NamedTuple
 from lstmdrop.config import Split
 from lstmdrop.data.archive import PACKED_ENDINGS, unpacked_name
 from lstmdrop.data.json_file import to_json
-from lstmdrop.data.text import read_lines
+from lstmdrop.data.parquet import PARQUET, parquet_parts, parquet_rows
+from lstmdrop.data.parts import text_parts
+from lstmdrop.data.text import Part, read_lines
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop.parsing import parse_json
 
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 TABLE_ENDINGS = (".tsv", ".csv")
-ROW_ENDINGS = (*JSON_ENDINGS, *TABLE_ENDINGS)
+NAMED_ENDINGS = (*JSON_ENDINGS, PARQUET)
+"""Of files each row of which has names for its cells."""
+ROW_ENDINGS = (*NAMED_ENDINGS, *TABLE_ENDINGS)
 SPLIT = "split"
 """The column that says which split a row is of."""
 SPLIT_NAMES: Mapping[str, Split] = {
@@ -89,7 +93,7 @@ def as_text(cell: object, name: str, place: str) -> str:
     if cell is None:
         return ""
     if isinstance(cell, bool) or not isinstance(cell, str | int | float):
-        raise DataError(f"{place}: {name} is {to_json(cell)[:60]}, where a text is needed")
+        raise DataError(f"{place}: {name} is {to_json(cell, default=str)[:60]}, where a text is needed")
     text = str(cell)
     try:
         text.encode()
@@ -108,26 +112,46 @@ def ending_of(path: Path) -> str:
     return unpacked_name(path).suffix.lower()
 
 
-def read_rows(path: Path, *, quoted: bool = False) -> Iterator[Row]:
-    """The rows of a file with JSON lines (or one JSON list), or of a table whose first row names the columns.
+def read_rows(text: Path | Part, *, quoted: bool = False, columns: Sequence[str] = ()) -> Iterator[Row]:
+    """The rows of a file with JSON lines (or one JSON list), of Parquet, or of a table whose first row names them.
 
-    The cells of a table may be ``quoted``, as those of ``.csv`` always may.
+    The cells of a table may be ``quoted``, as those of ``.csv`` always may. Of Parquet only ``columns`` are read, if
+    the first of them is there.
 
     Raises:
         DataError: the file is missing, empty or damaged, or a row is none; the message names it.
+        MissingPartError: it is Parquet, and pyarrow is not installed.
     """
-    if ending_of(path) in TABLE_ENDINGS:
+    part = text if isinstance(text, Part) else Part(text)
+    path, ending = part.path, ending_of(part.path)
+    if ending == PARQUET:
+        yield from (Row(place, cells) for place, cells in parquet_rows(part, columns))
+        return
+    if ending in TABLE_ENDINGS:
         yield from _table_rows(path, quoted)
         return
-    lines = enumerate(read_lines(path), 1)
+    lines = enumerate(read_lines(part), part.first_line)
     written = ((number, line) for number, line in lines if line.strip())
-    number, first = next(written, (1, ""))
-    if first.lstrip().startswith("["):
+    number, first = next(written, (part.first_line, ""))
+    if first.lstrip().startswith("[") and part.start == 0:
         yield from _items(path, "\n".join([first, *(line for _, line in written)]))
-        return
-    yield _object(f"{path}:{number}", first)
-    for number, line in written:
-        yield _object(f"{path}:{number}", line)
+    elif first or part.start == 0:
+        yield _object(f"{path}:{number}", first)
+        for number, line in written:
+            yield _object(f"{path}:{number}", line)
+
+
+def row_parts(path: Path) -> list[Part]:
+    """The file in parts that `read_rows` reads; in one, where a row says what those after it are.
+
+    Raises:
+        DataError: it is Parquet, and damaged.
+    """
+    if ending_of(path) == PARQUET:
+        return parquet_parts(path)
+    with path.open("rb") as file:
+        is_cut = ending_of(path) in JSON_ENDINGS and file.read(1) == b"{"
+    return text_parts(path) if is_cut else [Part(path)]
 
 
 def _object(place: str, line: str) -> Row:
@@ -233,9 +257,34 @@ def split_files(folder: Path, endings: Sequence[str]) -> dict[Split, list[Path]]
     return {split: sorted(kinds[min(kinds)]) for split, kinds in found.items()}
 
 
+def split_folders(folder: Path, endings: Sequence[str]) -> dict[Split, list[Path]]:
+    """As `split_files`, of a folder in which each split has a folder of its own: ``train/``, ``val/``."""
+    names = list(SPLIT_NAMES)
+    found: dict[Split, list[Path]] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if path.name.lower() in names and path.is_dir() and (files := files_below(path, endings)):
+            found.setdefault(SPLIT_NAMES[path.name.lower()], files)
+    return found
+
+
+def files_below(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """The files of a folder and of those in it whose names end so, packed or not, in the order of their names."""
+    return sorted(path for path in folder.rglob("*") if ending_of(path) in endings and path.is_file())
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether the name is of files that it matches."""
+    return any(sign in str(path) for sign in "*?[") and not path.exists()
+
+
 def matching_files(pattern: Path) -> list[Path]:
     """The file of this name, or those that a pattern such as ``texts/*.txt.gz`` matches, in order; none, none."""
-    if pattern.exists() or not any(sign in str(pattern) for sign in "*?["):
+    if not is_pattern(pattern):
         return [pattern] if pattern.is_file() else []
     root = Path(pattern.anchor)
     return sorted(path for path in root.glob(str(pattern.relative_to(root))) if path.is_file())
+
+
+def no_match(pattern: Path) -> str:
+    """What to say of a pattern that matches no file."""
+    return f"no file matches {str(pattern)!r} (looked from {Path.cwd()}); put it in quotes, or the shell reads it"

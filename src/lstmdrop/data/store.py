@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_sha256
 from lstmdrop.data.json_file import to_json
+from lstmdrop.data.parts import WORDS, Piece, text_parts
+from lstmdrop.data.shards import Counts, Shard, make_of_shards
 from lstmdrop.data.spelling import LOOKED_AT, first_oddity
 from lstmdrop.data.text import read_blocks, read_lines
 from lstmdrop.data.tokenizer import Tokenizer
@@ -26,9 +28,6 @@ Ids = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 
 TOKENS = "tokens.bin"
 COUNTS = "counts.json"
-JOURNAL = "journal.json"
-NOTED_EVERY = 16
-"""Blocks of about a MiB of text."""
 SCANNED_AT_ONCE = 1 << 22
 """Tokens: a few MiB."""
 
@@ -81,7 +80,8 @@ def build_store(text: Path, tokenizer: Tokenizer, cache: Path) -> TokenStore:
     """Map the token ids of ``text``, encoding them into ``cache`` if no earlier call has.
 
     An entry belongs to the text's content and the tokeniser's fingerprint. Processes may build the same entry
-    at the same time; none sees it half-made. Interrupted, the encoding goes on where it was.
+    at the same time; none sees it half-made. A large text is encoded by several processes, part by part; interrupted,
+    it goes on with the parts that are not done.
 
     Raises:
         DataError: the text is missing, empty or not UTF-8, or the entry is damaged.
@@ -107,52 +107,33 @@ def _tell_other_form(text: Path, tokenizer: Tokenizer) -> None:
 
 
 def _write(text: Path, tokenizer: Tokenizer, folder: Path, sha256: str) -> None:
-    dtype = np.dtype(np.uint16 if len(tokenizer.vocabulary) <= 1 << 16 else np.int32)
-    done = _noted(folder, dtype)
-    with (folder / TOKENS).open("ab") as handle:
-        handle.truncate(done.num_tokens * dtype.itemsize)
-        for number, block in enumerate(read_blocks(text, tokenizer.cut)):
-            if number < done.num_blocks:
-                continue
+    dtype = _dtype(tokenizer)
+
+    def plan(shards: Sequence[Shard]) -> Mapping[str, int]:
+        names = ("num_tokens", "num_unknown", "num_lines")
+        totals = {name: sum(shard.counts[name] for shard in shards) for name in names}
+        description = {"dtype": dtype.name, **totals, "sha256": sha256}
+        (folder / COUNTS).write_text(to_json(description, indent=2) + "\n", encoding="utf-8")
+        return {TOKENS: totals["num_tokens"] * dtype.itemsize}
+
+    pieces = [(part,) for part in text_parts(text, WORDS)]
+    make_of_shards(folder, pieces, _encode, tokenizer, plan, f"cutting {text.name} into tokens")
+
+
+def _dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
+    return np.dtype(np.uint16 if len(tokenizer.vocabulary) <= 1 << 16 else np.int32)
+
+
+def _encode(tokenizer: Tokenizer, piece: Piece, shard: BinaryIO) -> Counts:
+    dtype = _dtype(tokenizer)
+    num_tokens = num_unknown = num_lines = 0
+    for part in piece:
+        for block in read_blocks(part, tokenizer.cut):
             ids, unknown = tokenizer.encode_block(block)
-            handle.write(ids.astype(dtype).tobytes())
-            done = _Done(
-                number + 1, done.num_tokens + len(ids), done.num_unknown + unknown, done.num_lines + block.count("\n")
-            )
-            if done.num_blocks % NOTED_EVERY == 0:
-                _note(folder, done, handle)
-    (folder / JOURNAL).unlink(missing_ok=True)
-    counts = done._asdict()
-    del counts["num_blocks"]
-    description = {"dtype": dtype.name, **counts, "sha256": sha256}
-    (folder / COUNTS).write_text(to_json(description, indent=2) + "\n", encoding="utf-8")
-
-
-class _Done(NamedTuple):
-    """How far an encoding has come."""
-
-    num_blocks: int = 0
-    num_tokens: int = 0
-    num_unknown: int = 0
-    num_lines: int = 0
-
-
-def _note(folder: Path, done: _Done, tokens: BinaryIO) -> None:
-    """What is noted lies on the disk, so that a crash of the system leaves no more noted than there is."""
-    tokens.flush()
-    os.fsync(tokens.fileno())
-    with atomic_file(folder / JOURNAL) as handle:
-        handle.write(to_json(done).encode())
-
-
-def _noted(folder: Path, dtype: np.dtype[Any]) -> _Done:
-    """How far an interrupted encoding had come; nowhere, if that cannot be read or is not all there."""
-    try:
-        done = _Done(*map(int, read_json_document(folder / JOURNAL)))
-        is_there = (folder / TOKENS).stat().st_size >= done.num_tokens * dtype.itemsize
-    except (OSError, ValueError, TypeError):
-        return _Done()
-    return done if is_there else _Done()
+            shard.write(ids.astype(dtype).tobytes())
+            num_tokens, num_unknown = num_tokens + len(ids), num_unknown + unknown
+            num_lines += block.count("\n")
+    return {"num_tokens": num_tokens, "num_unknown": num_unknown, "num_lines": num_lines}
 
 
 def _open(folder: Path) -> TokenStore:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
+from lstmdrop.data.sample import sampled
 from lstmdrop.data.tokenizers.subwords import SubwordTokenizer
 from lstmdrop.data.tokenizers.words import DESCRIPTION, VOCABULARY, CharacterTokenizer, EncodedBlock, WordTokenizer
 from lstmdrop.data.vocabulary import Vocabulary
@@ -69,23 +70,30 @@ class Tokenizer(Protocol):
 
 
 def train_tokenizer(
-    kind: TokenizerKind, train_text: Path, *, min_count: int = 1, max_size: int | None = None
+    kind: TokenizerKind,
+    train_text: Path,
+    *,
+    min_count: int = 1,
+    max_size: int | None = None,
+    megabytes: float | None = None,
 ) -> Tokenizer:
     """Make a tokeniser from the training text alone.
 
     ``max_size`` bounds the vocabulary; ``bpe`` and ``unigram`` aim at it, and at 8,000 or what a small text
-    supports where it is None. They have no use for ``min_count``. The same text gives the same tokeniser.
+    supports where it is None. They have no use for ``min_count``. Of a text of more than so many ``megabytes`` they are
+    learnt from a sample: see `lstmdrop.data.sample`. The same text gives the same tokeniser.
 
     Raises:
         DataError: the text is missing, empty, blank or not UTF-8.
         ConfigError: ``max_size`` leaves no room for the text's characters.
         ValueError: ``min_count`` or ``max_size`` is out of range.
     """
-    if kind == "word":
-        return WordTokenizer.train(train_text, min_count=min_count, max_size=max_size)
-    if kind == "character":
-        return CharacterTokenizer.train(train_text, min_count=min_count, max_size=max_size)
-    return SubwordTokenizer.train(train_text, kind, max_size=max_size)
+    with sampled(train_text, megabytes) as text:
+        if kind == "word":
+            return WordTokenizer.train(text, min_count=min_count, max_size=max_size)
+        if kind == "character":
+            return CharacterTokenizer.train(text, min_count=min_count, max_size=max_size)
+        return SubwordTokenizer.train(text, kind, max_size=max_size)
 
 
 def load_tokenizer(directory: Path) -> Tokenizer:

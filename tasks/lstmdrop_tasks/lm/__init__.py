@@ -10,6 +10,7 @@ from lstmdrop_tasks.lm.datasets import DATASETS
 
 with deferred():
     from lstmdrop_tasks.lm.bench import bench
+    from lstmdrop_tasks.lm.corpora import prepare_own
     from lstmdrop_tasks.lm.evaluation import evaluate
     from lstmdrop_tasks.lm.export import graphs
     from lstmdrop_tasks.lm.overview import own_oddities
@@ -37,8 +38,9 @@ PLUGIN = TaskPlugin(
     examples=examples,
     graphs=graphs,
     oddities=own_oddities,
+    prepare_own=prepare_own,
     tune=tune,
-    inherited=("model", "data.tokens", "data.min_count", "data.vocabulary_size"),
+    inherited=("model", "data.tokens", "data.min_count", "data.vocabulary_size", "data.vocabulary_mb"),
     reading=("data.column",),
     options=(
         TaskOption("--column", "data.column", "Column of a table or of JSON lines with the text.", "NAME"),

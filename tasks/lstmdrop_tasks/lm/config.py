@@ -11,6 +11,7 @@ from typing_extensions import Self
 from lstmdrop.config import (
     WITH_DROPOUT,
     DataConfig,
+    Megabytes,
     OnlyWhere,
     RegularizerConfig,
     Section,
@@ -53,6 +54,7 @@ class LMDataConfig(DataConfig):
         default=1, ge=1, description="rarer words of the training text become <unk>"
     )
     vocabulary_size: int | None = Field(default=None, ge=3, description="keep so many of the most frequent tokens")
+    vocabulary_mb: Megabytes = None
 
 
 class LMModelConfig(Section):

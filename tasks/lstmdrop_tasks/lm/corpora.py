@@ -10,9 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmdrop.config import SPLITS
-from lstmdrop.data.archive import PACKED_ENDINGS
-from lstmdrop.data.registry import contents, expanded, locate, whole_split
-from lstmdrop.data.rows import ROW_ENDINGS, Row, has_rows, matching_files, read_rows, split_files
+from lstmdrop.data.archive import PACKED_ENDINGS, unpacked_name
+from lstmdrop.data.parquet import PARQUET
+from lstmdrop.data.registry import contents, locate, whole_split
+from lstmdrop.data.remote import local_place
+from lstmdrop.data.rows import (
+    JSON_ENDINGS,
+    ROW_ENDINGS,
+    TABLE_ENDINGS,
+    Row,
+    ending_of,
+    files_below,
+    has_rows,
+    is_pattern,
+    matching_files,
+    no_match,
+    read_rows,
+    split_files,
+    split_folders,
+)
 from lstmdrop.data.spelling import LOOKED_AT, Spellings
 from lstmdrop.data.text import read_lines, require_text
 from lstmdrop.data.vocabulary import EOS
@@ -33,6 +49,8 @@ MARKS = frozenset(["<s>", "</s>", "<pad>", "<bos>"])
 LAYOUTS = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens")
 """How the files of a folder may be named."""
 ENDINGS = (".txt", ".tokens", *ROW_ENDINGS)
+KIND_OF = {**dict.fromkeys(JSON_ENDINGS, "JSON"), **{ending: f"a table ({ending})" for ending in TABLE_ENDINGS},
+           PARQUET: "Parquet"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,16 @@ class Corpus:
         if split in self.unpacked:
             return plain_text(self.unpacked[split])
         return _require(self.folder / self.layout.format(split), self.advice)
+
+
+def prepare_own(data: str, column: str | None = None) -> Mapping[str, Path]:
+    """The text of each split of one's own text, made now and not when it is first used.
+
+    Raises:
+        DataError: as `find_corpus`.
+    """
+    corpus = find_corpus(data, column=column)
+    return {split: corpus.text(split) for split in SPLITS}
 
 
 def text_oddities(text: Path, spellings: Spellings | None = None) -> Iterator[str]:
@@ -102,10 +130,11 @@ def find_corpus(
     """The files of a known name, or of a path; one that is never asked for may be missing.
 
     A folder has ``train.txt``, ``valid.txt`` and ``test.txt`` (or those files under their published names, packed, or
-    as rows: see `lstmdrop.data.rows.split_files`); one text file, or those that a pattern matches, is split by its
-    lines, the last twentieth for test and the one before for validation, unless its rows say their splits. What has to
-    be made is made once, in the cache. Where it is only to be ``scored``, a file is that split as it is. ``column`` is
-    that of the text, where there are columns.
+    as rows: see `lstmdrop.data.rows.split_files`), or a folder for each; one text file, those that a pattern matches,
+    or those of a folder in which nothing is named as a split, are split by their lines, the last twentieth for test and
+    the one before for validation, unless its rows say their splits. What has to be made is made once, in the cache.
+    Where it is only to be ``scored``, a file is that split as it is. ``column`` is that of the text, where there are
+    columns. An address such as ``s3://bucket/texts/*.jsonl.gz`` is that of a file, a folder or a pattern too.
 
     Raises:
         DataError: nothing has this name, or the file to be split is empty or not UTF-8.
@@ -114,19 +143,26 @@ def find_corpus(
         return _in_folder(demo_folder(), "remove its folder and run again")
     if data in {dataset.name for dataset in DATASETS}:
         return _published(data, locate(data, data_dir))
-    path = expanded(data)
+    path = local_place(data)
     if path.is_dir():
-        return _own_folder(path, column)
+        return _own_folder(path, column, scored)
     if files := matching_files(path):
         return _own_files(path, tuple(files), column, scored)
-    raise DataError(_unknown(data))
+    raise DataError(no_match(path) if is_pattern(path) else _unknown(data))
 
 
-def _own_folder(folder: Path, column: str | None) -> Corpus:
-    advice = f"a folder needs train.txt, valid.txt and test.txt; to score one split, that one alone\n{contents(folder)}"
+def _own_folder(folder: Path, column: str | None, scored: Sequence[Split]) -> Corpus:
+    advice = (
+        "a folder needs train.txt, valid.txt and test.txt, or texts without these names; to score one split, that one "
+        f"alone\n{contents(folder)}"
+    )
     corpus = _in_folder(folder, advice)
-    found = split_files(folder, ENDINGS)
+    found = split_files(folder, ENDINGS) or split_folders(folder, ENDINGS)
+    if not found and (whole := files_below(folder, ENDINGS)):
+        return _own_files(folder, tuple(whole), column, scored)
     files = {split: found[split] for split in SPLITS if split in found and not _is_plain(corpus, split)}
+    for parts in files.values():
+        _require_one_kind(parts)
     unpacked: dict[Split, Written] = {split: Written(tuple(files[split]), column) for split in SPLITS if split in files}
     return Corpus(folder, corpus.layout, advice, unpacked, any(map(has_rows, chain(*files.values()))))
 
@@ -136,18 +172,32 @@ def _is_plain(corpus: Corpus, split: Split) -> bool:
 
 
 def _own_files(path: Path, files: tuple[Path, ...], column: str | None, scored: Sequence[Split]) -> Corpus:
+    _require_one_kind(files)
     whole, rows = Written(files, column), any(map(has_rows, files))
     splits = {row.split for file in files if has_rows(file) for row in _first_rows(file)}
     if splits - {None}:
         parts: dict[Split, Written] = {split: Written(files, column, split) for split in SPLITS}
         return Corpus(path.parent, path.name, "", parts, rows)
-    is_plain = len(files) == 1 and not rows and path.suffix not in PACKED_ENDINGS
     if scored:
         split = whole_split(path, scored)
-        name = path.name.replace("{", "{{").replace("}", "}}")
-        return Corpus(path.parent, name, "", {} if is_plain else {split: whole}, rows)
-    corpus = _in_folder(split_by_lines(path if is_plain else plain_text(whole)), "remove its folder and run again")
-    return replace(corpus, has_columns=rows)
+        (first, *others), name = files, files[0].name.replace("{", "{{").replace("}", "}}")
+        is_plain = not others and not rows and first.suffix not in PACKED_ENDINGS
+        return Corpus(first.parent, name, "", {} if is_plain else {split: whole}, rows)
+    return replace(_in_folder(split_by_lines(whole), "remove its folder and run again"), has_columns=rows)
+
+
+def _require_one_kind(files: Sequence[Path]) -> None:
+    """Texts that are read as one are of one kind: who has others beside them would not know what was trained on."""
+    kinds: dict[str, Path] = {}
+    for file in files:
+        kinds.setdefault(KIND_OF.get(ending_of(file), "lines of text"), file)
+    if len(kinds) > 1:
+        (one, first), (other, second), *_ = kinds.items()
+        ending = first.name.removeprefix(unpacked_name(first).stem)
+        raise DataError(
+            f"{first} is {one} and {second} is {other}: texts that are read as one are of one kind\n"
+            f"choose with a pattern: --data '{first.parent}/*{ending}'"
+        )
 
 
 def _first_rows(path: Path) -> Iterator[Row]:

@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.config import SPLITS
-from lstmdrop.data.rows import ending_of, has_rows, matching_files, read_rows, split_files
+from lstmdrop.data.rows import (
+    ending_of,
+    files_below,
+    has_rows,
+    matching_files,
+    read_rows,
+    split_files,
+    split_folders,
+)
 from lstmdrop.data.spelling import Spellings
 from lstmdrop.errors import DataError
 from lstmdrop_tasks.lm.corpora import ENDINGS, LAYOUTS, oddities_of
@@ -25,6 +33,8 @@ OF_OTHER_TASKS = re.compile(
 SHORT = 5
 """Words; lines of fewer come again in any text."""
 MANY, FEW = 0.1, 10
+MOST_WORDS = 2_000_000
+"""Different ones that are remembered of a text; beside one with more it is not said what is not in it."""
 
 
 def own_oddities(path: Path) -> Iterator[str]:
@@ -49,11 +59,13 @@ def own_oddities(path: Path) -> Iterator[str]:
 
 def own_texts(path: Path) -> Mapping[str, Written]:
     """The texts that a path names, that of training first: a file of lines or rows, or those of a folder's splits."""
-    if not path.is_dir():
-        files = [file for file in matching_files(path) if _is_text(file)]
-        return {str(path): Written(tuple(files))} if files else {}
+    splits = (split_files(path, ENDINGS) or split_folders(path, ENDINGS)) if path.is_dir() else {}
+    if not splits:
+        whole = files_below(path, ENDINGS) if path.is_dir() else matching_files(path)
+        text = tuple(file for file in whole if _is_text(file))
+        return {str(path): Written(text)} if text else {}
     found = {}
-    for split, files in sorted(split_files(path, ENDINGS).items(), key=lambda each: SPLITS.index(each[0])):
+    for split, files in sorted(splits.items(), key=lambda each: SPLITS.index(each[0])):
         plain = [path / layout.format(split) for layout in LAYOUTS if (path / layout.format(split)).is_file()]
         texts = tuple(file for file in plain[:1] or files if _is_text(file))
         if texts:
@@ -76,14 +88,15 @@ class _Lines:
 
     def __init__(self, written: Written) -> None:
         self.words: dict[str, int] = {}
-        hashes = []
+        hashes = bytearray()
         for line, _ in written.placed_lines():
             words = line.split()
             for word in words:
-                self.words[word] = self.words.get(word, 0) + 1
+                if len(self.words) < MOST_WORDS or word in self.words:
+                    self.words[word] = self.words.get(word, 0) + 1
             if len(words) >= SHORT:
-                hashes.append(blake2b(" ".join(words).encode(), digest_size=8).digest())
-        self.hashes: npt.NDArray[np.uint64] = np.frombuffer(b"".join(hashes), np.uint64)
+                hashes += blake2b(" ".join(words).encode(), digest_size=8).digest()
+        self.hashes: npt.NDArray[np.uint64] = np.frombuffer(hashes, np.uint64)
 
     @property
     def num_again(self) -> int:
@@ -92,12 +105,13 @@ class _Lines:
 
     def beside(self, trained: _Lines) -> str:
         """What is not in the training text, and what is in it too."""
-        unknown = sum(count for word, count in self.words.items() if word not in trained.words)
-        said = f"{unknown / max(1, sum(self.words.values())):.1%} of its words are not in the training text"
-        seen = int(np.isin(self.hashes, trained.hashes).sum())
-        if seen:
-            said += (
-                f"; {seen:,} of its {len(self.hashes):,} lines of {SHORT} words or more are in it too: scores on them "
+        said = []
+        if len(trained.words) < MOST_WORDS:
+            unknown = sum(count for word, count in self.words.items() if word not in trained.words)
+            said = [f"{unknown / max(1, sum(self.words.values())):.1%} of its words are not in the training text"]
+        if seen := int(np.isin(self.hashes, trained.hashes).sum()):
+            said.append(
+                f"{seen:,} of its {len(self.hashes):,} lines of {SHORT} words or more are in it too: scores on them "
                 "are no scores of what is new"
             )
-        return said
+        return "; ".join(said) or "its lines are not in the training text"

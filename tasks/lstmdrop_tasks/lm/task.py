@@ -261,6 +261,8 @@ def _tokenizer(config: LMConfig, assets: Path, corpus: Callable[[], Corpus]) -> 
     if data.column is not None and not found.has_columns:
         raise ConfigError(f"data.column is for tables and JSON lines of one's own, and {data.name} has no columns")
     text = found.text("train")
-    tokenizer = train_tokenizer(data.tokens, text, min_count=data.min_count, max_size=data.vocabulary_size)
+    tokenizer = train_tokenizer(
+        data.tokens, text, min_count=data.min_count, max_size=data.vocabulary_size, megabytes=data.vocabulary_mb
+    )
     tokenizer.save(assets)
     return tokenizer

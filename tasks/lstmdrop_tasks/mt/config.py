@@ -17,6 +17,7 @@ from lstmdrop.config import (
     WITH_BEAM,
     WRITING,
     DataConfig,
+    Megabytes,
     OnlyWhere,
     Section,
     Seed,
@@ -45,6 +46,7 @@ class MTDataConfig(DataConfig):
     joint: bool = Field(default=True, description="one set of tokens for both languages")
     vocabulary_size: int | None = Field(default=None, ge=3, description="tokens of the joint set, or of the source")
     target_vocabulary_size: int | None = Field(default=None, ge=3, description="of the target; default: as the source")
+    vocabulary_mb: Megabytes = None
     max_length: int = Field(default=100, ge=1, description="training pairs with a side of more tokens are left out")
 
     @field_validator("columns", mode="before")

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,15 +71,13 @@ def train_tokenizers(config: MTDataConfig, text: ParallelText) -> Tokenizers:
         ConfigError: a vocabulary size leaves no room for the text's characters.
     """
     size = config.vocabulary_size
+    learn = partial(train_tokenizer, config.tokens, megabytes=config.vocabulary_mb)
     if config.joint:
         with tempfile.TemporaryDirectory() as folder:
-            joint = train_tokenizer(config.tokens, _both(text, Path(folder) / "both.txt"), max_size=size)
+            joint = learn(_both(text, Path(folder) / "both.txt"), max_size=size)
         return Tokenizers(joint, joint)
     target_size = config.target_vocabulary_size or size
-    return Tokenizers(
-        train_tokenizer(config.tokens, text.source, max_size=size),
-        train_tokenizer(config.tokens, text.target, max_size=target_size),
-    )
+    return Tokenizers(learn(text.source, max_size=size), learn(text.target, max_size=target_size))
 
 
 def _both(text: ParallelText, path: Path) -> Path:

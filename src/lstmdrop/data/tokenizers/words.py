@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import repeat
@@ -15,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file
+from lstmdrop.data.counting import count_words
 from lstmdrop.data.json_file import to_json
-from lstmdrop.data.text import read_blocks
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary, count_vocabulary, required_words
 from lstmdrop.errors import DataError
 
@@ -57,9 +56,7 @@ class WordTokenizer:
         Raises:
             DataError: the text is missing, empty, blank or not UTF-8.
         """
-        counts: Counter[str] = Counter()
-        for block in read_blocks(text, _cut):
-            counts.update(_split(block))
+        counts = count_words(text, _split, _cut, "word", min_count, max_size)
         if not counts.keys() - {EOS}:
             raise DataError(f"{text}: there is no word in this text, only blank lines")
         return cls(required_words(count_vocabulary(counts, min_count=min_count, max_size=max_size), text, min_count))
@@ -124,9 +121,7 @@ class CharacterTokenizer:
         Raises:
             DataError: the text is missing, empty, blank or not UTF-8.
         """
-        counts: Counter[str] = Counter()
-        for block in read_blocks(text):
-            counts.update(block)
+        counts = count_words(text, iter, len, "character")
         counts[EOS] = counts.pop("\n")
         if not any(not token.isspace() for token in counts.keys() - {EOS}):
             raise DataError(f"{text}: there is no character in this text, only blank lines")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmdrop.data.registry import datasets_dir, expanded, locate
+from lstmdrop.data.registry import datasets_dir, locate
+from lstmdrop.data.remote import local_place
 from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.mt.corpora.datasets import DATASETS, DEMO, IWSLT14, MULTI30K, TATOEBA, WMT14
 from lstmdrop_tasks.mt.corpora.demo.sentences import PAIRS as DEMO_PAIRS
@@ -68,7 +69,7 @@ def _recipe(data: str, pair: str | None, data_dir: Path | None, layout: TableLay
         pairs, recipe = PUBLISHED[data]
         chosen = choose_pair(data, pair, pairs)
         return recipe(_folder(data, data_dir), chosen)
-    if own := own_recipe(expanded(data), pair, layout, scored):
+    if own := own_recipe(local_place(data), pair, layout, scored):
         return own
     raise DataError(_unknown(data))
 

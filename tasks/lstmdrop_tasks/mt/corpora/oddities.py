@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.archive import unpacked_name
-from lstmdrop.data.rows import JSON_ENDINGS, TABLE_ENDINGS, ending_of, matching_files
+from lstmdrop.data.remote import local_place
+from lstmdrop.data.rows import NAMED_ENDINGS, TABLE_ENDINGS, ending_of, matching_files
 from lstmdrop.data.spelling import LOOKED_AT as NUM_ROWS
 from lstmdrop.data.spelling import first_oddity
 from lstmdrop.data.vocabulary import UNK
@@ -57,9 +58,9 @@ def oddities(data: str, pair: str | None, layout: TableLayout = DEFAULT) -> Iter
         ConfigError: the pair is none.
         DataError: numbers stand where the table has sentences in other columns.
     """
-    path = Path(data).expanduser()
     if data in PUBLISHED:
         return
+    path = local_place(data)
     if (table := table_in(path)) and named_columns(table, pair, layout) is None:
         yield from _table_oddities(table, layout.of(table), None if pair is None else parse_pair(pair))
     elif sides := text_sides(path, pair):
@@ -89,9 +90,9 @@ def require_table(data: str, layout: TableLayout) -> None:
     Raises:
         ConfigError: it is given, and the data is no table.
     """
-    path = Path(data).expanduser()
     if layout == DEFAULT:
         return
+    path = Path(data) if data in PUBLISHED else local_place(data)
     if data in PUBLISHED or not (table_in(path) or (layout.names and (matching_files(path) or splits_of_rows(path)))):
         raise ConfigError(f"data.columns, data.header and data.quoted are for tables of one's own, and {data} is none")
 
@@ -101,7 +102,7 @@ def table_in(path: Path) -> Path | None:
     if path.is_dir():
         files = splits_of_rows(path)
         return next((found[0] for found in files.values() if ending_of(found[0]) in TABLE_ENDINGS), None)
-    return next((file for file in matching_files(path) if ending_of(file) not in (*JSON_ENDINGS, *XML_ENDINGS)), None)
+    return next((file for file in matching_files(path) if ending_of(file) not in (*NAMED_ENDINGS, *XML_ENDINGS)), None)
 
 
 def text_sides(folder: Path, pair: str | None) -> list[Side]:

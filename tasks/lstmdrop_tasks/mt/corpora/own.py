@@ -11,7 +11,7 @@ from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.archive import unpacked_name
 from lstmdrop.data.registry import whole_split
 from lstmdrop.data.rows import (
-    JSON_ENDINGS,
+    NAMED_ENDINGS,
     TABLE_ENDINGS,
     ending_of,
     has_rows,
@@ -28,7 +28,7 @@ from lstmdrop_tasks.mt.corpora.sides import read_sides, require_file, side_files
 from lstmdrop_tasks.mt.corpora.splitting import HELD_OUT, split_by_draw
 from lstmdrop_tasks.mt.corpora.table import DEFAULT, TableLayout, named_columns, row_pairs, table_pairs
 
-FILE_ENDINGS = (*TABLE_ENDINGS, *JSON_ENDINGS, *XML_ENDINGS)
+FILE_ENDINGS = (*TABLE_ENDINGS, *NAMED_ENDINGS, *XML_ENDINGS)
 Sentence = tuple[str, ...]
 """A source and its translations."""
 
@@ -64,7 +64,7 @@ def own_pieces(path: Path, pair: str | None, layout: TableLayout) -> Pieces:
         )
     if found := named_columns(path, pair, layout):
         columns, names = found.columns, f"; columns {found.columns[0]} and {found.columns[1]}"
-        kind = "" if ending in JSON_ENDINGS else "; cells may be quoted" if layout.of(path).quoted else ""
+        kind = "" if ending in NAMED_ENDINGS else "; cells may be quoted" if layout.of(path).quoted else ""
         return Pieces(found.pair, names + kind, lambda file: (
             (row.split, (source, *some)) for row, source, some in row_pairs(file, columns, layout)
         ))  # fmt: skip

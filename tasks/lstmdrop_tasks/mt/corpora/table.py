@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lstmdrop.data.rows import JSON_ENDINGS, SPLIT, Row, as_text, cell_rows, ending_of, read_rows
+from lstmdrop.data.rows import NAMED_ENDINGS, SPLIT, Row, as_text, cell_rows, ending_of, read_rows
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import ConfigError, DataError
 from lstmdrop_tasks.mt.corpora.language_pair import TAG, UNNAMED, LanguagePair, pair_among, parse_pair
@@ -113,10 +113,10 @@ def named_columns(path: Path, pair: str | None, layout: TableLayout) -> Named | 
     """The columns that ``layout`` or the languages name, or that are the only two; None: they go by their numbers.
 
     Raises:
-        ConfigError: JSON lines do not tell which two of their fields are the pair.
+        ConfigError: JSON lines or Parquet do not tell which two of their fields are the pair.
         DataError: the file is missing or damaged, or has no such column.
     """
-    is_json = ending_of(path) in JSON_ENDINGS
+    is_json = ending_of(path) in NAMED_ENDINGS
     if not is_json and layout.names is None and (layout.columns or layout.header or pair is None):
         return None
     names = next(read_rows(path)).names if is_json else _first_cells(path, layout)
@@ -171,7 +171,7 @@ def row_pairs(path: Path, columns: tuple[str, str], layout: TableLayout) -> Iter
     """
     source, target = columns
     advice = "data.columns chooses others, source first: --columns de,en"
-    for row in read_rows(path, quoted=layout.quoted):
+    for row in read_rows(path, quoted=layout.quoted, columns=(source, target, SPLIT)):
         found = row.get(target)
         if isinstance(found, list):
             translations = [as_text(one, target, row.place) for one in found]
