@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
+import pyarrow.parquet
 import pytest
 
 from lstmdrop.config import SPLITS
@@ -79,6 +81,26 @@ def test_the_same_pairs_come_out_of_every_shape(tmp_path: Path, pairs_of: PairsO
     path = write(tmp_path / (f"{name}.gz" if is_packed else name), SHAPES[name](PAIRS))
     assert sorted(of_all(pairs_of, str(path), "de-en")) == sorted(PAIRS)
     assert pairs_of(find_corpus(str(path), "de-en", scored=["test"]).test) == PAIRS
+
+
+ROWS: dict[str, Callable[[str, str], dict[str, object]]] = {
+    "nested": lambda source, target: {"id": 1, "translation": {"de": source, "en": target}},
+    "codes": lambda source, target: {"id": 1, "en": target, "de": source},
+    "sides": lambda source, target: {"src": source, "other": 1.5, "tgt": target},
+}
+
+
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+def test_pairs_come_out_of_parquet_and_from_addresses(
+    tmp_path: Path, pairs_of: PairsOf, rows: Callable[[str, str], dict[str, object]]
+) -> None:
+    system = fsspec.filesystem("memory")
+    for number in range(2):
+        table = pyarrow.Table.from_pylist([rows(*pair) for pair in PAIRS[number::2]])
+        pyarrow.parquet.write_table(table, tmp_path / f"{number}.parquet", row_group_size=7)
+        system.pipe(f"/pairs/{number}.parquet", (tmp_path / f"{number}.parquet").read_bytes())
+    for name in (f"{tmp_path}/*.parquet", "memory://pairs/*.parquet"):
+        assert sorted(of_all(pairs_of, name, "de-en")) == sorted(PAIRS)
 
 
 @pytest.mark.parametrize("name", ["nested.jsonl", "codes.jsonl", "a.tmx", "a.xml"])
