@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.errors import DataError
+from lstmdrop.presets import flatten
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
@@ -75,6 +76,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if metadata.get("sha256") != _digest(values, tensors):
         raise DataError(f"checkpoint {path} is damaged: its content does not match its checksum")
     return Checkpoint(tensors, json.loads(values))
+
+
+def require_settings(path: Path, checkpoint: Checkpoint, config_file: Path, config: Mapping[str, Any]) -> None:
+    """Make sure that a checkpoint was trained with a configuration, as far as it says with which it was.
+
+    Raises:
+        DataError: it was trained with another.
+    """
+    now = flatten(config)
+    for key, value in checkpoint.values.get("settings", {}).items():
+        if now.get(key, value) != value:
+            raise DataError(
+                f"{path} was trained with {key}={value}, and {config_file} has {now[key]}: one of the two is of "
+                "another run, or was changed; put its own back"
+            )
 
 
 def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
