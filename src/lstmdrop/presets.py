@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -160,6 +160,22 @@ def neutral_settings(config: Section, prefix: str = "") -> set[str]:
     parts = {name: getattr(config, name) for name in type(config).model_fields}
     inner = (neutral_settings(part, f"{prefix}{name}.") for name, part in parts.items() if isinstance(part, Section))
     return {f"{prefix}{name}" for name in config.neutral}.union(*inner)
+
+
+PASSING = ("training", "decoding", "scoring")
+"""Sections that may become others while a run's weights stay what they are."""
+
+
+def lasting_settings(config: Any) -> dict[str, Any]:
+    """By dotted key what the weights of a run were trained with to their end, places on this machine left out."""
+    passing = {*neutral_settings(config), "data.name", "size", *config.records}
+    return {
+        key: value
+        for key, value in flatten(config.model_dump(mode="json")).items()
+        if key not in passing
+        and key.partition(".")[0] not in {*PASSING, *config.records}
+        and not (isinstance(value, str) and PurePath(value).is_absolute())
+    }
 
 
 def without_records(config_class: type[Section], layer: Layer) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lstmdrop.data.json_file import append_line, keep_lines, read_json, to_json,
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.hub import fetched
-from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, require_settings, write_checkpoint
 
 DEFAULT_ROOT = Path("runs")
 
@@ -32,6 +32,8 @@ class Run:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
+        self.settings: Mapping[str, Any] = {}
+        """What weights that are saved from now on are trained with, by dotted key: see `lasting_settings`."""
         self._trained_with: dict[str, str] | None = None
 
     @classmethod
@@ -212,7 +214,7 @@ class Run:
         last = self._path("last.safetensors")
         if last.exists():
             duplicate(last, self._path("previous.safetensors"))
-        write_checkpoint(last, self._with_assets(checkpoint))
+        write_checkpoint(last, self._with_what_belongs(checkpoint))
         write_json(self._path("last.json"), checkpoint.values)
 
     def load_last(self) -> tuple[Checkpoint | None, list[str]]:
@@ -231,7 +233,7 @@ class Run:
                 continue
             if problems:  # out of the way, or the next save would put it in the sound one's place
                 last.replace(self._path("damaged.safetensors"))
-            self._require_own_assets(checkpoint)
+            self._require_own(path, checkpoint)
             return checkpoint, problems
         if problems:
             raise DataError("\n".join(problems))
@@ -239,7 +241,7 @@ class Run:
 
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Save the weights with the best validation score so far, and which assets they were trained with."""
-        write_checkpoint(self._path("best.safetensors"), self._with_assets(checkpoint))
+        write_checkpoint(self._path("best.safetensors"), self._with_what_belongs(checkpoint))
 
     def has_best(self) -> bool:
         """Whether there are weights: of results that are kept for the record there are none."""
@@ -252,7 +254,7 @@ class Run:
             DataError: there are none, or they are damaged, or an asset is not the one that they were trained with.
         """
         best = read_checkpoint(self._weights())
-        self._require_own_assets(best)
+        self._require_own(self._weights(), best)
         return best
 
     def publish(self, best: Checkpoint) -> None:
@@ -264,13 +266,15 @@ class Run:
         own, published = self._path("best.safetensors"), self._path(PUBLISHED)
         return published if published.exists() and not own.exists() else own
 
-    def _with_assets(self, checkpoint: Checkpoint) -> Checkpoint:
-        """The state, and which assets belong to it: those that were there when this process began to use them."""
+    def _with_what_belongs(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The state, and what belongs to it: the assets that were there when this process began to use them."""
         if self._trained_with is None:
             self._trained_with = self._assets_sha256()
-        return Checkpoint(checkpoint.tensors, {**checkpoint.values, "assets": self._trained_with})
+        belonging = {"assets": self._trained_with, "settings": dict(self.settings)}
+        return Checkpoint(checkpoint.tensors, {**checkpoint.values, **belonging})
 
-    def _require_own_assets(self, checkpoint: Checkpoint) -> None:
+    def _require_own(self, path: Path, checkpoint: Checkpoint) -> None:
+        require_settings(path, checkpoint, self._path("config.json"), self.config())
         now = self._assets_sha256()
         for name, digest in checkpoint.values.get("assets", {}).items():
             if now.get(name, digest) != digest:

@@ -78,6 +78,18 @@ def resolve_config(
     return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
 
 
+def require_readable(plugin: TaskPlugin, directory: Path, stored: Layer) -> None:
+    """Make sure that the configuration which a run's folder holds is one.
+
+    Raises:
+        DataError: it has a key or a value that there is not.
+    """
+    try:
+        resolve(plugin.config, [stored])
+    except ConfigError as error:
+        raise DataError(f"{directory}/config.json: {error}") from None
+
+
 def require_taken(plugin: TaskPlugin, verb: str, overrides: Sequence[str], places: Sequence[str]) -> dict[str, object]:
     """What ``--set`` gives, by dotted key, if the verb takes it: ``places`` are settings, and sections of them.
 

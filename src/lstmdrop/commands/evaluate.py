@@ -11,14 +11,21 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.errors import BoundMissedError, ConfigError, DataError, UsageError
+from lstmdrop.errors import BoundMissedError, DataError, UsageError
 from lstmdrop.metrics.perplexity import has_log_probs
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import TaskPlugin, load_plugin
-from lstmdrop.presets import differences, resolve, without
+from lstmdrop.presets import differences, without
 from lstmdrop.result import SCORED_SPLITS
 from lstmdrop.run import Run
-from lstmdrop.settings import AnyPath, as_paths, naming_moved_data, require_taken, resolve_config
+from lstmdrop.settings import (
+    AnyPath,
+    as_paths,
+    naming_moved_data,
+    require_readable,
+    require_taken,
+    resolve_config,
+)
 from lstmdrop.task import GoesBack, RecallsOutputs, Task
 from lstmdrop.training.device import choose_device, set_switches, switches_kept
 
@@ -156,15 +163,8 @@ def open_runs(task: str, directories: Sequence[AnyPath] | AnyPath) -> list[Run]:
     for run in runs:
         if run.config().get("task") != task:
             raise UsageError(f"{run.directory} is a run of {run.config().get('task')}, not of {task}")
-        _require_settings(task, run)
+        require_readable(load_plugin(task), run.directory, run.config())
     return runs
-
-
-def _require_settings(task: str, run: Run) -> None:
-    try:
-        resolve(load_plugin(task).config, [run.config()])
-    except ConfigError as error:
-        raise DataError(f"{run.directory}/config.json: {error}") from None
 
 
 def _require_different(directories: Sequence[Path]) -> None:

@@ -14,7 +14,7 @@ from lstmdrop.errors import DataError, LstmdropError, UsageError
 from lstmdrop.plugin import ScoredItem
 from lstmdrop.report.beside_paper import headline_table, paper_table, published_table
 from lstmdrop.report.changes import without_demos
-from lstmdrop.report.curves import Curves, generalisation_gap, read_curves
+from lstmdrop.report.curves import Curves, generalisation_gap, read_curves, require_own_log
 from lstmdrop.report.forest import changes_forest, groups_of
 from lstmdrop.report.page.examples import Example, from_predictions, read_examples
 from lstmdrop.report.page.page import results_page
@@ -86,7 +86,9 @@ def _read_all_curves(summaries: Iterable[RunSummary]) -> tuple[dict[Path, Curves
     for summary in summaries:
         if summary.has_log and summary.num_models == 1:
             try:
-                curves[summary.directory] = read_curves(summary.directory)
+                read = read_curves(summary.directory)
+                require_own_log(summary, read)
+                curves[summary.directory] = read
             except DataError as error:
                 problems.append(str(error))
     return curves, problems

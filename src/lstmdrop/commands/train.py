@@ -12,10 +12,17 @@ from typing import Any
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import ConfigError, DataError, did_you_mean
 from lstmdrop.plugin import TaskPlugin, load_plugin
-from lstmdrop.presets import flatten, parse_override, read_preset, resolve
+from lstmdrop.presets import flatten, lasting_settings, parse_override, read_preset, resolve
 from lstmdrop.result import run_result
 from lstmdrop.run import DEFAULT_ROOT, Run
-from lstmdrop.settings import AnyPath, default_name, naming_moved_data, require_trainable, resolve_config
+from lstmdrop.settings import (
+    AnyPath,
+    default_name,
+    naming_moved_data,
+    require_readable,
+    require_trainable,
+    resolve_config,
+)
 from lstmdrop.start import build_new, require_other_place, require_same_start, start_summary, started_config
 from lstmdrop.task import Task
 from lstmdrop.training.changes import changed_training, noted, require_possible, require_same_data
@@ -99,6 +106,8 @@ def _chosen(
         run = run or Run(DEFAULT_ROOT / default_name(config.model_dump()))
         if not (resume and run.exists()):
             return run, config
+    if run.config().get("task") == plugin.name:
+        require_readable(plugin, run.directory, run.config())
     config = resolve_config(plugin, *choices, stored=run.config())
     require_trainable(plugin, config)
     if start is not None:
@@ -203,6 +212,7 @@ def _prepare(
             notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
         notes += _told(config, trainer)
     run.failed_batch.unlink(missing_ok=True)
+    run.settings = lasting_settings(config)
     run.rewind_log(partial(_is_past, progress=trainer.progress))
     if config != _stored(run, plugin):
         run.reopen()  # first: what is finished and has other settings would be taken for a run of these

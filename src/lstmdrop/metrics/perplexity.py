@@ -158,7 +158,7 @@ def read_arrays(directory: Path) -> dict[str, Any]:
     """
     path = directory / "log_probs.npz"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {"log_probs": arrays["log_probs"], **{name: arrays[name] for name in arrays.files}}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: the run kept no log-probabilities") from None

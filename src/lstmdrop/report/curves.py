@@ -149,6 +149,23 @@ def generalisation_gap(run: RunSummary, curves: Curves | None) -> Gap | None:
     return _at_best_epoch(curves) if curves else None
 
 
+def require_own_log(run: RunSummary, curves: Curves) -> None:
+    """Make sure that the best epoch of a log is the one whose weights a result scored.
+
+    Raises:
+        DataError: their scores on the validation split lie apart by more than a hundredth.
+    """
+    kept = run.score("valid", curves.metric)
+    logged = dict(zip(curves.epochs, curves.validation, strict=True)).get(curves.best_epoch or 0)
+    if kept is None or logged is None or not (math.isfinite(logged) and math.isfinite(kept.value)):
+        return
+    if not math.isclose(logged, kept.value, rel_tol=0.01, abs_tol=0.01):
+        raise DataError(
+            f"{run.directory}: log.jsonl has valid {curves.metric} {logged:.4g} at its best epoch, and result.json "
+            f"{kept.value:.4g}: one of them is of another run"
+        )
+
+
 def _at_best_epoch(curves: Curves) -> Gap | None:
     best = curves.best_epoch or curves.epochs[-1]
     index = curves.epochs.index(best)

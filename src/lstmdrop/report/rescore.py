@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.errors import DataError, UsageError
+from lstmdrop.errors import ConfigError, DataError, UsageError
 from lstmdrop.metrics.perplexity import has_log_probs, read_arrays, read_log_probs
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.segments import SEGMENTS, SIGNED_SEGMENTS, perplexity_segments, unit_segments
@@ -104,7 +104,10 @@ def _config(run: RunSummary) -> TaskConfig:
     settings: dict[str, object] = {}
     for key, value in run.settings.items():
         settings = merge(settings, nest(key, value))
-    return resolve(load_plugin(run.task).config, [settings])
+    try:
+        return resolve(load_plugin(run.task).config, [settings])
+    except ConfigError as error:
+        raise DataError(f"{run.directory}/config.json: {error}") from None
 
 
 def _of_log_probs(run: RunSummary, metric: str) -> Segments | None:

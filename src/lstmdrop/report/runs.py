@@ -169,6 +169,7 @@ def read_summary(directory: Path) -> RunSummary:
     result = _parse(directory / "result.json", _RESULT)
     path = directory / "config.json"
     config: dict[str, Any] = _parse(path, _OBJECT) if path.exists() else {}
+    _require_one_run(result, config, directory)
     settings = flatten(config) or result.get("settings", {})
     is_dropped = result["regularizer"] != "none"
     return RunSummary(
@@ -191,6 +192,15 @@ def read_summary(directory: Path) -> RunSummary:
         settings=settings,
         defaults=_defaults(result["task"]) if settings else {},
     )
+
+
+def _require_one_run(result: _Result, config: Mapping[str, object], directory: Path) -> None:
+    said = {"task": result["task"], "size": result["size"], "seed": result["seed"]}
+    for key, value in said.items():
+        if config.get(key, value) != value:
+            raise DataError(
+                f"{directory}: result.json has {key} {value}, and config.json {config[key]}: one is of another run"
+            )
 
 
 def shown_path(text: str) -> str:

@@ -17,6 +17,7 @@ from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError
 from lstmdrop.parsing import parse_json
+from lstmdrop.presets import flatten
 
 MOST_BYTES_OF_HEADER = 1 << 24
 """Names and shapes of the tensors, and the values: a hundred thousand tensors fit in, and no one network has them."""
@@ -95,6 +96,21 @@ def _values(path: Path, text: str) -> dict[str, Any]:
         return dict(parse_json(text))
     except (ValueError, TypeError) as error:
         raise DataError(f"checkpoint {path} is damaged: {error}") from None
+
+
+def require_settings(path: Path, checkpoint: Checkpoint, config_file: Path, config: Mapping[str, Any]) -> None:
+    """Make sure that a checkpoint was trained with a configuration, as far as it says with which it was.
+
+    Raises:
+        DataError: it was trained with another.
+    """
+    now = flatten(config)
+    for key, value in checkpoint.values.get("settings", {}).items():
+        if now.get(key, value) != value:
+            raise DataError(
+                f"{path} was trained with {key}={value}, and {config_file} has {now[key]}: one of the two is of "
+                "another run, or was changed; put its own back"
+            )
 
 
 def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
