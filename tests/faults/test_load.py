@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 from threading import Thread
 from typing import IO, NamedTuple
@@ -164,9 +165,11 @@ def _caption(folder: Path, number: int) -> list[str]:
     features = np.random.default_rng(0).standard_normal((4, 7)).astype(np.float32)
     with (folder / "captions.jsonl").open("w", encoding="utf-8") as file:
         for split, size in (("train", number), ("valid", 200), ("test", 200)):
-            np.save(folder / f"{split}.npy", features)
-            for line in _sentences(size, size):
-                file.write(json.dumps({"image": f"{split}.npy", "captions": [line], "split": split}) + "\n")
+            images = [f"{split}{place}.npy" for place in range(3)]
+            for name in images:
+                np.save(folder / name, features)
+            for name, line in zip(cycle(images), _sentences(size, size), strict=False):
+                file.write(json.dumps({"image": name, "captions": [line], "split": split}) + "\n")
     return [str(folder / "captions.jsonl"), "--set", "images.encoder=features"]
 
 
