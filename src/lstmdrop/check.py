@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.nn.kernel import kernels_on
+from lstmdrop.nn.kernel import Kernel, kernels_on
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import SILENT, Noise
 from lstmdrop.nn.rules import Regularizer
@@ -64,15 +64,16 @@ def check_task(task: Task[Any], config: TaskConfig) -> Checked:
     model.train()
     model.zero_grad()
     objective, device = task.objective(), next(model.parameters()).device
+    total, num_items = 0.0, 0
     with undrawn_masks(model) as undrawn:
         for batch in batches:
             with autocast(config.training, device):
                 loss = objective(batch)
             loss.total.backward()  # type: ignore[no-untyped-call]
+            total, num_items = total + float(loss.total.detach()), num_items + loss.count
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     rows["parameters"] = f"{len(trained):,} with {sum(weight.numel() for weight in trained.values()):,} numbers"
-    total = float(loss.total.detach())
-    rows["loss"] = f"{total / max(1, loss.count):.4f} an item"
+    rows["loss"] = f"{total / max(1, num_items):.4f} an item"
     problems = [line for name, weight in trained.items() if (line := _wrong_gradient(name, weight.grad))]
     if not math.isfinite(total):
         problems.insert(0, f"the loss is {total}")
@@ -99,7 +100,8 @@ def undrawn_masks(model: nn.Module) -> Iterator[list[str]]:
     """A list that holds, when the block ends, a line about each mask of a rate above 0 that was not drawn in it."""
     lines: list[str] = []
     lstms = {name: part for name, part in model.named_modules() if isinstance(part, RegularizedLSTM)}
-    rules = {name: (lstm.regularizer, lstm.kernel) for name, lstm in lstms.items()}
+    rules = {name: lstm.regularizer for name, lstm in lstms.items()}
+    kernels: dict[str, Kernel | Literal["measured"] | None] = {name: lstm.kernel for name, lstm in lstms.items()}
     watched = {name: _watching(lstm.regularizer) for name, lstm in lstms.items()}
     drawn: set[str] = set()
     modules = {name: part for name, part in model.named_modules() if isinstance(part, nn.Dropout) and part.p > 0}
@@ -111,11 +113,11 @@ def undrawn_masks(model: nn.Module) -> Iterator[list[str]]:
         yield lines
     finally:
         for name, lstm in lstms.items():
-            lstm.regularizer, lstm.kernel = rules[name]
+            lstm.regularizer, lstm.kernel = rules[name], kernels[name]
         for hook in hooks:
             hook.remove()
     for name, lstm in lstms.items():
-        rule = rules[name][0]
+        rule = rules[name]
         missing = [place for place in _places(rule, lstm) if place not in watched[name].drawn]
         lines += [f"{name}: no mask is drawn {place}, where the rule has one" for place in missing]
     lines += [f"{name}: no mask is drawn, the module is never called" for name in modules if name not in drawn]

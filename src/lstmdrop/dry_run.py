@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakSet
 
 import torch
@@ -72,7 +72,7 @@ def activation_bytes(task: Task[Any], kernel: Kernel) -> int:
 def _kernel(config: TaskConfig, task: Task[Any]) -> Kernel:
     """Where training would choose or measure, the one that keeps the most."""
     if config.training.kernel not in ("auto", "measured"):
-        return config.training.kernel
+        return cast("Kernel", config.training.kernel)
     return "native" if next(task.model.parameters()).device.type == "cpu" else "layers"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from faults.notes import FaultMaker
 from lstmdrop.commands.train import train
 from lstmdrop.data.json_file import as_number, read_json, to_json, write_json
 from lstmdrop.run import Run
@@ -31,7 +32,13 @@ SOUND = ["training.optimizer=sgd", "training.rate=1e-3", "training.clip=1e30", "
 
 
 @pytest.mark.parametrize("task", FIELDS)
-def test_each_task_names_step_and_parameter_and_keeps_the_batch(task: str, toys: Toys, tmp_path: Path) -> None:
+def test_each_task_names_step_and_parameter_and_keeps_the_batch(
+    task: str, toys: Toys, tmp_path: Path, fault: FaultMaker
+) -> None:
+    note = fault(
+        "numbers", f"a gradient of `train {task}` that overflows",
+        "step and first parameter are named, the batch is kept, the last good state stays, another rate goes on",
+    )  # fmt: skip
     data, overrides = toys[task]
     run = Run(tmp_path / "run")
 
@@ -42,7 +49,7 @@ def test_each_task_names_step_and_parameter_and_keeps_the_batch(task: str, toys:
 
     go_on("training.epochs=1")
     good = (run.directory / "last.safetensors").read_bytes()
-    with pytest.raises(NonFiniteError) as failed:
+    with note.one(), pytest.raises(NonFiniteError) as failed:
         go_on("training.epochs=2", "training.rate=3e37")
     about, (first, second) = failed.value.about, str(failed.value).splitlines()
     assert first.startswith(f"step {about['step']}: ")

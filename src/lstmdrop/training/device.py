@@ -97,7 +97,7 @@ def require_kernel(config: TrainingConfig, device: torch.device) -> None:
 def _set_deterministic(is_asked: bool) -> None:
     if is_asked:  # cuBLAS reads this when it is first used, and is not deterministic without it
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it did not write
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # all is written
     torch.use_deterministic_algorithms(is_asked)
     torch.backends.cudnn.deterministic = is_asked
 

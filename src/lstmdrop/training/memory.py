@@ -15,7 +15,7 @@ from lstmdrop.task import Stateful
 from lstmdrop.training.checkpoint import load_random_state, random_state
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")

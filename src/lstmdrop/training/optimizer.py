@@ -32,7 +32,7 @@ def scale_and_clip(gradients: Sequence[Tensor], norms: Sequence[Tensor], divisor
 
     Returns the norm after the division and before the clip.
     """
-    norm = torch.linalg.vector_norm(torch.stack(list(norms))) / divisor
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(list(norms))) / divisor
     factor = (largest_norm / (norm + 1e-6)).clamp(max=1.0) / divisor
     torch._foreach_mul_(list(gradients), factor)
     return norm

@@ -190,16 +190,16 @@ class Speech:
         """Hash over the features and the transcripts of a split."""
         if split not in self._sha256:
             transcripts = [utterance.text for utterance in self.utterances(split)]
-            text = json.dumps([self.store(split).sha256, transcripts])
-            self._sha256[split] = hashlib.sha256(text.encode()).hexdigest()
+            identity = [self.store(split).sha256, transcripts]
+            self._sha256[split] = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         return self._sha256[split]
 
     def speakers(self, split: Split) -> dict[str, str]:
         """Identity of who says what, for a signature; nothing where no feature depends on it."""
         if self.config.features.normalisation != "speaker":
             return {}
-        text = json.dumps([_speaker(utterance) for utterance in self.utterances(split)])
-        return {"speakers": hashlib.sha256(text.encode()).hexdigest()[:12]}
+        speakers = [_speaker(utterance) for utterance in self.utterances(split)]
+        return {"speakers": hashlib.sha256(json.dumps(speakers).encode()).hexdigest()[:12]}
 
     def data_sha256(self) -> str:
         """Hash over the three splits."""

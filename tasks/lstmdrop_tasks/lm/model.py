@@ -98,7 +98,7 @@ class LanguageModel(nn.Module):
         words: Tensor = self.embedding(inputs)
         if not (self.training and self.embedding_dropout.p):
             return words
-        kept = self.embedding_dropout(words.new_ones(self.embedding.num_embeddings))
+        kept: Tensor = self.embedding_dropout(words.new_ones(self.embedding.num_embeddings))
         return words * kept[inputs].unsqueeze(-1)
 
     @torch.no_grad()

@@ -43,8 +43,11 @@ def ctc_loss(
     if torch.are_deterministic_algorithms_enabled():
         log_probs = log_probs.cpu()  # a GPU adds up this gradient in an order of the moment
     targets = batch.targets.cpu()
-    on_device = (value.to(log_probs.device) for value in (targets.T.clamp(min=0), steps, batch.target_lengths))
-    losses = F.ctc_loss(log_probs, *on_device, blank=blank, reduction="none", zero_infinity=True)
+    there = log_probs.device
+    losses = F.ctc_loss(
+        log_probs, targets.T.clamp(min=0).to(there), steps.to(there), batch.target_lengths.to(there),
+        blank=blank, reduction="none", zero_infinity=True,
+    )  # fmt: skip
     repeated = ((targets[1:] == targets[:-1]) & (targets[1:] >= 0)).sum(0)
     fits = steps >= batch.target_lengths + repeated
     count = int(batch.target_lengths[fits].sum())
