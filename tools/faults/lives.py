@@ -57,7 +57,8 @@ class Forked:
     def ended(self, seconds: float | None) -> int | None:
         """The exit code, once it has ended; None where it has not after so many seconds."""
         self._process.join(seconds)
-        return self._process.exitcode
+        code: int | None = self._process.exitcode
+        return code
 
 
 class Own:

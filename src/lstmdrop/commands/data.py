@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.config import SPLITS
-from lstmdrop.data.download import Progress, is_whole, prepare, silent, verify
+from lstmdrop.data.download import is_whole, prepare, verify
 from lstmdrop.data.parquet import PARQUET, describe_parquet
 from lstmdrop.data.registry import Dataset, cache_dir, datasets_dir, expanded, locate
 from lstmdrop.data.remote import is_address, local_place
 from lstmdrop.data.rows import ROW_ENDINGS, SPLIT_NAMES, ending_of, files_below, is_pattern, matching_files, no_match
 from lstmdrop.data.text import read_lines
+from lstmdrop.data.transfer import Progress, silent
 from lstmdrop.errors import DataError, UsageError, did_you_mean
 from lstmdrop.plugin import installed_tasks, load_plugin
 
