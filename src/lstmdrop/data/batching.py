@@ -21,6 +21,22 @@ TOKENS_AT_ONCE = 1 << 21
 """On the device at a time, 16 MiB: a text such as Penn Treebank goes there once in an epoch."""
 
 
+class Share(NamedTuple):
+    """One worker's part of all that is dealt out: contiguous, and as large as any other but for one item."""
+
+    worker: int = 0
+    num_workers: int = 1
+
+    def of(self, size: int, first: int = 0) -> slice:
+        """Its place among ``size`` items from ``first`` on; the shares of all workers are each item once, in order."""
+        least, more = divmod(size, self.num_workers)
+        start = first + self.worker * least + min(self.worker, more)
+        return slice(start, start + least + (self.worker < more))
+
+
+WHOLE = Share()
+
+
 class Window(NamedTuple):
     """A few steps of some streams; the targets are the inputs one step later."""
 
@@ -69,12 +85,14 @@ def stream_windows(
     device: torch.device,
     num_parts: int = 1,
     variation: Variation | None = None,
+    share: Share = WHOLE,
 ) -> Iterator[Window]:
     """Cut ``tokens`` into ``batch_size`` contiguous streams and yield them window by window.
 
     The last window of the streams may be shorter; the fewer than ``batch_size`` tokens that fill no row are
     left out. With ``num_parts`` the streams of one window come in so many groups, one after the other. With a
-    ``variation`` the windows are of another length, or the streams begin elsewhere.
+    ``variation`` the windows are of another length, or the streams begin elsewhere. Of each group a worker has its
+    ``share`` of the streams.
 
     Raises:
         ValueError: the streams cannot be split evenly, or the text is too short for one prediction each.
@@ -88,11 +106,14 @@ def stream_windows(
     steps_at_once = num_steps * max(1, TOKENS_AT_ONCE // (batch_size * num_steps))
     starts = variation.starts(streams) if variation else None
     sizes = variation.sizes(num_steps) if variation else repeat(num_steps)
+    part_size = batch_size // num_parts
+    own = [share.of(part_size, first=part * part_size) for part in range(num_parts)]
     for start in range(0, length - 1, steps_at_once):
-        block = _block(streams, starts, start, min(start + steps_at_once + 1, length))
-        groups = [torch.from_numpy(np.ascontiguousarray(rows.T)).to(device) for rows in np.split(block, num_parts)]
+        end = min(start + steps_at_once + 1, length)
+        blocks = (_block(streams[rows], None if starts is None else starts[rows], start, end) for rows in own)
+        groups = [torch.from_numpy(np.ascontiguousarray(block.T)).to(device) for block in blocks]
         first = 0
-        while first < block.shape[1] - 1:
+        while first < end - start - 1:
             size = next(sizes)
             for part, rows in enumerate(groups):
                 window = rows[first : first + size + 1]
@@ -174,6 +195,11 @@ class PlannedBatches(Sequence[BatchT], Generic[BatchT]):
         if isinstance(place, slice):
             return PlannedBatches(self._plan[place], self._make)
         return self._make(self._plan[place])
+
+    def shared(self, share: Share) -> PlannedBatches[BatchT | None]:
+        """Of each batch a worker's share of its items; None where that has none."""
+        plan = [numbers[share.of(len(numbers))] for numbers in self._plan]
+        return PlannedBatches(plan, lambda numbers: self._make(numbers) if len(numbers) else None)
 
 
 def after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:
