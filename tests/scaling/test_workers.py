@@ -22,40 +22,47 @@ from tests.scaling.conftest import IS_LONG, Crew, cases, furthest, last
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = {"lm": 4, "mt": 13, "asr": 8, "caption": 10}
-"""So many are fifty steps and more."""
+SMALL = {
+    "lm": ("training.epochs=4",),
+    "mt": ("training.batch_tokens=20", "training.epochs=4"),
+    "asr": ("training.batch_frames=60", "training.epochs=3"),
+    "caption": ("training.batch_tokens=20", "training.epochs=3"),
+}
+"""Fifty steps and more, of batches that leave some of the workers nothing."""
 
 PLAIN = ("regularizer.rule=none", "training.kernel=native")
+SGD = ("training.optimizer=sgd", "training.rate=0.1")
 UNEVEN = ("training.batch_size=5", "training.num_steps=5")
 PARTS = ("training.batch_size=6", "training.accumulate=2")
 RECIPES = cases(
-    [("lm", UNEVEN), ("mt", ()), ("asr", ()), ("caption", ())],
+    [("lm", UNEVEN), ("mt", SGD), ("asr", SGD), ("caption", SGD)],
     [
         ("lm", (*PARTS, "training.rotate=true", "training.random_steps=true", "training.ar=2", "training.tar=1")),
         ("lm", (*UNEVEN, "training.average_from=2", "training.average_over=steps", "training.weight_decay=0.01")),
         ("lm", (*UNEVEN, "training.schedule=cosine", "training.warmup=0.3", "training.decay=2", "training.decay_after=4")),
-        ("mt", ("training.accumulate=2", "training.label_smoothing=0")),
-        ("asr", ("objective=frames",)),
-        ("asr", ("augmentation.time_masks=2", "augmentation.speeds=[0.9,1.0,1.1]")),
-        ("caption", ("training.batch_tokens=30",)),
+        ("mt", (*SGD, "training.accumulate=2", "training.label_smoothing=0")),
+        ("asr", (*SGD, "objective=frames")),
+        ("asr", (*SGD, "augmentation.time_masks=2")),
+        ("mt", ()), ("asr", ()), ("caption", ()),
     ],
 )
 
 
 def plain_run(crew: Crew, task: str, count: int, settings: tuple[str, ...]) -> Path:
-    return crew.train(task, count, f"by{count}", *PLAIN, f"training.epochs={EPOCHS[task]}", *settings)
+    return crew.train(task, count, f"by{count}", *PLAIN, *SMALL[task], *settings)
 
 
 @pytest.mark.parametrize(("task", "settings"), RECIPES)
 def test_many_workers_give_the_weights_of_one(crew: Crew, task: str, settings: tuple[str, ...]) -> None:
-    one = plain_run(crew, task, 1, settings)
+    # Adam divides a gradient by its own size, rounding included.
+    most, one = (1e-6 if task == "lm" or SGD[0] in settings else 1e-4), plain_run(crew, task, 1, settings)
     for count in cases([2, 4], [3, 7] if task != "lm" else [3]):
         if task == "lm" and "training.accumulate=2" in settings and count > 3:
             continue  # so many are refused
         many = plain_run(crew, task, count, settings)
         assert last(many).values["step"] == last(one).values["step"] >= 50 // (1 + ("training.accumulate=2" in settings))
-        assert furthest(last(many).part("model"), last(one).part("model")) < 1e-6
-        assert furthest(last(many).part("average"), last(one).part("average")) < 1e-6
+        assert furthest(last(many).part("model"), last(one).part("model")) < most
+        assert furthest(last(many).part("average"), last(one).part("average")) < most
         assert last(many).values["items"] == last(one).values["items"]
         assert Run(many).result()["world_size"] == count
         for found, expected in zip(losses(many), losses(one), strict=True):
@@ -157,6 +164,8 @@ def test_with_dropout_the_loss_agrees_in_distribution(crew: Crew) -> None:
 
 class ByItself(Workers):
     """One of two that never hear of each other."""
+
+    is_first = True
 
     def __init__(self, worker: int) -> None:
         super().__init__(torch.device("cpu"))

@@ -227,7 +227,8 @@ def _naming_a_loss() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = next(iter(str(error).splitlines()), "")
+        first_line = next(iter(str(error).splitlines()), "")
+        reason = first_line.rpartition(".cc:")[2].partition("] ")[2].partition(". ")[0] or first_line
         raise WorkerLostError(
             f"a worker has ended, or cannot be reached ({reason})\ntraining goes on from its last checkpoint: by itself "
             "under torchrun --max-restarts, else with --resume"
