@@ -30,8 +30,9 @@ LONGEST = 200.0
 class Crew:
     """Starts workers that share a training, each in a process with the environment that torchrun would give it."""
 
-    def __init__(self, folder: Path, toys: Mapping[str, tuple[str, list[str]]]) -> None:
+    def __init__(self, folder: Path, toys: Mapping[str, tuple[str, list[str]]], longest: float = LONGEST) -> None:
         self.folder = folder
+        self.longest = longest
         self.toys = toys
 
     def train(self, task: str, count: int, name: str, *settings: str, **options: Any) -> Path:
@@ -60,7 +61,7 @@ class Crew:
             warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads
             workers = [_start(rank, count, port, before, task, call) for rank in range(count)]
         for worker in workers:
-            worker.join(LONGEST)
+            worker.join(self.longest)
             if worker.is_alive():
                 worker.kill()
         return [worker.exitcode for worker in workers]

@@ -22,7 +22,7 @@ SETTINGS = ("training.epochs=5", "training.decay_after=3", "training.kernel=nati
 
 def measure(folder: Path) -> list[dict[str, float]]:
     """Of each length of a round the perplexities of one seed, and what the workers sent each other."""
-    crew, rows = Crew(folder, {"lm": ("demo", [])}), []
+    crew, rows = Crew(folder, {"lm": ("demo", [])}, longest=3600), []
     for steps in ROUNDS:
         run = Run(crew.train("lm", WORKERS, f"every{steps}", *SETTINGS, f"training.sync_every={steps}"))
         result = run.result()
