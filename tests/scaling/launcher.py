@@ -67,7 +67,7 @@ def torchrun(
     command = [*within, sys.executable, "-m", "torch.distributed.run", *options, "-m", "lstmdrop", "train", *arguments]
     printed = out.with_suffix(".printed")
     given = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
-    with printed.open("w", encoding="utf-8") as file:
+    with printed.open("a", encoding="utf-8") as file:  # so that others may write into it too
         process = subprocess.Popen([*command, "--out", str(out)], stdout=file, stderr=subprocess.STDOUT, text=True, env=given)
     try:
         yield Launched(process, out, printed)
