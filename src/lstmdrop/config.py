@@ -186,7 +186,6 @@ class TrainingConfig(Section):
     log_every: int = Field(default=100, ge=1, description="steps between log entries")
     save_minutes: float = Field(default=2.0, ge=0, description="minutes between checkpoints within an epoch")
 
-
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {key: value for key, value in dump(self).items() if (key, value) != ("sync_every", 1)}

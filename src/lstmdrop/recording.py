@@ -17,9 +17,7 @@ from lstmdrop.training.trainer import Trainer
 from lstmdrop.training.workers import Wish
 
 
-def fit(
-    run: Run | None, trainer: Trainer[Any], interruption: Interruption, listener: Callable[[Event], None]
-) -> None:
+def fit(run: Run | None, trainer: Trainer[Any], interruption: Interruption, listener: Callable[[Event], None]) -> None:
     """Train to the end; of several workers the first has the run, and all save and stop after the same step.
 
     Raises:

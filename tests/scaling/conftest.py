@@ -79,9 +79,7 @@ def _start(
     return worker
 
 
-def _work(
-    rank: int, count: int, port: int, before: Callable[[int], None], task: str, call: Mapping[str, Any]
-) -> None:
+def _work(rank: int, count: int, port: int, before: Callable[[int], None], task: str, call: Mapping[str, Any]) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count)}
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     code = 0

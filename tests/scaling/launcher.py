@@ -60,7 +60,10 @@ class Launched:
 
 @contextmanager
 def torchrun(
-    options: Sequence[str], arguments: Sequence[str], out: Path, environment: Mapping[str, str] | None = None,
+    options: Sequence[str],
+    arguments: Sequence[str],
+    out: Path,
+    environment: Mapping[str, str] | None = None,
     within: Sequence[str] = (),
 ) -> Iterator[Launched]:
     """``torchrun OPTIONS -m lstmdrop train ARGUMENTS --out OUT``, ended with the block."""
@@ -68,7 +71,9 @@ def torchrun(
     printed = out.with_suffix(".printed")
     given = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
     with printed.open("a", encoding="utf-8") as file:  # so that others may write into it too
-        process = subprocess.Popen([*command, "--out", str(out)], stdout=file, stderr=subprocess.STDOUT, text=True, env=given)
+        process = subprocess.Popen(
+            [*command, "--out", str(out)], stdout=file, stderr=subprocess.STDOUT, text=True, env=given
+        )
     try:
         yield Launched(process, out, printed)
     finally:

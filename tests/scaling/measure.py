@@ -1,6 +1,6 @@
 """What docs/scaling.md shows of many workers: two that are killed and come back, and what rounds of steps cost.
 
-    python -m tests.scaling.measure [transcript] [rounds]
+python -m tests.scaling.measure [transcript] [rounds]
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from lstmdrop.run import Run
 from tests.scaling.conftest import Crew
 from tests.scaling.launcher import torchrun
+
+from lstmdrop.run import Run
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT, MEASURED, TRANSCRIPT = DOCS / "scaling.md", DOCS / "scaling" / "rounds.json", DOCS / "scaling" / "killed.txt"
 WORKERS, ROUNDS = 4, (1, 4, 16, 64)
 SETTINGS = ("training.epochs=5", "training.decay_after=3", "training.kernel=native")
 KILLED = ("training.epochs=2", "training.save_minutes=0.05", "training.log_every=10")
-NOISE = re.compile(r"^\[?[WEI]\d{4}|^\[W|^\*+$|^=+$|^-+$|^\s|^$|Traceback|^torch\.|^Root Cause|^Failures|^\[rank|<NO_OTHER")
+NOISE = re.compile(
+    r"^\[?[WEI]\d{4}|^\[W|^\*+$|^=+$|^-+$|^\s|^$|Traceback|^torch\.|^Root Cause|^Failures|^\[rank|<NO_OTHER"
+)
 
 
 def rounds(folder: Path) -> None:
@@ -56,7 +59,9 @@ def transcript(folder: Path) -> None:
 def render() -> None:
     """Both into the document, between their marks."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    head = "| `training.sync_every` | sent by a worker, a step | valid perplexity | test perplexity |\n|--:|--:|--:|--:|\n"
+    head = (
+        "| `training.sync_every` | sent by a worker, a step | valid perplexity | test perplexity |\n|--:|--:|--:|--:|\n"
+    )
     table = head + "".join(
         f"| {row['steps']} | {8 * row['parameters'] / row['steps'] / 1e6:.2f} MB | {row['valid']:.1f} "
         f"| {row['test']:.1f} |\n"

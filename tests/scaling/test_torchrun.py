@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from lstmdrop.run import Run
 from tests.scaling.conftest import IS_LONG, Crew, furthest, last
 from tests.scaling.launcher import torchrun
+
+from lstmdrop.run import Run
 
 pytestmark = [
     pytest.mark.slow,
@@ -97,7 +97,9 @@ def machines() -> Iterator[list[tuple[str, str]]]:
     """Names and addresses of two that hear of each other after 20 ms."""
     named = [(f"ld{os.getpid()}{letter}", f"10.87.0.{number}") for number, letter in enumerate("ab", 1)]
     command = [sys.executable, str(LINK), *named[0], *named[1], "20"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as link:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as link:
         assert link.stdout is not None
         assert link.stderr is not None
         if link.stdout.readline() != "ready\n":

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.scaling.conftest import IS_LONG, Crew, cases, furthest, last
 
 from lstmdrop.data.batching import Share
 from lstmdrop.run import Run
 from lstmdrop.training.progress import Evaluated
 from lstmdrop.training.trainer import Trainer
 from lstmdrop.training.workers import LaunchedWorkers, Workers
-from tests.scaling.conftest import IS_LONG, Crew, cases, furthest, last
 
 pytestmark = pytest.mark.slow
 
@@ -39,11 +39,16 @@ RECIPES = cases(
     [
         ("lm", (*PARTS, "training.rotate=true", "training.random_steps=true", "training.ar=2", "training.tar=1")),
         ("lm", (*UNEVEN, "training.average_from=2", "training.average_over=steps", "training.weight_decay=0.01")),
-        ("lm", (*UNEVEN, "training.schedule=cosine", "training.warmup=0.3", "training.decay=2", "training.decay_after=4")),
+        (
+            "lm",
+            (*UNEVEN, "training.schedule=cosine", "training.warmup=0.3", "training.decay=2", "training.decay_after=4"),
+        ),
         ("mt", (*SGD, "training.accumulate=2", "training.label_smoothing=0")),
         ("asr", (*SGD, "objective=frames")),
         ("asr", (*SGD, "augmentation.time_masks=2")),
-        ("mt", ()), ("asr", ()), ("caption", ()),
+        ("mt", ()),
+        ("asr", ()),
+        ("caption", ()),
     ],
 )
 
@@ -60,7 +65,9 @@ def test_many_workers_give_the_weights_of_one(crew: Crew, task: str, settings: t
         if task == "lm" and "training.accumulate=2" in settings and count > 3:
             continue  # so many are refused
         many = plain_run(crew, task, count, settings)
-        assert last(many).values["step"] == last(one).values["step"] >= 50 // (1 + ("training.accumulate=2" in settings))
+        assert (
+            last(many).values["step"] == last(one).values["step"] >= 50 // (1 + ("training.accumulate=2" in settings))
+        )
         assert furthest(last(many).part("model"), last(one).part("model")) < most
         assert furthest(last(many).part("average"), last(one).part("average")) < most
         assert last(many).values["items"] == last(one).values["items"]
@@ -95,7 +102,7 @@ def resumed(crew: Crew, task: str, counts: list[int], *settings: str, before: An
     """A run that one worker of the first number stops in the middle of an epoch, and the next numbers go on with."""
     first, *others = counts
     name, stops = "_".join(map(str, counts)), range(7, 99, 11)
-    for count, stop in zip([first, *others[:-1]], stops):
+    for count, stop in zip([first, *others[:-1]], stops, strict=False):
         codes = crew.codes(task, count, name, *settings, before=stopping(count - 1, stop), resume=stop > 7)
         assert codes == [130] * count
         assert stop <= last(crew.folder / name).values["step"] <= stop + 2  # all at one step, and soon

@@ -96,14 +96,18 @@ def test_workers_are_there_if_and_only_if_all_three_names_are_set() -> None:
     assert not is_follower({**LAUNCHED, "RANK": "0"})
 
 
-@pytest.mark.parametrize("wrong", [{"RANK": "x"}, {"RANK": "4"}, {"RANK": "-1"}, {"WORLD_SIZE": ""}, {"LOCAL_RANK": "9"}])
+@pytest.mark.parametrize(
+    "wrong", [{"RANK": "x"}, {"RANK": "4"}, {"RANK": "-1"}, {"WORLD_SIZE": ""}, {"LOCAL_RANK": "9"}]
+)
 def test_numbers_that_name_no_worker_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="name no worker"):
         launched({**LAUNCHED, **wrong})
 
 
 @pytest.mark.parametrize("rank", ["0", "1"])
-@pytest.mark.parametrize("arguments", [("eval", "nowhere"), ("train", "lm", "--no-such"), ("train", "lm", "--dry-run", "--resume")])
+@pytest.mark.parametrize(
+    "arguments", [("eval", "nowhere"), ("train", "lm", "--no-such"), ("train", "lm", "--dry-run", "--resume")]
+)
 def test_a_mistake_is_told_by_the_first_worker_alone(
     lstmdrop: Any, monkeypatch: pytest.MonkeyPatch, rank: str, arguments: tuple[str, ...]
 ) -> None:

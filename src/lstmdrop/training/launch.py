@@ -36,7 +36,8 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
         return None
     try:
         numbers = {name: int(value or "") for name, value in given.items()}
-        launch = Launch(*numbers.values(), restarts=int(environment.get("TORCHELASTIC_RESTART_COUNT", "0")))
+        restarts = int(environment.get("TORCHELASTIC_RESTART_COUNT", "0"))
+        launch = Launch(numbers[RANK], numbers[LOCAL_RANK], numbers[WORLD_SIZE], restarts)
         if not 0 <= launch.local_rank <= launch.rank < launch.world_size:
             raise ValueError
     except ValueError:

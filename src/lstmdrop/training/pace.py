@@ -1,4 +1,4 @@
-"""How the steps of several workers become those of one: at each step by their gradients, or now and then by their weights."""
+"""How the steps of several workers become those of one: by their gradients, or now and then by their weights."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ class Sums(NamedTuple):
     loss: Tensor | float = 0.0
     num_items: int = 0
     divisor: int = 0
+
+    def plus(self, more: Sums) -> Sums:
+        """With those of further batches."""
+        return Sums(self.loss + more.loss, self.num_items + more.num_items, self.divisor + more.divisor)
 
 
 NOTHING = Sums()
@@ -63,9 +67,7 @@ class InRounds:
 
     checks_each_step = False
 
-    def __init__(
-        self, workers: Workers, parameters: Sequence[nn.Parameter], optimizer: Optimizer, every: int
-    ) -> None:
+    def __init__(self, workers: Workers, parameters: Sequence[nn.Parameter], optimizer: Optimizer, every: int) -> None:
         self._workers = workers
         self._parameters = parameters
         self._optimizer = optimizer
@@ -74,17 +76,20 @@ class InRounds:
         self.is_settled = True
 
     def before_step(self, sums: Sums) -> tuple[int, Sums]:
+        """Leave the gradients this worker's own."""
         for parameter in self._parameters:
             parameter.grad = _gradient(parameter)  # every worker's optimiser counts the same steps
-        self._round = Sums(*(old + new for old, new in zip(self._round, sums, strict=True)))
+        self._round = self._round.plus(sums)
         self.is_settled = False
         return sums.divisor, NOTHING
 
     def after_step(self, position: int, norm: Tensor) -> Sums:
+        """At the end of a round take the mean, and count what all have done in it."""
         return self.settle(norm) if position % self._every == 0 else NOTHING
 
     @torch.no_grad()
     def settle(self, norm: Tensor) -> Sums:
+        """End a round, wherever it stands; ``norm`` is averaged too."""
         if self.is_settled:
             self._workers.summed([], [])
             return NOTHING

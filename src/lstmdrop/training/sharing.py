@@ -23,7 +23,9 @@ def require_shareable(task: Task[Any], workers: Workers) -> None:
     if workers.count == 1:
         return
     objective = task.objective()
-    if not isinstance(task, Shareable) or (isinstance(objective, Stateful) and not isinstance(objective, CarriesStreams)):
+    if not isinstance(task, Shareable) or (
+        isinstance(objective, Stateful) and not isinstance(objective, CarriesStreams)
+    ):
         raise ConfigError("the batches of this task cannot be dealt out: it is trained by one worker, without torchrun")
     most = task.most_workers
     if most is not None and workers.count > most:

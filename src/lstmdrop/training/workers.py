@@ -113,6 +113,7 @@ class LaunchedWorkers(Workers):
             self._talk = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
 
     def summed(self, tensors: Sequence[Tensor], numbers: Sequence[int]) -> tuple[list[Tensor], list[int]]:
+        """By one message of all tensors, and another of all numbers and wishes."""
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors]) if tensors else torch.zeros(1, device=self.device)
         counts = torch.tensor([*numbers, *map(int, self._wish)])
         with _naming_a_loss():  # both on their way at once: a slow link is waited for once
@@ -123,15 +124,17 @@ class LaunchedWorkers(Workers):
         *totals, stop, save = counts.tolist()
         self._decided = Wish(bool(stop), bool(save))
         sizes = [tensor.numel() for tensor in tensors]
-        parts = flat.split(sizes) if tensors else ()
+        parts = torch.split(flat, sizes) if tensors else ()
         return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)], totals
 
     def decided(self, wish: Wish) -> Wish:
+        """What the last sum brought, once; this wish goes with the next."""
         decided, self._decided = self._decided, Wish()
         self._wish = Wish(wish.stop, wish.save and not decided.save)
         return decided
 
     def from_first(self, value: ValueT) -> ValueT:
+        """The others wait, however long it takes."""
         data = _bytes_of(value if self.is_first else None)
         size = torch.tensor([len(data)])
         self._wait(dist.broadcast(size, 0, group=self._talk, async_op=True))
@@ -140,6 +143,7 @@ class LaunchedWorkers(Workers):
         return value if self.is_first else _value_of(data)
 
     def gathered(self, value: ValueT) -> list[ValueT]:
+        """All wait for the last."""
         data = _bytes_of(value)
         sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.count)]
         self._wait(dist.all_gather(sizes, torch.tensor([len(data)]), group=self._talk, async_op=True))
@@ -150,10 +154,12 @@ class LaunchedWorkers(Workers):
         return [_value_of(part[: int(size)]) for part, size in zip(parts, sizes, strict=True)]
 
     def whole(self, parts: Mapping[str, Tensor], axis: int) -> dict[str, Tensor]:
+        """On the CPU, and on all workers."""
         gathered = self.gathered({name: part.cpu() for name, part in parts.items()})
         return {name: torch.cat([part[name] for part in gathered], axis) for name in parts}
 
     def own(self, whole: Mapping[str, Tensor], axis: int) -> dict[str, Tensor]:
+        """Copies, in memory of their own."""
         return {name: self._own(value, axis) for name, value in whole.items()}
 
     def _own(self, value: Tensor, axis: int) -> Tensor:
@@ -163,18 +169,23 @@ class LaunchedWorkers(Workers):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        problem: tuple[str, LstmdropError] | None = None
+        """The first worker has the reason, the others a `WorkerLostError`."""
+        problem: tuple[str, int] | None = None
         try:
             yield
         except LstmdropError as error:
-            problem = platform.node(), error
-        for rank, found in enumerate(self.gathered(problem)):
+            where = "" if self.is_first else f"worker {self.share.worker} on {platform.node()}: "
+            problem = f"{where}{error}", error.exit_code
+        for found in self.gathered(problem):
             if found is not None and not self.is_first:
                 raise WorkerLostError("the first worker tells what is wrong")
             if found is not None:
-                raise type(found[1])(str(found[1]) if rank == 0 else f"worker {rank} on {found[0]}: {found[1]}")
+                told = LstmdropError(found[0])
+                told.exit_code = found[1]
+                raise told
 
     def turns(self) -> Iterator[bool]:
+        """Of each machine its first worker, then its others."""
         for leads in (True, False):
             yield (self._launch.local_rank == 0) == leads
 
@@ -215,8 +226,8 @@ def _own_device(name: str, launch: Launch) -> torch.device:
     number = launch.local_rank if device.index is None else device.index
     if number >= torch.cuda.device_count():
         raise UsageError(
-            f"worker {launch.rank} has no GPU: {platform.node()} has {torch.cuda.device_count()}; start no more workers "
-            "than that on it (--nproc-per-node), or compute on its CPU (--device cpu)"
+            f"worker {launch.rank} has no GPU: {platform.node()} has {torch.cuda.device_count()}; start no more "
+            "workers than that on it (--nproc-per-node), or compute on its CPU (--device cpu)"
         )
     torch.cuda.set_device(number)
     return torch.device("cuda", number)
@@ -230,8 +241,8 @@ def _naming_a_loss() -> Iterator[None]:
         first_line = next(iter(str(error).splitlines()), "")
         reason = first_line.rpartition(".cc:")[2].partition("] ")[2].partition(". ")[0] or first_line
         raise WorkerLostError(
-            f"a worker has ended, or cannot be reached ({reason})\ntraining goes on from its last checkpoint: by itself "
-            "under torchrun --max-restarts, else with --resume"
+            f"a worker has ended, or cannot be reached ({reason})\ntraining goes on from its last checkpoint: by "
+            "itself under torchrun --max-restarts, else with --resume"
         ) from error
 
 
