@@ -10,7 +10,7 @@ WORKERS ?= auto
 # How much of the long form of the faults; 1 is all of it.
 SHARE ?= 1
 
-.PHONY: demo test test-short mutation faults check lint format wheel-test results docs gpu-ptb clean
+.PHONY: demo test test-short mutation faults scale check lint format wheel-test results docs gpu-ptb clean
 
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	PATH="$(abspath $(BIN)):$$PATH" tools/demo.sh
@@ -32,6 +32,9 @@ faults: $(READY)           ## kill it, fill its disk, damage its files ..., and 
 	LSTMDROP_FAULTS=$(SHARE) LSTMDROP_FAULTS_NOTES=$(abspath build/faults) OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
 		tests/faults -n $(WORKERS) --maxprocesses 8 --dist worksteal; \
 		status=$$?; LSTMDROP_FAULTS=$(SHARE) $(BIN)/python tools/reliability.py build/faults --into docs/reliability.md && exit $$status
+
+scale: $(READY)            ## many workers in one run: every law on all its cases, with real processes
+	LSTMDROP_SCALE=long OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/scaling --durations=10
 
 check: lint test           ## formatting, lint, types, layers, tests
 

@@ -171,6 +171,12 @@ class TrainingConfig(Section):
         description="the fused LSTM: onednn or native on a CPU, layers (a call each) or stack (one call) on a GPU; "
         "auto: onednn where it can run, or stack; measured: the faster one on the first batch",
     )
+    sync_every: int = Field(
+        default=1,
+        ge=1,
+        description="of several workers: steps that each makes by itself before all take the mean of their weights; "
+        "1: every step is one of all",
+    )
     replay: bool = Field(
         default=True, description="on a CUDA GPU, record a step as a graph and replay it where the task allows"
     )
@@ -179,6 +185,10 @@ class TrainingConfig(Section):
     )
     log_every: int = Field(default=100, ge=1, description="steps between log entries")
     save_minutes: float = Field(default=2.0, ge=0, description="minutes between checkpoints within an epoch")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if (key, value) != ("sync_every", 1)}
 
 
 Megabytes = Annotated[

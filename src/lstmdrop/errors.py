@@ -59,6 +59,10 @@ class MissingPartError(LstmdropError):
     exit_code = 5
 
 
+class WorkerError(LstmdropError):
+    """Something is wrong where one of several workers runs, which no other knows."""
+
+
 class BoundMissedError(LstmdropError):
     """A score missed the bound given with ``--fail-under``."""
 

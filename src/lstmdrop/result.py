@@ -81,6 +81,7 @@ def run_result(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskCo
         "scores": score_rows(scores),
         "num_parameters": sum(parameter.numel() for parameter in trainer.parameters),
         "train_seconds": round(progress.seconds, 3),
+        "world_size": trainer.workers.count,
         "tokens_per_second": round(progress.items / progress.seconds, 1) if progress.seconds else 0.0,
         "epochs": progress.epoch - 1,
         **provenance(trainer.device),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
 from lstmdrop.config import Split
+from lstmdrop.data.batching import Share
 from lstmdrop.metrics.score import Score
 
 BatchT = TypeVar("BatchT")
@@ -24,7 +25,9 @@ class Loss:
     count: int
     """Over so many items (tokens, frames)."""
     divisor: int
-    """What the gradient divides the total by: the batch size in the paper's recipe, the count for a mean."""
+    """What the gradient divides the total by: the batch size in the paper's recipe, the count for a mean.
+
+    It is summed over the workers that share a batch, so where nothing counts it is 0, as is ``count``."""
     plain: Tensor | None = None
     """The summed negative log-likelihood where ``total`` is another one, say of smoothed labels; it is logged."""
 
@@ -47,6 +50,35 @@ class Replayable(Stateful, Protocol):
     """An objective whose step a device can record and repeat: it never makes the host wait, its shapes stay."""
 
     is_replayable: bool
+
+
+@runtime_checkable
+class CarriesStreams(Stateful, Protocol):
+    """A stateful objective of streams: what it carries has a row for each of them, so that workers can share it."""
+
+    stream_axis: int
+    """Of its tensors."""
+
+
+@runtime_checkable
+class Shareable(Protocol):
+    """A task whose batches can be dealt out to several workers; others are trained by one."""
+
+    @property
+    def most_workers(self) -> int | None:
+        """So many at most; None: any number, of which some have nothing to do where a batch is small."""
+        ...
+
+    def shared_batches(self, share: Share, *, epoch: int = 0) -> Iterable[Any]:
+        """Of each training batch of `Task.batches` one worker's share of its items; None where that is empty."""
+        ...
+
+
+@runtime_checkable
+class Tallies(Protocol):
+    """A task that counts something while it is trained, which its scores tell; workers add up theirs."""
+
+    tally: int
 
 
 @runtime_checkable

@@ -17,8 +17,9 @@ from lstmdrop.errors import DataError
 from lstmdrop_tasks.asr.audio.features import (
     FeatureStream,
     Normalisation,
-    blank_out,
+    blanked,
     compute_features,
+    draw_blanks,
     read_features,
     with_deltas,
 )
@@ -27,6 +28,10 @@ from lstmdrop_tasks.asr.config import AugmentationConfig, FeatureConfig
 
 Write = Callable[..., Path]
 RATE = 16000
+
+
+def blank_out(features: Any, config: AugmentationConfig, rng: Any) -> Any:
+    return blanked(features, draw_blanks(*features.shape, config, rng))
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3"])

@@ -31,7 +31,8 @@ def measure(folder: Path, share: float, num_batches: int = 1000) -> None:
 
     from lstmdrop.plugin import load_plugin
     from lstmdrop.settings import resolve_config
-    from lstmdrop.training.trainer import Trainer, _after
+    from lstmdrop.training.sharing import remaining_batches
+    from lstmdrop.training.trainer import Trainer
 
     torch.set_num_threads(1)
     plugin = load_plugin("mt")
@@ -46,7 +47,7 @@ def measure(folder: Path, share: float, num_batches: int = 1000) -> None:
     say("texts encoded")
     task.summary()
     place = int(share * task.num_batches("train"))
-    batches = iter(_after(task.batches("train", epoch=1), place))
+    batches = remaining_batches(task, trainer.workers, 1, place)
     first = next(batches)
     say(f"first batch, number {place:,} of {task.num_batches('train'):,}")
     trainer.step([first])

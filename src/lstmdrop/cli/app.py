@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lstmdrop.cli import bench, compare, data, evaluate, export, info, predict, publish, report, reproduce, serve, train
 from lstmdrop.cli.task_options import BenchCommand, ScoringCommand, TaskCommand
-from lstmdrop.errors import LstmdropError
+from lstmdrop.errors import LstmdropError, UsageError, WorkerError
+from lstmdrop.training.launch import is_follower, launched
 
 app = typer.Typer(
     name="lstmdrop",
@@ -37,12 +41,29 @@ app.command("info")(info.command)
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, in any verb.")] = False,
 ) -> None:
     """Strong, trustworthy LSTMs: train, score, use and compare them."""
+    launch = launched()
+    if launch is not None and launch.world_size > 1 and context.invoked_subcommand != "train":
+        raise UsageError(
+            f"torchrun shares a training among workers: call lstmdrop {context.invoked_subcommand} without it"
+        )
 
 
+@contextmanager
+def _one_voice() -> Iterator[None]:
+    """Of the workers that torchrun starts the first speaks; an unforeseen error is told by whoever has it."""
+    if not is_follower():
+        yield
+        return
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+@_one_voice()
 def run(arguments: Sequence[str]) -> None:
     """Run a command; errors that a user can cause become one or two plain lines and an exit code."""
     given = list(arguments)
@@ -73,10 +94,12 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _fail(error: Exception, message: str, exit_code: int, debug: bool) -> None:
+    """Say what is wrong; a worker that another speaks for says only what that one cannot know."""
+    stream = sys.__stderr__ if isinstance(error, WorkerError) else sys.stderr
     if debug:
         import traceback
 
-        traceback.print_exception(error)
+        traceback.print_exception(error, file=stream)
     else:
-        typer.echo(f"lstmdrop: {message}", err=True)
+        typer.echo(f"lstmdrop: {message}", file=stream)
     sys.exit(exit_code)

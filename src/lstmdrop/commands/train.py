@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import TaskConfig
-from lstmdrop.errors import ConfigError, DataError, did_you_mean
+from lstmdrop.errors import ConfigError, DataError, LstmdropError, WorkerError, did_you_mean
+from lstmdrop.handover import hand_over, taken_over
 from lstmdrop.plugin import TaskPlugin, load_plugin
 from lstmdrop.presets import flatten, lasting_settings, parse_override, read_preset, resolve
+from lstmdrop.recording import fit, is_past
 from lstmdrop.result import run_result
 from lstmdrop.run import DEFAULT_ROOT, Run
 from lstmdrop.settings import (
@@ -26,13 +27,12 @@ from lstmdrop.settings import (
 from lstmdrop.start import build_new, require_other_place, require_same_start, start_summary, started_config
 from lstmdrop.task import Task
 from lstmdrop.training.changes import changed_training, noted, require_possible, require_same_data
-from lstmdrop.training.checkpoint import Checkpoint, write_checkpoint
-from lstmdrop.training.device import choose_device, require_kernel, switches_kept
-from lstmdrop.training.finite import NonFiniteError, batch_tensors
+from lstmdrop.training.device import require_kernel, switches_kept
+from lstmdrop.training.finite import NonFiniteError
 from lstmdrop.training.interruption import Interruption
-from lstmdrop.training.kernels import kernels_of
-from lstmdrop.training.progress import Evaluated, Event, Finished, Logged, Progress, Started, Stepped, Validating
+from lstmdrop.training.progress import Event, Finished, Progress, Started
 from lstmdrop.training.trainer import Trainer
+from lstmdrop.training.workers import WorkerLostError, Workers, joined
 
 Listener = Callable[[Event | Started | Finished], None]
 
@@ -65,24 +65,46 @@ def train(
     `lstmdrop.config.Section.neutral`, and the place of the data, whose content decides.
     ``listener`` hears of every event. A run that ends before its first step leaves nothing behind.
 
+    Started by torchrun, this is called by each of its workers, which train one model. The first has the run's directory
+    and the ``listener``; the others take all from it but the place of the data. Started again by it, the run goes on.
+
     Raises:
         LstmdropError: the configuration, the data or the run directory is wrong; see `lstmdrop.errors`.
         KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint has been written.
     """
-    plugin = load_plugin(task)
-    choices = (size, data, regularizer, seed, preset, overrides)
-    run, config = _chosen(plugin, choices, out, start, resume, data_dir)
-    goes_on = resume and run.exists()
-    if resume and not goes_on and start is None:
-        _require_named_data(run.directory, data, preset, overrides)
-    with run.claimed(), naming_moved_data([config.data.name]):
-        if goes_on:
-            _go_on(run, plugin, config, device, data_dir, listener)
-        else:
-            with _begun(run, config):
-                _finish(run, plugin, config, device, data_dir, listener)
-    listener(Finished(run.directory, run.result()))
-    return run
+    with joined(device) as workers:
+        if not workers.is_first:
+            return _follow(task, workers, data_dir)
+        plugin = load_plugin(task)
+        choices = (size, data, regularizer, seed, preset, overrides)
+        resumes = resume or workers.restarts > 0
+        run, config = _chosen(plugin, choices, out, start, resumes, data_dir)
+        goes_on = resumes and run.exists()
+        if resume and not goes_on and start is None:
+            _require_named_data(run.directory, data, preset, overrides)
+        with run.claimed(), naming_moved_data([config.data.name]):
+            if goes_on:
+                _go_on(run, plugin, config, workers, data_dir, listener)
+            else:
+                with _begun(run, config):
+                    _finish(run, plugin, config, workers, data_dir, listener)
+        workers.from_first(run.directory)
+        listener(Finished(run.directory, run.result()))
+        return run
+
+
+def _follow(task: str, workers: Workers, data_dir: Path | None) -> Run:
+    """Train along with the first worker."""
+    try:
+        with Interruption() as interruption, taken_over(load_plugin(task), workers, data_dir) as (directory, trainer):
+            if trainer is not None:
+                fit(None, trainer, interruption, lambda event: None)
+                workers.from_first(directory)
+    except (NonFiniteError, WorkerLostError):  # which the first worker knows too
+        raise
+    except LstmdropError as error:
+        raise WorkerError(f"worker {workers.share.worker}: {error}") from None
+    return Run(directory)
 
 
 def _chosen(
@@ -129,15 +151,15 @@ def _begun(run: Run, config: TaskConfig) -> Iterator[None]:
 
 
 def _go_on(
-    run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
+    run: Run, plugin: TaskPlugin, config: TaskConfig, workers: Workers, data_dir: Path | None, listener: Listener
 ) -> None:
     if not run.is_finished() or _changes(run, plugin, config):
         if not run.has_checkpoint():
             _require_unfinished(run)
             run.start_over()
-        _finish(run, plugin, config, device, data_dir, listener)
+        _finish(run, plugin, config, workers, data_dir, listener)
     elif config.data != _stored(run, plugin).data:
-        built = plugin.build(config, run.assets, choose_device(device), data_dir)
+        built = plugin.build(config, run.assets, workers.device, data_dir)
         require_same_data(str(run.result()["data_sha256"]), built)
         run.write_config(config.model_dump(mode="json"))
 
@@ -151,12 +173,11 @@ def _require_unfinished(run: Run) -> None:
 
 
 def _finish(
-    run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
+    run: Run, plugin: TaskPlugin, config: TaskConfig, workers: Workers, data_dir: Path | None, listener: Listener
 ) -> None:
     with Interruption() as interruption:
-        built, trainer, config = _prepare(run, plugin, config, device, data_dir, listener)
-        with _failure_kept(run):
-            _fit(run, trainer, listener, interruption)
+        built, trainer, config = _prepare(run, plugin, config, workers, data_dir, listener)
+        fit(run, trainer, interruption, listener)
         result = run_result(run, built, trainer, config)
         if plugin.examples is not None:
             run.keep_examples(plugin.examples(built))
@@ -190,33 +211,34 @@ def _require_named_data(
 
 
 def _prepare(
-    run: Run, plugin: TaskPlugin, config: TaskConfig, device: str, data_dir: Path | None, listener: Listener
+    run: Run, plugin: TaskPlugin, config: TaskConfig, workers: Workers, data_dir: Path | None, listener: Listener
 ) -> tuple[Task[Any], Trainer[Any], TaskConfig]:
     """The task and its trainer, at the point where the run stands, and the configuration with what is noted of it."""
-    chosen, changes = choose_device(device), _changes(run, plugin, config)
+    changes = _changes(run, plugin, config)
     if not run.has_checkpoint() or "training.kernel" in changes:
-        require_kernel(config.training, chosen)  # a run that goes on takes another where its own cannot run
+        require_kernel(config.training, workers.device)  # a run that goes on takes another where its own cannot run
     checkpoint, notes = run.load_last()
     if checkpoint is None:
-        built = build_new(plugin, config, run.assets, chosen, data_dir)
-        trainer = Trainer(built, config)
+        built = build_new(plugin, config, run.assets, workers.device, data_dir)
+        trainer = Trainer(built, config, workers)
     else:
         progress = Progress.from_json(checkpoint.values)
         if changes:
             require_possible(config, progress, changes, is_finished=run.is_finished())
         config = noted(config, progress, changes)
-        built = plugin.build(config, run.assets, chosen, data_dir)
-        trainer = Trainer(built, config)
+        built = plugin.build(config, run.assets, workers.device, data_dir)
+        trainer = Trainer(built, config, workers)
         trainer.load_state_dict(checkpoint)
         if notes:
             notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
         notes += _told(config, trainer)
     run.failed_batch.unlink(missing_ok=True)
     run.settings = lasting_settings(config)
-    run.rewind_log(partial(_is_past, progress=trainer.progress))
+    run.rewind_log(partial(is_past, progress=trainer.progress))
     if config != _stored(run, plugin):
         run.reopen()  # first: what is finished and has other settings would be taken for a run of these
         run.write_config(config.model_dump(mode="json"))
+    hand_over(run, trainer, config, checkpoint)
     listener(_started(run, built, trainer, config, notes))
     return built, trainer, config
 
@@ -224,62 +246,6 @@ def _prepare(
 def _told(config: TaskConfig, trainer: Trainer[Any]) -> list[str]:
     lines = [str(change) for change in config.changes]
     return [*lines, f"the next step has the rate {trainer.rate():g}"] if lines else []
-
-
-def _is_past(entry: Mapping[str, Any], progress: Progress) -> bool:
-    """Whether a log entry lies before the state: an epoch's scores come after its last step, at the same count."""
-    try:
-        is_scored = entry["event"] != "evaluated" or entry["epoch"] < progress.epoch
-        return bool(entry["step"] <= progress.step and is_scored)
-    except (KeyError, TypeError):  # no line of ours
-        return False
-
-
-def _fit(run: Run, trainer: Trainer[Any], listener: Listener, interruption: Interruption) -> None:
-    saved_seconds = trainer.progress.seconds
-    begins = trainer.progress.step == 0 or None in kernels_of(trainer.task.model).values()
-    saves_at = trainer.progress.step + 1 if begins else None
-    interruption.at_once = False
-    for event in trainer.run():
-        interruption.at_once = False
-        if isinstance(event, Logged | Evaluated):
-            run.record(_log_entry(event))
-        listener(event)
-        requested = interruption.requested
-        # The first step shows at once what hinders saving, and keeps its kernel if that was measured.
-        is_first = trainer.progress.step == saves_at
-        due = is_first or trainer.progress.seconds - saved_seconds >= trainer.config.save_minutes * 60
-        if requested or isinstance(event, Validating | Evaluated) or (isinstance(event, Stepped) and due):
-            _save(run, trainer, event)
-            saved_seconds = trainer.progress.seconds
-        if requested:
-            raise KeyboardInterrupt
-        interruption.at_once = isinstance(event, Validating)  # all is saved, and nothing changes until it is scored
-    interruption.at_once = True
-
-
-@contextmanager
-def _failure_kept(run: Run) -> Iterator[None]:
-    """Where the numbers fail, the batch with which they did is written into the run."""
-    try:
-        yield
-    except NonFiniteError as error:
-        if tensors := batch_tensors(error.batches):
-            write_checkpoint(run.failed_batch, Checkpoint(tensors, error.about))
-            error.add_line(f"the batch lies in {run.failed_batch}")
-        raise
-
-
-def _save(run: Run, trainer: Trainer[Any], event: Event) -> None:
-    if isinstance(event, Evaluated) and event.is_best:  # before the state that says that it is the best
-        about = {"step": event.step, "epoch": event.epoch, "score": asdict(event.scores[0])}
-        run.save_best(Checkpoint(trainer.scored_weights(), about))
-    run.save_last(trainer.state_dict())
-
-
-def _log_entry(event: Logged | Evaluated) -> dict[str, Any]:
-    entry = {"event": type(event).__name__.lower(), **asdict(event)}
-    return {key: value for key, value in entry.items() if (key, value) != ("num_parts", 1)}
 
 
 def _started(run: Run, built: Task[Any], trainer: Trainer[Any], config: TaskConfig, notes: list[str]) -> Started:

@@ -24,6 +24,22 @@ TOKENS_AT_ONCE = 1 << 21
 """On the device at a time, 16 MiB: a text such as Penn Treebank goes there once in an epoch."""
 
 
+class Share(NamedTuple):
+    """One worker's part of all that is dealt out: contiguous, and as large as any other but for one item."""
+
+    worker: int = 0
+    num_workers: int = 1
+
+    def of(self, size: int, first: int = 0) -> slice:
+        """Its place among ``size`` items from ``first`` on; the shares of all workers are each item once, in order."""
+        least, more = divmod(size, self.num_workers)
+        start = first + self.worker * least + min(self.worker, more)
+        return slice(start, start + least + (self.worker < more))
+
+
+WHOLE = Share()
+
+
 class Window(NamedTuple):
     """A few steps of some streams; the targets are the inputs one step later."""
 
@@ -72,13 +88,14 @@ def stream_windows(
     device: torch.device,
     num_parts: int = 1,
     variation: Variation | None = None,
+    share: Share = WHOLE,
 ) -> Iterator[Window]:
     """Cut ``tokens`` into ``batch_size`` contiguous streams and yield them window by window.
 
     The last window of the streams may be shorter; the fewer than ``batch_size`` tokens that fill no row are
     left out. With ``num_parts`` the streams of one window come in so many groups, one after the other. With a
-    ``variation`` the windows are of another length, or the streams begin elsewhere. While a few million tokens are
-    used, the next are read.
+    ``variation`` the windows are of another length, or the streams begin elsewhere. Of each group a worker has its
+    ``share`` of the streams. While a few million tokens are used, the next are read.
 
     Raises:
         ValueError: the streams cannot be split evenly, or the text is too short for one prediction each.
@@ -92,14 +109,13 @@ def stream_windows(
     steps_at_once = num_steps * max(1, TOKENS_AT_ONCE // (batch_size * num_steps))
     starts = variation.starts(streams) if variation else None
     sizes = variation.sizes(num_steps) if variation else repeat(num_steps)
-    blocks = read_ahead(
-        partial(_block, streams, starts, start, min(start + steps_at_once + 1, length))
-        for start in range(0, length - 1, steps_at_once)
-    )
-    for block in blocks:
-        groups = [torch.from_numpy(np.ascontiguousarray(rows.T)).to(device) for rows in np.split(block, num_parts)]
+    part_size = batch_size // num_parts
+    own = [share.of(part_size, first=part * part_size) for part in range(num_parts)]
+    spans = ((start, min(start + steps_at_once + 1, length)) for start in range(0, length - 1, steps_at_once))
+    for blocks in read_ahead(partial(_blocks, streams, starts, own, *span) for span in spans):
+        groups = [torch.from_numpy(np.ascontiguousarray(block.T)).to(device) for block in blocks]
         first = 0
-        while first < block.shape[1] - 1:
+        while first < len(groups[0]) - 1:
             size = next(sizes)
             for part, rows in enumerate(groups):
                 window = rows[first : first + size + 1]
@@ -107,15 +123,20 @@ def stream_windows(
             first += size
 
 
-def _block(streams: np.ndarray, starts: Lengths | None, begin: int, end: int) -> Lengths:
-    """Some columns of the streams, or of streams that are rotated to their starts."""
-    if starts is None:
-        block = streams[:, begin:end].astype(np.int64)
-    else:
-        columns = (starts[:, None] + np.arange(begin, end)) % streams.shape[1]
-        block = np.take_along_axis(streams, columns, 1).astype(np.int64)
+def _blocks(
+    streams: np.ndarray, starts: Lengths | None, groups: Sequence[slice], begin: int, end: int
+) -> list[Lengths]:
+    """Some columns of groups of the streams, or of streams that are rotated to their starts."""
+    blocks = []
+    for rows in groups:
+        if starts is None:
+            block = streams[rows, begin:end]
+        else:
+            columns = (starts[rows, None] + np.arange(begin, end)) % streams.shape[1]
+            block = np.take_along_axis(streams[rows], columns, 1)
+        blocks.append(block.astype(np.int64))
     let_go(streams)
-    return block
+    return blocks
 
 
 def num_windows(num_tokens: int, batch_size: int, num_steps: int) -> int:
@@ -184,6 +205,11 @@ class PlannedBatches(Sequence[BatchT], Generic[BatchT]):
         if isinstance(place, slice):
             return PlannedBatches(self._plan[place], self._make)
         return self._make(self._plan[place])
+
+    def shared(self, share: Share) -> PlannedBatches[BatchT | None]:
+        """Of each batch a worker's share of its items; None where that has none."""
+        plan = [numbers[share.of(len(numbers))] for numbers in self._plan]
+        return PlannedBatches(plan, lambda numbers: self._make(numbers) if len(numbers) else None)
 
 
 def after(batches: Iterable[BatchT], num_seen: int) -> Iterator[BatchT]:

@@ -74,6 +74,12 @@ def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextMan
     return nullcontext()
 
 
+def wait_for(device: torch.device) -> None:
+    """Until it has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def usable_kernels(config: TrainingConfig, device: torch.device) -> tuple[Kernel, ...]:
     """The fused LSTM kernels that can train on this device in the precision that was asked for."""
     with autocast(config, device):

@@ -62,6 +62,20 @@ class Progress:
             self.averages |= score.value < max(before) if score.higher_is_better else score.value > min(before)
         self.history = (*self.history, score.value)
 
+    def is_at_the_end(self, config: TrainingConfig) -> bool:
+        """Whether all epochs are made, or no score has been better for too long."""
+        is_out_of_patience = config.patience is not None and self.epochs_since_best >= config.patience
+        return self.epoch > config.epochs or is_out_of_patience
+
+    def averages_by(self, config: TrainingConfig) -> bool:
+        """Whether the weights are to be averaged by now."""
+        return self.averages or (config.average_from is not None and self.epoch >= config.average_from)
+
+    def share(self, steps_per_epoch: int, config: TrainingConfig) -> float:
+        """Of all steps, those that are made when the next one is half done."""
+        in_epoch = min(1.0, (self.position + 0.5) / steps_per_epoch)
+        return (self.epoch - 1 + in_epoch) / config.epochs
+
     def start_log_interval(self) -> None:
         """Count speed and loss from here on."""
         self.logged_items, self.logged_seconds = 0, self.seconds

@@ -10,8 +10,10 @@ from typing import Any, Generic
 import torch
 from torch import Tensor
 
+from lstmdrop.config import TrainingConfig
 from lstmdrop.errors import LstmdropError
 from lstmdrop.task import BatchT, Stateful
+from lstmdrop.training.optimizer import changes_by_step
 
 Update = Callable[[Sequence[BatchT]], int]
 """Changes the weights by a group of batches; tells how many items they held."""
@@ -21,6 +23,11 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]
 
 WARM_UP_STEPS = 3
 """Libraries choose algorithms and allocate workspaces in the first steps."""
+
+
+def is_recordable(config: TrainingConfig) -> bool:
+    """Whether a step is always the same: AdamW counts its steps on the host, and a recorded step keeps its rate."""
+    return config.replay and config.optimizer == "sgd" and not changes_by_step(config)
 
 
 def recorder_on(device: torch.device) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Generic
@@ -15,13 +15,14 @@ from torch import Tensor
 from lstmdrop.config import TaskConfig
 from lstmdrop.data.batching import after
 from lstmdrop.metrics.score import are_better
-from lstmdrop.task import BatchT, Loss, Replayable, Stateful, Task
+from lstmdrop.nn.kernel import Kernel
+from lstmdrop.task import BatchT, Loss, Replayable, Task
 from lstmdrop.training.changes import require_same_data
 from lstmdrop.training.checkpoint import Checkpoint, load_random_state, random_state
-from lstmdrop.training.device import autocast, set_switches
+from lstmdrop.training.device import set_switches, wait_for
 from lstmdrop.training.finite import Failure, GradientWatch, NonFiniteError, failed_weights
+from lstmdrop.training.gradient import GradientSum
 from lstmdrop.training.kernels import kernels_of, set_kernels, take_kernels
-from lstmdrop.training.memory import undoing, within_memory
 from lstmdrop.training.optimizer import (
     WeightAverage,
     changes_by_step,
@@ -31,21 +32,29 @@ from lstmdrop.training.optimizer import (
     rate_at,
     scale_and_clip,
 )
+from lstmdrop.training.pace import Sums, make_pace
 from lstmdrop.training.progress import Evaluated, Event, Logged, Progress, Stepped, Validating
-from lstmdrop.training.replay import Record, Replay, Update, recorder_on
+from lstmdrop.training.replay import Record, Replay, Update, is_recordable, recorder_on
+from lstmdrop.training.sharing import add_up_tallies, carried, draw_own_masks, load_carried, shared_batches
+from lstmdrop.training.workers import Workers
 
 
 class Trainer(Generic[BatchT]):
-    """Fits a task's model; everything that the next step depends on is in `state_dict`."""
+    """Fits a task's model; everything that the next step depends on is in `state_dict`.
 
-    def __init__(self, task: Task[BatchT], config: TaskConfig) -> None:
+    Several workers each have a trainer, and their steps are those of one.
+    """
+
+    def __init__(self, task: Task[BatchT], config: TaskConfig, workers: Workers | None = None) -> None:
         self.task = task
         self.config = config.training
         self.changes = config.changes
         named = {name: weight for name, weight in task.model.named_parameters() if weight.requires_grad}
         self.names, self.parameters = list(named), list(named.values())
         self.device = self.parameters[0].device
+        self.workers = workers or Workers(self.device)
         self.optimizer = make_optimizer(self.config, self.parameters)
+        self.gradient: GradientSum[BatchT] = GradientSum(self.parameters, self.config)
         self.average = WeightAverage(self.parameters)
         self.progress = Progress()
         self.looks_at_steps = self.device.type == "cpu"  # elsewhere the host would wait for the device
@@ -53,13 +62,13 @@ class Trainer(Generic[BatchT]):
         self.watch = GradientWatch(self.names, self.parameters[0])
         self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        # AdamW counts its steps on the host, where a recording does not see them.
-        can_record = self.config.replay and self.config.optimizer == "sgd" and self.device.type == "cuda"
-        can_record = can_record and not changes_by_step(self.config)  # a recorded step keeps its rate
+        can_record = self.device.type == "cuda" and self.workers.count == 1 and is_recordable(self.config)
         self.record: Record | None = recorder_on(self.device) if can_record else None
         self._start_pass()
         set_kernels(task.model, self.config, self.device)
+        self.has_stepped = False
         set_switches(self.config)
+        self.seed = config.seed
         torch.manual_seed(config.seed)
 
     def run(self) -> Iterator[Event]:
@@ -68,68 +77,60 @@ class Trainer(Generic[BatchT]):
         Raises:
             NonFiniteError: something overflowed; the weights are not to be saved any more.
         """
-        while self.progress.epoch <= self.config.epochs and not self._out_of_patience():
+        while not self.progress.is_at_the_end(self.config):
             yield from self._train_epoch()
             yield Validating(self.progress.step, self.progress.epoch)
             yield self._validate()
 
     def step(self, batches: Sequence[BatchT]) -> None:
-        """One update of the weights from the summed gradient of ``batches``, which together are one batch."""
+        """One update of the weights from the summed gradient of ``batches``, which together are one batch.
+
+        Of several workers each has its share of them, or None.
+        """
         if changes_by_step(self.config):
             self._set_rate()
         self.progress.step += 1
         self.progress.position += 1
+        draw_own_masks(self.workers, self.seed, self.progress.step)
         self.progress.count(self.update(batches))
-        if self.config.average_over == "steps" and self._averages():
+        if self.config.average_over == "steps" and self.pace.is_settled and self.progress.averages_by(self.config):
             self.average.add()
+        if self.workers.count > 1 and not self.has_stepped:  # in which each may have measured another kernel
+            self._take_kernels(self.workers.from_first(kernels_of(self.task.model)))
+        self.has_stepped = True
 
     def _update(self, batches: Sequence[BatchT]) -> int:
         """The part of a step that the device does; returns the number of items."""
-        divisor, num_items = self._gradient(batches)
+        divisor, counted = self.pace.before_step(self.gradient.of(self.objective, batches, self.progress))
+        self._add_loss(counted)
         pairs = zip(self.names, self.parameters, strict=True)
         gradients = {name: weight.grad for name, weight in pairs if weight.grad is not None}
         norms = torch._foreach_norm(list(gradients.values()))
-        self.gradient_norm.copy_(scale_and_clip(list(gradients.values()), norms, divisor, self.config.clip))
-        self.watch.see(dict(zip(gradients, norms, strict=True)), self.gradient_norm, self.epoch_loss)
-        if self.looks_at_steps:
+        self.gradient_norm.copy_(scale_and_clip(list(gradients.values()), norms, max(1, divisor), self.config.clip))
+        if self.pace.checks_each_step:
+            self.watch.see(dict(zip(gradients, norms, strict=True)), self.gradient_norm, self.epoch_loss)
+        if self.looks_at_steps and self.pace.checks_each_step:
             self._require_finite()
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return num_items
+        settled = self.pace.after_step(self.progress.position, self.gradient_norm)
+        self._add_loss(settled)
+        return counted.num_items + settled.num_items
 
-    def _gradient(self, batches: Sequence[BatchT]) -> tuple[int, int]:
-        """Sum it up over the batches, in smaller parts where memory runs out; returns the divisor and the items."""
-        progress = self.progress
-        found, progress.num_parts = within_memory(
-            batches, self._add_gradients, self._undo, progress.num_parts, f"step {progress.step}"
-        )
-        return found
-
-    def _add_gradients(self, parts: Sequence[BatchT]) -> tuple[int, int]:
-        divisor = num_items = 0
-        for batch in parts:
-            with autocast(self.config, self.device):
-                loss = self.objective(batch)
-            loss.total.backward()  # type: ignore[no-untyped-call]
-            divisor, num_items = divisor + loss.divisor, num_items + loss.count
-            plain = loss.total if loss.plain is None else loss.plain
-            self.epoch_loss += plain.detach()
-            self.logged_loss += plain.detach()
-        return divisor, num_items
-
-    def _undo(self) -> Callable[[], None]:
-        """What takes back a pass that breaks off."""
-        return undoing([self.epoch_loss, self.logged_loss], self.parameters, self.objective)
+    def _add_loss(self, sums: Sums) -> None:
+        self.epoch_loss += sums.loss
+        self.logged_loss += sums.loss
 
     def _start_pass(self) -> None:
         """Begin with a fresh objective and, since a recorded step keeps its rate, a fresh recording."""
         self.objective: Callable[[BatchT], Loss] = self.task.objective()
         self.update: Update[BatchT] = self._update
+        self.pace = make_pace(self.workers, self.parameters, self.optimizer, self.config.sync_every)
         if self.record is not None and isinstance(self.objective, Replayable):
             self.update = Replay(self._update, self.objective, self.record)
 
     def state_dict(self) -> Checkpoint:
-        """All that the next step depends on.
+        """All that the next step depends on; of several workers, which call this together, the first has it whole.
 
         Raises:
             NonFiniteError: the state is not worth keeping.
@@ -140,7 +141,7 @@ class Trainer(Generic[BatchT]):
             "optimizer": optimizer_tensors(self.optimizer),
             "average": self.average.state_dict(),
             "random": random_state(self.device),
-            "objective": self.objective.state_dict() if isinstance(self.objective, Stateful) else {},
+            "objective": carried(self.objective, self.workers),
             "loss": {"epoch": self.epoch_loss, "logged": self.logged_loss, "norm": self.gradient_norm},
         }
         tensors = {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
@@ -161,21 +162,23 @@ class Trainer(Generic[BatchT]):
         """
         values = dict(checkpoint.values)
         require_same_data(values["data_sha256"], self.task)
-        take_kernels(self.task.model, values["kernels"], self.config, self.device)
+        self._take_kernels(values["kernels"])
         self.progress = Progress.from_json(values)
         self.watch.num_seen = self.progress.step
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
         self.average.load_state_dict(checkpoint.part("average"))
         self._start_pass()
-        if isinstance(self.objective, Stateful):
-            self.objective.load_state_dict(checkpoint.part("objective"))
+        load_carried(self.objective, checkpoint.part("objective"), self.workers)
         losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
         for change in self.changes:
             if (change.epoch, change.step) == (self.progress.epoch, self.progress.step):
                 self._begin_anew(change.settings)
+
+    def _take_kernels(self, kernels: Mapping[str, Kernel | None]) -> None:
+        take_kernels(self.task.model, kernels, self.config, self.device)
 
     def _begin_anew(self, changed: Iterable[str]) -> None:
         """What was gathered under settings that have changed at this point, and means nothing under the new ones."""
@@ -193,25 +196,26 @@ class Trainer(Generic[BatchT]):
         progress = self.progress
         self.task.model.train()
         self._set_rate()
-        batches = self.task.batches("train", epoch=progress.epoch)
+        batches = shared_batches(self.task, self.workers, progress.epoch)
         remaining = after(batches, progress.position * self.config.accumulate)
-        started = time.perf_counter()
+        started, is_due = time.perf_counter(), False
         while group_of_batches := list(islice(remaining, self.config.accumulate)):
             self.step(group_of_batches)
-            if progress.step % self.config.log_every == 0:
-                self._wait_for_device()  # within the time that is counted
+            is_due = is_due or progress.step % self.config.log_every == 0
+            if is_due and self.pace.is_settled:
+                wait_for(self.device)  # within the time that is counted
             now = time.perf_counter()
             progress.seconds, started = progress.seconds + now - started, now
-            if progress.step % self.config.log_every == 0:
+            if is_due and self.pace.is_settled:
                 yield self._log()  # before the step's own event, at which a caller saves: a saved step is a logged one
+                is_due = False
             yield Stepped(progress.step, progress.epoch)
             started = time.perf_counter()
-        self._wait_for_device()
+        settled = self.pace.settle(self.gradient_norm)
+        progress.count(settled.num_items)
+        self._add_loss(settled)
+        wait_for(self.device)
         progress.seconds += time.perf_counter() - started
-
-    def _wait_for_device(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
 
     def _log(self) -> Logged:
         self._require_finite()
@@ -219,7 +223,7 @@ class Trainer(Generic[BatchT]):
         event = Logged(
             step=progress.step,
             epoch=progress.epoch,
-            loss=float(self.logged_loss) / progress.logged_items,
+            loss=float(self.logged_loss) / max(1, progress.logged_items),
             rate=self.optimizer.param_groups[0]["lr"],
             gradient_norm=float(self.gradient_norm),
             tokens_per_second=progress.logged_items / (progress.seconds - progress.logged_seconds),
@@ -233,10 +237,11 @@ class Trainer(Generic[BatchT]):
     def _validate(self) -> Evaluated:
         self._require_finite(weights=True)
         self.task.model.eval()
-        if self.config.average_over == "epochs" and self._averages():
+        if self.config.average_over == "epochs" and self.progress.averages_by(self.config):
             self.average.add()
+        add_up_tallies(self.task, self.workers)
         with self.average.applied():
-            scores = self.task.evaluate("valid")
+            scores = self.workers.from_first(self.task.evaluate("valid") if self.workers.is_first else ())
         progress = self.progress
         if not math.isfinite(scores[0].value):
             raise self._not_finite(Failure(progress.step, f"the score {scores[0].name} is {scores[0].value}"))
@@ -261,23 +266,12 @@ class Trainer(Generic[BatchT]):
 
     def rate(self) -> float:
         """That of the next step, as the schedule has it."""
-        progress, share = self.progress, 1.0
-        if changes_by_step(self.config):
-            in_epoch = min(1.0, (progress.position + 0.5) / self._steps_per_epoch)
-            share = (progress.epoch - 1 + in_epoch) / self.config.epochs
-        return rate_at(self.config, progress.epoch, share, progress.num_drops)
+        share = self.progress.share(self._steps_per_epoch, self.config) if changes_by_step(self.config) else 1.0
+        return rate_at(self.config, self.progress.epoch, share, self.progress.num_drops)
 
     @cached_property
     def _steps_per_epoch(self) -> int:
         return -(-self.task.num_batches("train") // self.config.accumulate)
-
-    def _averages(self) -> bool:
-        first = self.config.average_from
-        return self.progress.averages or (first is not None and self.progress.epoch >= first)
-
-    def _out_of_patience(self) -> bool:
-        patience = self.config.patience
-        return patience is not None and self.progress.epochs_since_best >= patience
 
     def _require_finite(self, *, weights: bool = False) -> None:
         """Look at the loss and its gradient, of all steps since this was last asked, and at the weights.
@@ -291,8 +285,7 @@ class Trainer(Generic[BatchT]):
 
     def _not_finite(self, failure: Failure) -> NonFiniteError:
         progress, rate = self.progress, self.optimizer.param_groups[0]["lr"]
-        place = progress.position - (progress.step - failure.step) - 1
-        batches: list[BatchT] = []
+        place, batches = progress.position - (progress.step - failure.step) - 1, []
         if failure.parameter is not None and place >= 0:  # made again, as on a device later steps have been taken
             made = self.task.batches("train", epoch=progress.epoch)
             batches = list(islice(after(made, place * self.config.accumulate), self.config.accumulate))

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import torch
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.batching import token_batches
+from lstmdrop.data.batching import WHOLE, Share, token_batches
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.asr.audio.features import Features, Normalisation, blank_out
+from lstmdrop_tasks.asr.audio.features import Features, Normalisation, blanked, draw_blanks
 from lstmdrop_tasks.asr.audio.store import FeatureStore, build_store
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance
@@ -123,20 +123,36 @@ class Speech:
         return found
 
     def training_batches(
-        self, objective: Objective, normalisation: Normalisation, epoch: int, device: torch.device
-    ) -> Iterator[SpeechBatch]:
-        """Usable utterances of like length together, augmented: all that follows from the seed and the epoch."""
+        self,
+        objective: Objective,
+        normalisation: Normalisation,
+        epoch: int,
+        device: torch.device,
+        share: Share = WHOLE,
+    ) -> Iterator[SpeechBatch | None]:
+        """Usable utterances of like length together, augmented: all that follows from the seed and the epoch.
+
+        Of each batch a worker has its ``share``, None where that is empty; it draws for all, so that all draw alike.
+        """
         augmentation = self.config.augmentation
         rng = np.random.default_rng([self.config.seed, epoch])
-        plan = self.training_plan(objective, rng)
-        for numbers in plan:
-            speeds = rng.choice(augmentation.speeds, len(numbers)).tolist()
-            pairs = list(zip(numbers.tolist(), speeds, strict=True))
-            features = [self.features("train", number, normalisation, speed) for number, speed in pairs]
-            if augmentation.time_masks or augmentation.frequency_masks:
-                features = [blank_out(own, augmentation, rng) for own in features]
-            targets = [self._targets("train", number, objective, speed) for number, speed in pairs]
-            yield pad_utterances(numbers.tolist(), features, targets, device)
+        for numbers in self.training_plan(objective, rng):
+            pairs = list(zip(numbers.tolist(), rng.choice(augmentation.speeds, len(numbers)).tolist(), strict=True))
+            blanks = [draw_blanks(*self._shape(number, speed), augmentation, rng) for number, speed in pairs]
+            own = share.of(len(pairs))
+            if not pairs[own]:
+                yield None
+                continue
+            features = [
+                blanked(self.features("train", number, normalisation, speed), blank)
+                for (number, speed), blank in zip(pairs[own], blanks[own], strict=True)
+            ]
+            targets = [self._targets("train", number, objective, speed) for number, speed in pairs[own]]
+            yield pad_utterances(numbers[own].tolist(), features, targets, device)
+
+    def _shape(self, number: int, speed: float) -> tuple[int, int]:
+        store = self.store("train", speed)
+        return int(store.lengths[number]), store.frames.shape[1]
 
     def plain_batch(
         self, split: Split, numbers: Numbers, objective: Objective, normalisation: Normalisation, device: torch.device

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lstmdrop.config import SPLITS, Split
+from lstmdrop.data.batching import WHOLE, Share
 from lstmdrop.data.tokenizer import load_tokenizer, train_tokenizer
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.score import Score
@@ -53,6 +54,15 @@ class SpeechRecognition:
         self.unit = objective.unit
 
     @property
+    def tally(self) -> int:
+        """Training losses that had to be left out so far, which the scores tell."""
+        return self.targets.num_infinite
+
+    @tally.setter
+    def tally(self, value: int) -> None:
+        self.targets.num_infinite = value
+
+    @property
     def scored_splits(self) -> tuple[Split, ...]:
         """What a finished run is scored on: the training data too, as in the paper's Table 2."""
         return ("train", "valid", "test")
@@ -60,8 +70,14 @@ class SpeechRecognition:
     def batches(self, split: Split, *, epoch: int = 0) -> Iterator[SpeechBatch]:
         """Utterances of like length together; those of training augmented anew in each epoch."""
         if split == "train":
-            return self.speech.training_batches(self.targets, self.normalisation, epoch, self.device)
+            return (batch for batch in self.shared_batches(WHOLE, epoch=epoch) if batch is not None)
         return self.plain_batches(split)
+
+    most_workers = None
+
+    def shared_batches(self, share: Share, *, epoch: int = 0) -> Iterator[SpeechBatch | None]:
+        """Of each training batch a worker's share of its utterances."""
+        return self.speech.training_batches(self.targets, self.normalisation, epoch, self.device, share)
 
     def plain_batches(self, split: Split) -> Iterator[SpeechBatch]:
         """The utterances as they are, the training ones too."""

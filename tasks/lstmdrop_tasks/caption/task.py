@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.batching import PlannedBatches
+from lstmdrop.data.batching import PlannedBatches, Share
 from lstmdrop.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.decoding.hypotheses import warn_of_cut
@@ -84,6 +84,12 @@ class ImageCaptioning:
     def batches(self, split: Split, *, epoch: int = 0) -> PlannedBatches[CaptionBatch]:
         """Captions of like length together, in an order that the seed and the epoch determine."""
         return self.data.batches(split, self.tokenizer, epoch)
+
+    most_workers = None
+
+    def shared_batches(self, share: Share, *, epoch: int = 0) -> PlannedBatches[CaptionBatch | None]:
+        """Of each training batch a worker's share of its captions."""
+        return self.batches("train", epoch=epoch).shared(share)
 
     def num_batches(self, split: Split) -> int:
         """Batches of one pass, the same in every epoch."""

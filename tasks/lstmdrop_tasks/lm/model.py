@@ -124,6 +124,7 @@ class StreamLoss:
     """Starts at zero, carries the state on, and cuts the gradient at each window (Zaremba et al., section 4.1)."""
 
     is_replayable = True
+    stream_axis = 1
 
     def __init__(self, model: LanguageModel, penalties: Penalties = NO_PENALTIES) -> None:
         self.model = model

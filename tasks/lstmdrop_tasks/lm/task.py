@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.batching import Variation, Window, num_windows, stream_windows
+from lstmdrop.data.batching import WHOLE, Share, Variation, Window, num_windows, stream_windows
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.text import read_lines
@@ -104,12 +104,24 @@ class LanguageModelling:
         Raises:
             DataError: the text is shorter than one window.
         """
+        return self._windows(split, epoch, WHOLE)
+
+    @property
+    def most_workers(self) -> int:
+        """Each has a stream at least, of each part of a batch."""
+        return self.config.training.batch_size // self.config.training.accumulate
+
+    def shared_batches(self, share: Share, *, epoch: int = 0) -> Iterator[Window]:
+        """The same windows, of a worker's streams alone."""
+        return self._windows("train", epoch, share)
+
+    def _windows(self, split: Split, epoch: int, share: Share) -> Iterator[Window]:
         training = self.config.training
         self._require_window(split)
-        tokens = self.store(split).tokens
         return stream_windows(
-            tokens, training.batch_size, training.num_steps, self.device, training.accumulate, self._variation(epoch)
-        )
+            self.store(split).tokens, training.batch_size, training.num_steps, self.device, training.accumulate,
+            self._variation(epoch), share,
+        )  # fmt: skip
 
     def _variation(self, epoch: int) -> Variation | None:
         """What an epoch of training does otherwise than the others."""

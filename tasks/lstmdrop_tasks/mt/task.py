@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.batching import PlannedBatches, token_batches
+from lstmdrop.data.batching import PlannedBatches, Share, token_batches
 from lstmdrop.data.text import read_lines
 from lstmdrop.decoding.beam import BeamSettings, Hypothesis
 from lstmdrop.decoding.hypotheses import warn_of_cut
@@ -120,6 +120,12 @@ class MachineTranslation:
         if len(kept) == 0:
             raise DataError(f"no pair of the {split} split has at most {longest} tokens a side")
         return self._batches(pairs, kept, epoch)
+
+    most_workers = None
+
+    def shared_batches(self, share: Share, *, epoch: int = 0) -> PlannedBatches[PairBatch | None]:
+        """Of each training batch a worker's share of its pairs."""
+        return self.batches("train", epoch=epoch).shared(share)
 
     def num_batches(self, split: Split) -> int:
         """Batches of one pass, the same in every epoch."""

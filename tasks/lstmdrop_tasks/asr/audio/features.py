@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -156,15 +157,26 @@ class Normalisation:
             raise DataError(f"{path}: the feature statistics cannot be read ({error})") from None
 
 
-def blank_out(features: Features, config: AugmentationConfig, rng: np.random.Generator) -> Features:
-    """A copy with masks of random place and size; masked values are 0, the mean of normalised features."""
+class Blanks(NamedTuple):
+    """Where an utterance is blanked out: from a frame, or a bin, to before another."""
+
+    frames: Sequence[tuple[int, int]]
+    bins: Sequence[tuple[int, int]]
+
+
+def draw_blanks(num_frames: int, num_bins: int, config: AugmentationConfig, rng: np.random.Generator) -> Blanks:
+    """Masks of random place and size."""
+    longest, widest = min(config.time_mask_frames, num_frames // 4), min(config.frequency_mask_bins, num_bins)
+    frames = [_span(num_frames, longest, rng) for _ in range(config.time_masks)]
+    return Blanks(frames, [_span(num_bins, widest, rng) for _ in range(config.frequency_masks)])
+
+
+def blanked(features: Features, blanks: Blanks) -> Features:
+    """A copy; masked values are 0, the mean of normalised features."""
     masked = features.copy()
-    num_frames, num_bins = masked.shape
-    for _ in range(config.time_masks):
-        start, end = _span(num_frames, min(config.time_mask_frames, num_frames // 4), rng)
+    for start, end in blanks.frames:
         masked[start:end] = 0.0
-    for _ in range(config.frequency_masks):
-        start, end = _span(num_bins, min(config.frequency_mask_bins, num_bins), rng)
+    for start, end in blanks.bins:
         masked[:, start:end] = 0.0
     return masked
 

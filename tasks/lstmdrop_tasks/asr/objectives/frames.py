@@ -42,6 +42,7 @@ class FrameObjective:
     def __init__(self, phones: Sequence[str], stride: int) -> None:
         self.phones = tuple(phones)
         self.stride = stride
+        self.num_infinite = 0
         self._numbers = {phone: number for number, phone in enumerate(self.phones)}
 
     @property
@@ -72,7 +73,7 @@ class FrameObjective:
         """Summed over frames; its gradient is their mean."""
         by_frame = self.by_frame(logits, len(batch.features))
         total, count = _summed_loss(by_frame, batch.targets)
-        return Loss(total, count=max(1, count), divisor=max(1, count))
+        return Loss(total, count=count, divisor=count)
 
     def log_probs(self, logits: Float[Tensor, "steps batch outputs"]) -> Float[Tensor, "steps batch outputs"]:
         """Normalised frame by frame."""

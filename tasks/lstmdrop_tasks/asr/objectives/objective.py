@@ -77,6 +77,8 @@ class Objective(Protocol):
 
     unit: str
     """What the targets are, in the plural."""
+    num_infinite: int
+    """Training losses that had to be left out so far because they were not finite."""
 
     @property
     def unknown(self) -> int:

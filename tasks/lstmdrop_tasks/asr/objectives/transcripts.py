@@ -51,7 +51,7 @@ def ctc_loss(
     repeated = ((targets[1:] == targets[:-1]) & (targets[1:] >= 0)).sum(0)
     fits = steps >= batch.target_lengths + repeated
     count = int(batch.target_lengths[fits].sum())
-    return Loss(losses.sum().to(device), count=count, divisor=max(1, count)), int((~fits).sum())
+    return Loss(losses.sum().to(device), count=count, divisor=count), int((~fits).sum())
 
 
 COLLAPSED = 0.9
