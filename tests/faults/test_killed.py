@@ -16,7 +16,7 @@ from faults.notes import Fault, FaultMaker, times
 pytest.importorskip("fcntl", reason="processes are forked where the system can")
 
 from faults import life
-from faults.lives import Forked, Life, Own, Undisturbed, kill_after, lost
+from faults.lives import Forked, Life, Own, Undisturbed, kill_after, require_alike
 
 KILLS = 100
 """Of each task in the long form; those of processes of their own, which import everything anew, are among them."""
@@ -68,6 +68,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
             folder, partial(Forked, life.live, folder, life.commands(task)), expected.seconds, wanted, choose, rows
         )
         require_alike(folder, task, expected, rows[stage(folder)])
+        shutil.rmtree(folder)
 
 
 @pytest.mark.slow
@@ -84,12 +85,6 @@ def test_so_does_a_process_that_is_killed_while_it_imports(
     for _ in range(times(OWN_KILLS)):
         if live_and_die(folder, partial(Own, folder, task), seconds, 1, choose, dict.fromkeys(STAGES, row)) == 0:
             require_alike(folder, task, expected, row)
+            shutil.rmtree(folder)
             folder = Path(tempfile.mkdtemp(dir=place))
     require_alike(folder, task, expected, row)
-
-
-def require_alike(folder: Path, task: str, expected: Undisturbed, row: Fault) -> None:
-    found = lost(folder, task, expected)
-    row.lost += found
-    assert found == []
-    shutil.rmtree(folder)
