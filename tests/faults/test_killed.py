@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ KILLS = 100
 """Of each task in the long form; those of processes of their own, which import everything anew, are among them."""
 
 OWN_KILLS = 8
-TRIALS = 4
+NUM_TRIALS = times(4)
 """Tests that share the kills of a task, so that workers can."""
 
 HOLDS = (
@@ -54,14 +55,14 @@ def live_and_die(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("trial", range(times(TRIALS)))
+@pytest.mark.parametrize("trial", range(NUM_TRIALS))
 @pytest.mark.parametrize("task", life.TASKS)
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
     fault: FaultMaker, undisturbed: Callable[[str], Undisturbed], place: Path, task: str, trial: int
 ) -> None:
     expected, choose = undisturbed(task), random.Random(f"{task} {trial}")
     rows = {name: fault("killed", f"kill -9, {task}: {name}", HOLDS) for name in STAGES}
-    wanted = times(KILLS // TRIALS - OWN_KILLS // TRIALS, least=2)
+    wanted = math.ceil(times(KILLS - OWN_KILLS, least=2) / NUM_TRIALS)
     while wanted > 0:
         folder = Path(tempfile.mkdtemp(dir=place))
         wanted -= live_and_die(
