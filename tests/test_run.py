@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -378,3 +379,30 @@ def test_no_log_line_is_lost_that_is_whole_and_wanted(tmp_path: Path) -> None:
             log.write(line + "\n")
     run.rewind_log(lambda entry: "step" in entry)
     assert (run.directory / "log.jsonl").read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+@pytest.mark.parametrize("load", [Run.load_best, Run.load_last])
+def test_weights_that_were_trained_with_other_settings_are_refused(
+    tmp_path: Path, load: Callable[[Run], object]
+) -> None:
+    """Those of another run, or those of this one beside a configuration that was changed."""
+    run = Run.create(tmp_path / "run", CONFIG)
+    run.settings = {"seed": 1, "regularizer.rule": "zaremba", "of.earlier": "versions"}
+    state = Checkpoint({"weight": torch.zeros(2)}, {"step": 1})
+    run.save_last(state)
+    run.save_best(state)
+    load(Run.open(run.directory))
+    run.write_config({**CONFIG, "seed": 2})
+    with pytest.raises(DataError, match=r"safetensors was trained with seed=1, and .*config\.json has 2"):
+        load(Run.open(run.directory))
+
+
+def test_an_error_of_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = Run.create(tmp_path / "run", CONFIG)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*result\.json'"):
+        run.finish({})
+    assert not run.is_finished()

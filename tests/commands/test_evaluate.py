@@ -209,3 +209,18 @@ def test_data_that_is_nothing_is_refused(trained: Trained, tmp_path: Path) -> No
     for task in TASKS:
         with pytest.raises(LstmdropError):
             evaluate(task, runs=[trained(task)], data=str(tmp_path))
+
+
+@pytest.mark.parametrize("verb", ["predict", "export"])
+def test_without_weights_nothing_is_said_but_scores(
+    trained: Callable[[str], Path], lstmdrop: Callable[..., Any], tmp_path: Path, verb: str
+) -> None:
+    """The outputs that a run kept give its scores again; a fresh network in place of the weights would say anything."""
+    run = shutil.copytree(trained("lm"), tmp_path / "run")
+    (run / "best.safetensors").unlink()
+    command = {"predict": ["predict", "lm", "--score", "--text", "the cat"], "export": ["export", "lm"]}[verb]
+    outcome = lstmdrop(*command, "--run", run)
+    assert outcome.code == 4
+    assert "best.safetensors does not exist" in outcome.messages
+    assert outcome.output == ""
+    assert lstmdrop("eval", "lm", "--run", run).code == 0

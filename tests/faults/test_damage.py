@@ -184,6 +184,7 @@ def wrong(answer: Answer, right: Answer, file: str) -> str:
             if "/run" in answer.messages or name in answer.messages
             else f"exit {answer.code} without the place: {last}"
         )
-    if answer.output != right.output and name not in answer.messages and "/run" not in answer.messages:
+    said = answer.messages + answer.output  # compare shows beside the scores which are left out, and why
+    if answer.output != right.output and name not in said and "/run" not in answer.messages:
         return f"another answer without a word: {answer.output[:150]!r} in place of {right.output[:150]!r}"
     return ""

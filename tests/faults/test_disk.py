@@ -1,4 +1,4 @@
-"""A disk that is full, or refuses: a line that says so, and with room the same commands end as if nothing had happened."""
+"""A disk that is full, or refuses: a line that says so, and with room the same commands end alike."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from faults.notes import Fault, FaultMaker, times
+from faults.notes import FaultMaker, times
 
 pytest.importorskip("fcntl", reason="processes are forked where the system can")
 
 from faults import life
-from faults.lives import Forked, Undisturbed, lost
+from faults.lives import Forked, Undisturbed, require_a_line, require_alike
 from faults.refusals import REASONS, Change, live_noting, live_on_quota, live_refused
 
 HOLDS = "a line that names the place; with room, the same commands end alike to the bit"
@@ -26,27 +26,6 @@ REFUSALS, QUOTAS, DISKS = 40, 15, 15
 """Of each task in the long form."""
 
 Expect = Callable[[str], Undisturbed]
-
-
-def require_a_line(code: int | None, folder: Path, row: Fault) -> None:
-    """A life that failed said why, in a line or two with a place; one that did not has done without."""
-    messages = (folder / "messages.txt").read_text(encoding="utf-8")
-    said = [line for line in messages.splitlines() if line.startswith("lstmdrop: ")]
-    problem = ""
-    if "Traceback" in messages:
-        problem = f"a traceback: {messages.strip().splitlines()[-1]}"
-    elif code and (len(said) != 1 or "/" not in said[0]):
-        problem = f"exit {code}: {messages.strip().splitlines()[-2:]}"
-    if problem:
-        row.lost.append(problem)
-        pytest.fail(problem)
-    (folder / "messages.txt").write_text("", encoding="utf-8")
-
-
-def require_alike(folder: Path, task: str, expected: Undisturbed, row: Fault) -> None:
-    found = lost(folder, task, expected)
-    row.lost += found
-    assert found == []
 
 
 @pytest.mark.slow
@@ -72,7 +51,6 @@ def test_a_change_of_the_disk_that_is_refused_costs_nothing(
         rows[reason].tried += 1
         folder = Path(tempfile.mkdtemp(dir=place))
         code = Forked(live_refused, folder, life.commands(task), change, reason).ended(None)
-        print(change, reason, code)
         require_a_line(code, folder, rows[reason])
         require_alike(folder, task, expected, rows[reason])
         shutil.rmtree(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import tempfile
@@ -16,13 +17,13 @@ from faults.notes import Fault, FaultMaker, times
 pytest.importorskip("fcntl", reason="processes are forked where the system can")
 
 from faults import life
-from faults.lives import Forked, Life, Own, Undisturbed, kill_after, lost
+from faults.lives import Forked, Life, Own, Undisturbed, kill_after, require_alike
 
 KILLS = 100
 """Of each task in the long form; those of processes of their own, which import everything anew, are among them."""
 
 OWN_KILLS = 8
-TRIALS = 4
+NUM_TRIALS = times(4)
 """Tests that share the kills of a task, so that workers can."""
 
 HOLDS = (
@@ -54,20 +55,21 @@ def live_and_die(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("trial", range(times(TRIALS)))
+@pytest.mark.parametrize("trial", range(NUM_TRIALS))
 @pytest.mark.parametrize("task", life.TASKS)
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
     fault: FaultMaker, undisturbed: Callable[[str], Undisturbed], place: Path, task: str, trial: int
 ) -> None:
     expected, choose = undisturbed(task), random.Random(f"{task} {trial}")
     rows = {name: fault("killed", f"kill -9, {task}: {name}", HOLDS) for name in STAGES}
-    wanted = times(KILLS // TRIALS - OWN_KILLS // TRIALS, least=2)
+    wanted = math.ceil(times(KILLS - OWN_KILLS, least=2) / NUM_TRIALS)
     while wanted > 0:
         folder = Path(tempfile.mkdtemp(dir=place))
         wanted -= live_and_die(
             folder, partial(Forked, life.live, folder, life.commands(task)), expected.seconds, wanted, choose, rows
         )
         require_alike(folder, task, expected, rows[stage(folder)])
+        shutil.rmtree(folder)
 
 
 @pytest.mark.slow
@@ -84,12 +86,6 @@ def test_so_does_a_process_that_is_killed_while_it_imports(
     for _ in range(times(OWN_KILLS)):
         if live_and_die(folder, partial(Own, folder, task), seconds, 1, choose, dict.fromkeys(STAGES, row)) == 0:
             require_alike(folder, task, expected, row)
+            shutil.rmtree(folder)
             folder = Path(tempfile.mkdtemp(dir=place))
     require_alike(folder, task, expected, row)
-
-
-def require_alike(folder: Path, task: str, expected: Undisturbed, row: Fault) -> None:
-    found = lost(folder, task, expected)
-    row.lost += found
-    assert found == []
-    shutil.rmtree(folder)

@@ -118,3 +118,9 @@ def test_the_report_needs_neither_torch_nor_rich_nor_matplotlib() -> None:
     path = f"import sys; sys.path[:0] = {sys.path!r}; "
     done = subprocess.run([sys.executable, "-c", path + code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_result_beside_the_configuration_of_another_run_is_in_no_table(tmp_path: Path) -> None:
+    runs, problems = read_summaries([write_run(tmp_path / "a", result=edited(seed=4))])
+    assert runs == ()
+    assert problems == (f"{tmp_path / 'a'}: result.json has seed 4, and config.json 3: one is of another run",)

@@ -309,6 +309,18 @@ def test_a_report_reads_runs_from_the_default_folder(tmp_path: Path, monkeypatch
     assert [curves.name for curves in made.curves] == ["a"]
 
 
+def test_the_log_of_another_run_is_told_apart_and_its_curves_left_out(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    log = tmp_path / "a" / "log.jsonl"
+    best = json.loads(log.read_text()) | {"is_best": True}
+    for value, is_own in ((86.1, True), (95.0, False)):
+        best["scores"][0]["value"] = value
+        log.write_text(json.dumps(best) + "\n")
+        made = report([tmp_path / "a"])
+        assert len(made.curves) == is_own
+        assert ("one of them is of another run" in str(made.problems)) != is_own
+
+
 def test_a_report_of_one_run_shows_it_in_full_and_names_a_damaged_log(tmp_path: Path) -> None:
     write_run(tmp_path / "a")
     (tmp_path / "a" / "log.jsonl").unlink()

@@ -76,8 +76,8 @@ def commands(task: str) -> list[list[str]]:
     ]
 
 
-def live(folder: Path, given: Sequence[Sequence[str]]) -> None:
-    """Run the commands there, with a cache of its own; standard output and messages go into files.
+def live(folder: Path, given: Sequence[Sequence[str]], cache: Path | None = None) -> None:
+    """Run the commands there, with a cache of its own if no other is named; what they say goes into files.
 
     What a command was to make is taken for whole where it is there, as its user would.
 
@@ -85,7 +85,9 @@ def live(folder: Path, given: Sequence[Sequence[str]]) -> None:
         SystemExit: a command has failed, with its exit code.
     """
     os.chdir(folder)
-    os.environ.update(LSTMDROP_CACHE=str(folder / "cache"), PATH="")  # no other programs: they would outlive it
+    os.environ.update(
+        LSTMDROP_CACHE=str(cache or folder / "cache"), PATH=""
+    )  # no other programs: they would outlive it
     os.environ.pop("LSTMDROP_DATA", None)
     torch.set_num_threads(1)
     with Path("messages.txt").open("ab", buffering=0) as messages:

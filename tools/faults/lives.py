@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from faults import life
+from faults.notes import Fault
 from lstmdrop.training.checkpoint import read_checkpoint
 
 TIMED = frozenset({"seconds", "logged_seconds", "tokens_per_second", "train_seconds", "git"})
@@ -102,7 +103,8 @@ def snapshot(folder: Path) -> Snapshot:
     found: Snapshot = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not _is_left_over(name):
+        is_silence = name.startswith("output-") and path.stat().st_size == 0
+        if path.is_file() and not is_silence and not _is_left_over(name):
             found[name] = _content(path, folder)
     return found
 
@@ -170,6 +172,34 @@ def lost(folder: Path, task: str, expected: Undisturbed) -> list[str]:
     """A line for each thing that is not as it would have been, once the same commands have come to their end here."""
     failed = failure(Forked(life.live, folder, life.commands(task)), folder)
     return [failed] if failed else differences(snapshot(folder), expected.snapshot)
+
+
+def require_alike(folder: Path, task: str, expected: Undisturbed, row: Fault) -> None:
+    """Make sure that the same commands come to the same end here.
+
+    Raises:
+        AssertionError: they do not; it is noted.
+    """
+    row.lost += (found := lost(folder, task, expected))
+    assert found == [], found
+
+
+def require_a_line(code: int | None, folder: Path, row: Fault) -> None:
+    """Make sure that a life that failed said why in a line with a place; one that did not has done without.
+
+    Raises:
+        AssertionError: it did not; it is noted.
+    """
+    messages = (folder / "messages.txt").read_text(encoding="utf-8")
+    said = [line for line in messages.splitlines() if line.startswith("lstmdrop: ")]
+    problem = ""
+    if "Traceback" in messages:
+        problem = f"a traceback: {messages.strip().splitlines()[-1]}"
+    elif code and (len(said) != 1 or "/" not in said[0]):
+        problem = f"exit {code}: {messages.strip().splitlines()[-2:]}"
+    row.lost += [problem] if problem else []
+    assert not problem, problem
+    (folder / "messages.txt").write_text("", encoding="utf-8")
 
 
 def failure(last: Life, folder: Path) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import itertools
 import os
 import re
 import resource
+import struct
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,8 +60,24 @@ def live_refused(folder: Path, given: Sequence[Sequence[str]], refused: Change, 
     live(folder, given)
 
 
+def live_without_rights(folder: Path, given: Sequence[Sequence[str]]) -> None:
+    """As a user to whom the permissions of files apply: root, who is above them, gives that up."""
+    header, none = struct.pack("Ii", 0x20080522, 0), bytes(24)  # see capset(2)
+    if ctypes.CDLL(None, use_errno=True).capset(header, none):
+        raise OSError(ctypes.get_errno(), "capset")
+    live(folder, given)
+
+
+def live_back_in_time(folder: Path, given: Sequence[Sequence[str]]) -> None:
+    """The clock goes back an hour whenever it is looked at."""
+    hours = itertools.count()
+    now = time.time
+    time.time = lambda: now() - 3600 * next(hours)
+    live(folder, given)
+
+
 def _on_change(folder: Path, act: Any) -> None:
-    """Before Python changes something below the folder, ``act`` is given what, with the random parts of names cut out."""
+    """Before Python changes something below the folder, ``act`` is given what, without the random parts of names."""
     is_acting = False
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,7 +201,9 @@ def write_split(folder: Path, split: str, num_voices: int, num_utterances: int, 
             name = f"{split}-{speaker:02}-{number:02}"
             words = rng.choice(list(PRONUNCIATIONS), rng.integers(NUM_DIGITS[0], NUM_DIGITS[1] + 1)).tolist()
             samples, intervals = speak(_phones(words, rng), voice, rng)
-            soundfile.write(folder / f"{name}.flac", samples.clip(-1, 1), RATE, subtype="PCM_16")
+            sound = io.BytesIO()  # a file on a full disk would be an error of the library's, which names neither
+            soundfile.write(sound, samples.clip(-1, 1), RATE, format="FLAC", subtype="PCM_16")
+            (folder / f"{name}.flac").write_bytes(sound.getvalue())
             ctm += [_ctm_line(name, interval) for interval in intervals]
             entries.append(
                 {
