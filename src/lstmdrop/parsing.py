@@ -20,6 +20,8 @@ MOST_BYTES_OF_LISTS = 1 << 30
 """Of a document that lists data: COCO's captions have a seventh of it."""
 MOST_BYTES_OF_TOML, LONGEST_LINE_OF_TOML = 1 << 18, 1 << 14
 """Of what people write; the time of its parser grows with the square of a line's length."""
+MOST_VALUES = 25_000_000
+"""Of a document: twice as many as COCO has words of captions; small ones take 60 bytes of memory each."""
 MOST_DEPTH = 100
 """Objects and lists within each other. What is deeper fits no configuration, and is there to exhaust the stack."""
 
@@ -46,6 +48,9 @@ def parse_json(text: str | bytes, **options: Any) -> Any:
     Raises:
         ValueError: it is no JSON, or deeper than `MOST_DEPTH`.
     """
+    signs: Any = ("{", "[", ",") if isinstance(text, str) else (b"{", b"[", b",")
+    if len(text) > MOST_BYTES and sum(map(text.count, signs)) > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES:,} values")
     try:
         return _shallow(json.loads(text, **options))
     except RecursionError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,9 @@ from lstmdrop.metrics.score import Score
 MOST_UNKNOWN = 0.05
 
 log = logging.getLogger("lstmdrop.metrics")
+
+MOST_BYTES = 1 << 32
+"""Of the log-probabilities of a run, unpacked: those of a thousand million tokens."""
 
 LogProbs = npt.NDArray[np.floating]
 
@@ -158,8 +162,16 @@ def read_arrays(directory: Path) -> dict[str, Any]:
     """
     path = directory / "log_probs.npz"
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {"log_probs": arrays["log_probs"], **{name: arrays[name] for name in arrays.files}}
+        with path.open("rb") as file:
+            with zipfile.ZipFile(file) as archive:
+                if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+                    raise ValueError(f"it unpacks to more than {MOST_BYTES >> 30} GiB")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                found = {"log_probs": arrays["log_probs"], **{name: arrays[name] for name in arrays.files}}
+        if not all(isinstance(array, np.ndarray) for array in found.values()):  # else it is bytes, as they lie there
+            raise ValueError("a member of it is no array")
+        return found
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: the run kept no log-probabilities") from None
     except Exception as error:  # a damaged archive fails in many ways
