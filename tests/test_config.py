@@ -324,7 +324,8 @@ def test_settings_that_change_no_result_are_gathered_through_all_sections() -> N
         workers: int = 1
         inner: Inner = Inner()
 
-    assert neutral_settings(Outer()) == {"workers", "inner.speed", "training.log_every", "training.save_minutes"}
+    training = {f"training.{name}" for name in ("log_every", "save_minutes", "deterministic")}
+    assert neutral_settings(Outer()) == {"workers", "inner.speed", *training}
     assert neutral_settings(Inner(), "a.") == {"a.speed"}
     old, new = Outer(), resolve(Outer, [{"workers": 2, "inner": {"speed": 3, "depth": 4}, "seed": 5}])
     assert differences(old, new, neutral_settings(old)) == ["inner.depth: 1 -> 4", "seed: 1 -> 5"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,6 +20,7 @@ from faults.notes import FaultMaker
 from lstmdrop.plugin import load_plugin
 from lstmdrop.settings import resolve_config
 from lstmdrop.task import Loss
+from lstmdrop.training.checkpoint import read_checkpoint
 from lstmdrop.training.memory import OutOfMemoryError, in_parts, is_out_of_memory
 from lstmdrop.training.progress import Stepped
 from lstmdrop.training.trainer import Trainer
@@ -152,8 +157,63 @@ def test_other_errors_are_what_they_are(build: Build) -> None:
     assert trainer.progress.num_parts == 1
 
 
+LIMITED = """
+import json, re, resource, sys
+from pathlib import Path
+from lstmdrop.commands.train import train
+from lstmdrop.training.progress import Started
+
+def limit(event):
+    if isinstance(event, Started) and room:
+        held = int(re.search("VmSize:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+        resource.setrlimit(resource.RLIMIT_AS, (held + room * 2**20, resource.RLIM_INFINITY))
+
+room, data, out, overrides = int(sys.argv[1]), sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
+train("lm", size="tiny", data=data, overrides=overrides, out=out, device="cpu", listener=limit)
+"""
+"""Trains with so many mebibytes beside those that it holds when it begins."""
+WIDE = [
+    "regularizer.rule=none", "model.hidden_size=64", "model.num_layers=2", "training.batch_size=256",
+    "training.num_steps=80", "training.rate=0.5", "training.epochs=1", "training.log_every=1", "data.min_count=1",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not limit a process's memory so")
+def test_a_process_without_room_for_a_batch_trains_the_same_weights(
+    make_corpus: Callable[..., Path], tmp_path: Path, fault: FaultMaker
+) -> None:
+    """The system itself refuses."""
+    note = fault(
+        "numbers", "a limit on the memory of a process that trains, too small for a batch",
+        "it computes the batch in parts, says so in its log, and ends with the same weights to 1e-6",
+    )  # fmt: skip
+    data, environment = make_corpus("wide", train=8000), {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def trained_with(room: int) -> tuple[dict[str, Tensor], set[int]]:
+        run = tmp_path / f"run{room}"
+        command = [sys.executable, "-c", LIMITED, str(room), str(data), str(run), json.dumps(WIDE)]
+        ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert ended.returncode == 0, ended.stderr.decode()[-2000:]
+        log = map(json.loads, (run / "log.jsonl").read_text(encoding="utf-8").splitlines())
+        return dict(read_checkpoint(run / "best.safetensors").tensors), {entry.get("num_parts", 1) for entry in log}
+
+    expected, parts = trained_with(room=0)
+    assert parts == {1}
+    with note.one():
+        found, parts = trained_with(room=60)
+        assert max(parts) > 1
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDNN_STATUS_ALLOC_FAILED"), MemoryError()]
+    "error",
+    [
+        RuntimeError("could not create a primitive"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("CUDNN_STATUS_ALLOC_FAILED"),
+        MemoryError(),
+    ],
 )
 def test_memory_runs_out_in_many_words(error: Exception) -> None:
     assert is_out_of_memory(error)

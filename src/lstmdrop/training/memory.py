@@ -22,8 +22,8 @@ ResultT = TypeVar("ResultT")
 
 log = logging.getLogger("lstmdrop.training")
 
-SIGNS = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-"""What PyTorch's allocator on a CPU, other libraries and CUDA's say."""
+SIGNS = ("can't allocate memory", "could not create a", "could not execute a", "out of memory", "ALLOC_FAILED")
+"""What PyTorch's allocator on a CPU, oneDNN (a primitive, a memory object), and CUDA's libraries say."""
 
 
 @runtime_checkable
@@ -79,16 +79,18 @@ def within_memory(
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
+            said = next(iter(str(error).splitlines()), type(error).__name__)
         undo()  # here, where no frame of what broke off keeps its memory
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        num_parts = _more_parts(num_parts, most_parts(batches), where)
+        num_parts = _more_parts(num_parts, most_parts(batches), where, said)
 
 
-def _more_parts(num_parts: int, most: int, where: str) -> int:
+def _more_parts(num_parts: int, most: int, where: str, said: str) -> int:
     if num_parts >= most:
         raise OutOfMemoryError(
-            f"{where}: memory runs out for a single row of a batch: a smaller --size, shorter sequences, or more memory"
+            f"{where}: memory runs out for a single row of a batch: a smaller --size, shorter sequences, or more "
+            f"memory ({said[:200]})"
         )
     more = min(2 * num_parts, most)
     log.warning(
