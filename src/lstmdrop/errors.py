@@ -59,6 +59,10 @@ class MissingPartError(LstmdropError):
     exit_code = 5
 
 
+class ProcessError(LstmdropError):
+    """A process that worked for this one was ended, by the system perhaps; what was done stays."""
+
+
 class BoundMissedError(LstmdropError):
     """A score missed the bound given with ``--fail-under``."""
 
