@@ -173,7 +173,7 @@ def generated_lines(num_bytes: int) -> Iterator[bytes]:
     cumulative /= cumulative[-1]
     done = 0
     while done < num_bytes:
-        drawn = words[np.searchsorted(cumulative, generator.random(WORDS_A_LINE * 5_000))]
+        drawn = words[np.searchsorted(cumulative, generator.random(WORDS_A_LINE * 1_000))]
         block = b"".join(b" ".join(line) + b"\n" for line in drawn.reshape(-1, WORDS_A_LINE))
         done += len(block)
         yield block
@@ -192,7 +192,10 @@ def prepared(data: str, cache: Path, settings: Mapping[str, Any], processes: int
             most = max(most, resident(process.pid))
             time.sleep(LOOK_EVERY)
         assert process.stdout is not None
-        said = json.loads(process.stdout.read())
+        answer = process.stdout.read()
+    if process.returncode:
+        raise SystemExit(f"the preparation of {data} failed with {process.returncode}")
+    said = json.loads(answer)
     tokens = hashed(said.pop("files").values())
     subprocess.run(["rm", "-rf", str(cache)], check=True)
     said["seconds"] = {stage: round(seconds, 1) for stage, seconds in said["seconds"].items()}
