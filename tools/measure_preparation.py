@@ -81,7 +81,11 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--shards", type=int, default=0, help="write .jsonl.gz in so many files, not one plain text")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--into", type=Path, help="measure nothing: put all that lies beside OUTPUT into a document")
     options = parser.parse_args()
+    if options.into:
+        into(options.into, options.output.parent)
+        return
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
         rows = list(measured(Path(folder), options))
     about = {
@@ -93,6 +97,32 @@ def main() -> None:
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+BEGIN, END = "<!-- measured: tools/measure_preparation.py -->", "<!-- end -->"
+
+
+def into(document: Path, results: Path) -> None:
+    """Put the table into a document, between its two marks."""
+    text = document.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    document.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+def table(results: Path) -> str:
+    """All that was measured, in Markdown."""
+    lines = [
+        "| text | tokens | processes | MB a second of a core | on free cores, times as fast as one | most memory, MB |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    found = [json.loads(path.read_bytes()) for path in sorted(results.glob("preparation*.json"))]
+    rows = [{"text": each["text"], **row} for each in found for row in each["rows"]]
+    for row in sorted(rows, key=lambda row: [row[key] for key in ("text", "tokens", "megabytes", "processes")]):
+        lines.append(
+            f"| {row['megabytes']:,} MB, {row['text']} | {row['tokens']} | {row['processes']} | "
+            f"{row['mb_a_cpu_second']} | {row['speed_up_on_free_cores']} | {row['most_resident_mb']:,} |"
+        )
+    return "\n".join(lines)
 
 
 def measured(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -143,7 +173,7 @@ def generated_lines(num_bytes: int) -> Iterator[bytes]:
     cumulative /= cumulative[-1]
     done = 0
     while done < num_bytes:
-        drawn = words[np.searchsorted(cumulative, generator.random(WORDS_A_LINE * 5_000))]
+        drawn = words[np.searchsorted(cumulative, generator.random(WORDS_A_LINE * 1_000))]
         block = b"".join(b" ".join(line) + b"\n" for line in drawn.reshape(-1, WORDS_A_LINE))
         done += len(block)
         yield block
@@ -162,7 +192,10 @@ def prepared(data: str, cache: Path, settings: Mapping[str, Any], processes: int
             most = max(most, resident(process.pid))
             time.sleep(LOOK_EVERY)
         assert process.stdout is not None
-        said = json.loads(process.stdout.read())
+        answer = process.stdout.read()
+    if process.returncode:
+        raise SystemExit(f"the preparation of {data} failed with {process.returncode}")
+    said = json.loads(answer)
     tokens = hashed(said.pop("files").values())
     subprocess.run(["rm", "-rf", str(cache)], check=True)
     said["seconds"] = {stage: round(seconds, 1) for stage, seconds in said["seconds"].items()}

@@ -63,6 +63,10 @@ class WorkerError(LstmdropError):
     """Something is wrong where one of several workers runs, which no other knows."""
 
 
+class ProcessError(LstmdropError):
+    """A process that worked for this one was ended, by the system perhaps; what was done stays."""
+
+
 class BoundMissedError(LstmdropError):
     """A score missed the bound given with ``--fail-under``."""
 

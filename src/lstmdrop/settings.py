@@ -153,10 +153,16 @@ def default_name(config: Mapping[str, Any]) -> str:
 
 def recipe_name(config: Mapping[str, Any]) -> str:
     """What all seeds of a recipe are called: ``task-size-data``, with the rule, and with what they started from."""
-    data = Path(str(config["data"]["name"])).name
+    data = _short_name(str(config["data"]["name"]))
     rule, start = config["regularizer"]["rule"], config.get("start")
     parts = [config["task"], config["size"], data, *([] if rule == "zaremba" else [rule])]
     return "-".join(map(str, [*parts, *(["from", start["name"]] if start else [])]))
+
+
+def _short_name(data: str) -> str:
+    """The last part of a path or an address that has no sign of a pattern in it."""
+    parts = Path(data).parts or (data,)
+    return next((part for part in reversed(parts) if not any(sign in part for sign in "*?[")), parts[-1])
 
 
 @contextmanager

@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmdrop.data import parts, shards
+from lstmdrop.data.atomic import resumable_folder
 from lstmdrop.data.parts import LINES, WORDS, Piece, numbered, pieces_of, text_parts
-from lstmdrop.data.processes import PROCESSES, num_processes
+from lstmdrop.data.processes import PROCESSES, do_all, num_processes
 from lstmdrop.data.shards import Shard, make_of_shards
 from lstmdrop.data.text import Part, read_blocks, read_lines
-from lstmdrop.errors import DataError, UsageError
+from lstmdrop.errors import DataError, ProcessError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -193,3 +194,38 @@ def test_the_number_of_processes_can_be_said(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(PROCESSES, wrong)
         with pytest.raises(UsageError, match=f"{PROCESSES} is '{wrong}'; it is a number"):
             num_processes()
+
+
+def end_of_a_process(_: None, piece: Piece, shard: BinaryIO) -> Mapping[str, int]:
+    if piece[0].start:
+        os._exit(9)
+    return copy(None, piece, shard)
+
+
+@pytest.mark.slow
+def test_a_process_that_the_system_ends_is_one_line_and_what_is_done_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "PART_BYTES", 100)
+    text, folder = tmp_path / "text", tmp_path / "made"
+    text.write_text("".join(f"line {number}\n" for number in range(60)))
+    pieces = [(part,) for part in text_parts(text)]
+    with resumable_folder(folder) as unfinished:
+        assert unfinished is not None
+        do_all(shards._prepare, None, [shards.Job(copy, unfinished, 0, len(pieces), pieces[0])], "copying")
+        done = shards.shard_path(unfinished, 0).stat().st_mtime_ns
+        monkeypatch.setenv(PROCESSES, "2")
+        with pytest.raises(ProcessError, match=rf"copying: a process was ended.*\n.*{PROCESSES}=1"):
+            make_of_shards(unfinished, pieces, end_of_a_process, None, as_one, "copying")
+        assert shards.shard_path(unfinished, 0).stat().st_mtime_ns == done
+        make_of_shards(unfinished, pieces, copy, None, as_one, "copying")
+    assert (folder / "all").read_bytes() == text.read_bytes()
+
+
+def test_what_is_done_outlives_a_process_and_not_what_is_wrong(tmp_path: Path) -> None:
+    for error, is_kept in ((ProcessError("ended"), True), (DataError("wrong"), False)):
+        with suppress(type(error)), resumable_folder(tmp_path / "made") as unfinished:
+            assert unfinished is not None
+            (unfinished / "shard").write_text("done")
+            raise error
+        assert [path.name for path in tmp_path.iterdir()] == ([".made.unfinished"] if is_kept else [])

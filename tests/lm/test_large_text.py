@@ -31,6 +31,7 @@ from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.store import TokenStore, build_store
 from lstmdrop.data.tokenizer import train_tokenizer
 from lstmdrop.errors import DataError
+from lstmdrop.settings import default_name
 from lstmdrop.training.checkpoint import read_checkpoint
 from lstmdrop.training.progress import Stepped
 from lstmdrop_tasks.lm.corpora import find_corpus
@@ -358,3 +359,34 @@ def test_a_shard_that_has_changed_is_noticed(toy_run: Callable[..., Path], tmp_p
     parquet(tmp_path / "files" / "1.parquet", [f"{line}!" for line in LINES])
     with pytest.raises(DataError, match="data"):
         toy_run("stopped", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("demo", "demo"), ("texts/mine.txt", "mine.txt"), ("/data/corpus/*.jsonl.zst", "corpus"),
+        ("/data/corpus/**/part-?.txt", "corpus"), ("s3://bucket/news/*.parquet", "news"), ("*.txt", "*.txt"),
+    ],
+)  # fmt: skip
+def test_a_run_on_many_files_is_called_as_their_folder(data: str, name: str) -> None:
+    config = {"task": "lm", "size": "tiny", "seed": 1, "data": {"name": data}, "regularizer": {"rule": "zaremba"}}
+    assert default_name(config) == f"lm-tiny-{name}-s1"
+
+
+def test_an_own_text_is_prepared_ahead_of_training(lstmdrop: Any, tmp_path: Path) -> None:
+    folder = in_files(tmp_path / "files", "jsonl.zst")
+    outcome = lstmdrop("data", "prepare", f"{folder}/*.zst", "--column", "body")
+    assert outcome.code == 0
+    named = dict(line.split("\t") for line in outcome.output.splitlines())
+    assert [len(Path(named[split]).read_bytes().splitlines()) for split in SPLITS] == [270, 15, 15]
+    for arguments, code, message in (
+        ((f"{folder}/*.zst",), 4, "there is no 'text'; there are: id, body"),
+        ((f"{folder}/none*.zst",), 4, "no file matches"),
+        (("memory://none/*",), 4, "memory://none/*: there is no such file"),
+        ((folder, "--from", folder), 2, "--from is for datasets that have a name"),
+        (("ptb", "--column", "body"), 2, "--column is for a text of your own"),
+    ):
+        outcome = lstmdrop("data", "prepare", *arguments)
+        assert (outcome.code, outcome.output) == (code, "")
+        assert message in outcome.messages
+    assert "no file matches" in lstmdrop("data", "info", f"{folder}/none*.zst").messages

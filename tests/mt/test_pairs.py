@@ -120,6 +120,22 @@ def test_languages_have_tokens_of_their_own_or_one_set_together(tmp_path: Path) 
     assert Tokenizers(apart.target, apart.source).fingerprint != apart.fingerprint
 
 
+@pytest.mark.parametrize("joint", [True, False])
+def test_tokens_may_be_learnt_from_a_sample_of_the_pairs(tmp_path: Path, joint: bool) -> None:
+    text = ParallelText(tmp_path / "a", tmp_path / "b")
+    for path in (text.source, text.target):
+        path.write_text("".join(f"same {path.name}{number}\n" for number in range(2000)))
+    of_all, some, more = (
+        train_tokenizers(MTDataConfig(tokens="word", joint=joint, vocabulary_mb=megabytes), text)
+        for megabytes in (None, 0.005, 1)
+    )
+    assert more.fingerprint == of_all.fingerprint
+    for made, all_of_it in ((some.source, of_all.source), (some.target, of_all.target)):
+        assert "same" in made.vocabulary
+        assert 100 < len(made.vocabulary) < len(all_of_it.vocabulary) / 2
+        assert set(made.vocabulary.tokens) < set(all_of_it.vocabulary.tokens)
+
+
 def test_vocabularies_have_the_sizes_that_are_asked_for(tmp_path: Path) -> None:
     text = text_in(tmp_path)
 

@@ -137,6 +137,8 @@ def describe_text(path: str | Path) -> Iterator[str]:
         DataError: there is neither a text nor a task's data, or a text is not UTF-8.
     """
     path = local_place(path)
+    if is_pattern(path) and not matching_files(path):
+        raise DataError(no_match(path))
     plugins = [load_plugin(task) for task in installed_tasks()]
     measured = [line for plugin in plugins if plugin.contents is not None for line in plugin.contents(path)]
     if measured:
@@ -150,8 +152,6 @@ def describe_text(path: str | Path) -> Iterator[str]:
         for line in () if look is None else look(path):
             is_known = True
             yield line
-    if not is_known and is_pattern(path):
-        raise DataError(no_match(path))
     if not is_known:
         raise DataError(
             f"{path} holds no text: neither a .txt file, nor one named {' or '.join(f'{s}.*' for s in SPLITS)}"

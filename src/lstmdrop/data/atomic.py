@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lstmdrop.data.registry import NO_ROOM, cache_problem
-from lstmdrop.errors import LstmdropError
+from lstmdrop.errors import LstmdropError, ProcessError
 
 fcntl: Any
 try:
@@ -100,6 +100,8 @@ def resumable_folder(path: Path) -> Iterator[Path | None]:
             else:
                 try:
                     yield unfinished
+                except ProcessError:
+                    raise
                 except LstmdropError:
                     shutil.rmtree(unfinished, ignore_errors=True)
                     raise

@@ -8,17 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from lstmdrop.data.work_progress import report_work
-from lstmdrop.errors import LstmdropError, UsageError
+from lstmdrop.errors import ProcessError, UsageError
 
 PROCESSES = "LSTMDROP_PROCESSES"
 """The variable of the environment that says how many; by default one for each core that this process may use."""
 
 SharedT = TypeVar("SharedT")
 JobT = TypeVar("JobT")
-
-
-class ProcessError(LstmdropError):
-    """A process ended before its work did; what is done stays."""
 
 
 def num_processes() -> int:
