@@ -37,8 +37,9 @@ from lstmdrop_tasks.asr.arpa import ArpaModel
 from lstmdrop_tasks.asr.audio.features import Normalisation
 from lstmdrop_tasks.asr.audio.reading import read_audio
 from lstmdrop_tasks.asr.corpora.alignment import read_alignment, read_textgrid
+from lstmdrop_tasks.asr.corpora.entries import names_recordings
 from lstmdrop_tasks.asr.corpora.kaldi import read_data_folder
-from lstmdrop_tasks.asr.corpora.own import names_recordings, read_manifest
+from lstmdrop_tasks.asr.corpora.own import read_manifest
 from lstmdrop_tasks.asr.corpora.published import common_voice, librispeech, ljspeech, timit
 from lstmdrop_tasks.asr.corpora.utterances import Selection as Spoken
 from lstmdrop_tasks.asr.corpora.utterances import Utterance

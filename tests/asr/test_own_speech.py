@@ -18,8 +18,9 @@ from lstmdrop_tasks.asr.audio.extraction import extract
 from lstmdrop_tasks.asr.audio.reading import heading_of, read_audio
 from lstmdrop_tasks.asr.config import ASRDataConfig, FeatureConfig
 from lstmdrop_tasks.asr.corpora.alignment import read_alignment
+from lstmdrop_tasks.asr.corpora.entries import SYNONYMS
 from lstmdrop_tasks.asr.corpora.find import find_corpus
-from lstmdrop_tasks.asr.corpora.own import SYNONYMS, read_manifest
+from lstmdrop_tasks.asr.corpora.own import read_manifest
 from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance
 
 Write = Callable[..., Path]

@@ -21,8 +21,9 @@ from lstmdrop_tasks.asr.audio.features import Features, Normalisation, compute_f
 from lstmdrop_tasks.asr.audio.live import LiveSound, pieces
 from lstmdrop_tasks.asr.audio.reading import TOLERANCE, Samples, read_audio, sound_seconds
 from lstmdrop_tasks.asr.config import FeatureConfig, Objective
+from lstmdrop_tasks.asr.corpora.entries import MANIFESTS
 from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, read_data_folder
-from lstmdrop_tasks.asr.corpora.own import MANIFESTS, read_manifest
+from lstmdrop_tasks.asr.corpora.own import read_manifest
 from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus, Utterance
 
 NUM_NAMED = 20

@@ -50,6 +50,7 @@ class MachineTranslation:
     """A translator, its sentence pairs and its scores."""
 
     unit = "tokens"
+    most_workers = None
 
     def __init__(
         self,
@@ -120,8 +121,6 @@ class MachineTranslation:
         if len(kept) == 0:
             raise DataError(f"no pair of the {split} split has at most {longest} tokens a side")
         return self._batches(pairs, kept, epoch)
-
-    most_workers = None
 
     def shared_batches(self, share: Share, *, epoch: int = 0) -> PlannedBatches[PairBatch | None]:
         """Of each training batch a worker's share of its pairs."""
@@ -257,8 +256,7 @@ def evaluate(tasks: Iterable[MachineTranslation], split: Split, outputs: Path | 
     predicted = {"unknown": str(num_unknown), **how} if num_unknown else how
     return [
         *translation_scores(
-            translations, references, {**search, **how}, tokenize=tokenize,
-            lowercase=scoring.lowercase,
+            translations, references, {**search, **how}, tokenize=tokenize, lowercase=scoring.lowercase
         ),
         *token_and_word_perplexity(
             log_probs, tokenizer.kind, len(tokenizer.vocabulary), tokenizer.fingerprint, num_words, predicted

@@ -12,8 +12,9 @@ from lstmdrop.errors import DataError, did_you_mean
 from lstmdrop_tasks.asr.config import ASRDataConfig
 from lstmdrop_tasks.asr.corpora.datasets import AN4, DATASETS, DEMO, LIBRISPEECH, LJSPEECH, SPEECHOCEAN762
 from lstmdrop_tasks.asr.corpora.demo import demo
+from lstmdrop_tasks.asr.corpora.entries import names_recordings
 from lstmdrop_tasks.asr.corpora.kaldi import WAV_SCP, kaldi
-from lstmdrop_tasks.asr.corpora.own import IN_FOLDERS, is_of_a_split, manifests, names_recordings, one_manifest
+from lstmdrop_tasks.asr.corpora.own import IN_FOLDERS, is_of_a_split, manifests, one_manifest
 from lstmdrop_tasks.asr.corpora.own import METADATA as JSON_METADATA
 from lstmdrop_tasks.asr.corpora.published import (
     FILES,

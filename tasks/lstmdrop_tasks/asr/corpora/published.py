@@ -14,7 +14,8 @@ from lstmdrop.data.rows import table_reader, whole_rows
 from lstmdrop.data.spelling import composed, is_file, name_key, on_disk
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError
-from lstmdrop_tasks.asr.corpora.own import names_sound, one_manifest
+from lstmdrop_tasks.asr.corpora.entries import names_sound
+from lstmdrop_tasks.asr.corpora.own import one_manifest
 from lstmdrop_tasks.asr.corpora.utterances import (
     EVERYTHING,
     Selection,
