@@ -88,7 +88,7 @@ def run_target(name: str, inputs: int, findings: Path, seed: int) -> None:
         (corpus / str(number)).write_bytes(content)
     options = {
         "runs": inputs, "seed": seed, "max_len": LONGEST, "timeout": int(4 * SECONDS), "rss_limit_mb": MEMORY,
-        "artifact_prefix": f"{findings}/{name}--",
+        "artifact_prefix": f"{findings}/{name}--", "report_slow_units": 10_000,
     }  # fmt: skip
     atheris.Setup([sys.argv[0], *(f"-{key}={value}" for key, value in options.items()), str(corpus)], one_input)
     atheris.Fuzz()
@@ -169,7 +169,7 @@ def main() -> int:
         import atheris
     except ImportError:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        print(f"atheris is not installed: pip install 'lstmdrop[fuzz]' (for Python {python}, where it has a wheel)")
+        print(f"atheris is not installed: pip install atheris (for Python {python}, where it has a wheel)")
         return 5
     with atheris.instrument_imports(include=["lstmdrop", "lstmdrop_tasks", "fuzz_targets"]):
         from fuzz_targets import TARGETS

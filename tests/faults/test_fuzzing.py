@@ -75,6 +75,6 @@ def test_the_law_can_be_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """The control: a parser that lets an exception of another kind out is caught."""
     monkeypatch.setitem(
         TARGETS, "broken", TARGETS["vocabulary"]._replace(read=lambda path: json.loads(path.read_bytes()))
-    ) 
+    )
     with pytest.raises(ValueError, match="Expecting value"):
         held("broken", b"no JSON", tmp_path)
