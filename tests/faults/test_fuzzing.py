@@ -1,7 +1,7 @@
 """Every parser of ours keeps one law, whatever it reads: a result, or one error (`fuzz.held`).
 
-Seeds are sound files and those that once broke the law. Here they are given as they are and changed at random; `make fuzz`
-lets atheris change them, guided by which lines are run.
+Seeds are sound files and those that once broke the law. Here they are given as they are and changed at random;
+`make fuzz` lets atheris change them, guided by which lines are run.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from fuzz import SEEDS, held
 from fuzz_targets import TARGETS, seeds
 
 SIGNS = [
-    b'"', b"'", b"{", b"}", b"[", b"]", b"(", b"<", b">", b",", b":", b"=", b".", b"|", b"/", b"..", b"\\", b"\n", b"\r", b"\t",
-    b" ", b"\0", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"-1", b"0", b"1e999", b"NaN", b"null", b"true", b"9" * 30,
-    b"1" * 5000, b"[" * 2000, b'{"a":' * 500, b"\\ud800", b"%s", b"PK\x03\x04", b"\x1f\x8b",
+    *(sign.encode() for sign in "\"'{}[](<>,:=.|/\\\n\r\t 0"), b"..", b"\0", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf",
+    b"-1", b"1e999", b"NaN", b"null", b"true", b"9" * 30, b"1" * 5000, b"[" * 2000, b'{"a":' * 500, b"\\ud800", b"%s",
+    b"PK\x03\x04", b"\x1f\x8b",
 ]  # fmt: skip
 """What parsers make something of."""
 
