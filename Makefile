@@ -10,7 +10,7 @@ WORKERS ?= auto
 # How much of the long form of the faults; 1 is all of it.
 SHARE ?= 1
 
-.PHONY: demo test test-short mutation faults scale check lint format wheel-test results docs gpu-ptb clean
+.PHONY: demo test test-short mutation faults fuzz scale check lint format wheel-test results docs gpu-ptb clean
 
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	PATH="$(abspath $(BIN)):$$PATH" tools/demo.sh
@@ -35,6 +35,10 @@ faults: $(READY)           ## kill it, fill its disk, damage its files ..., and 
 
 scale: $(READY)            ## many workers in one run: every law on all its cases, with real processes
 	LSTMDROP_SCALE=long OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/scaling --durations=10
+
+fuzz: $(READY)             ## files that nobody has thought of, for every parser: make fuzz INPUTS=1000000 MINUTES=480 SEED=4
+	nice -n 10 $(BIN)/python tools/fuzz.py $(if $(INPUTS),--inputs $(INPUTS)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(SEED),--seed $(SEED)) --record docs/results/reliability/fuzzing.json --into docs/reliability.md
 
 check: lint test           ## formatting, lint, types, layers, tests
 

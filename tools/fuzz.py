@@ -88,7 +88,7 @@ def run_target(name: str, inputs: int, findings: Path, seed: int) -> None:
         (corpus / str(number)).write_bytes(content)
     options = {
         "runs": inputs, "seed": seed, "max_len": LONGEST, "timeout": int(4 * SECONDS), "rss_limit_mb": MEMORY,
-        "artifact_prefix": f"{findings}/{name}--",
+        "artifact_prefix": f"{findings}/{name}--", "report_slow_units": 10_000,
     }  # fmt: skip
     atheris.Setup([sys.argv[0], *(f"-{key}={value}" for key, value in options.items()), str(corpus)], one_input)
     atheris.Fuzz()
@@ -131,6 +131,29 @@ def _said(name: str, inputs: int, findings: Path, seed: int, timeout: float) -> 
         return output.read().decode(errors="replace")
 
 
+def machine() -> dict[str, str | int | None]:
+    """What the run was made on."""
+    system = f"{platform.system()} {platform.machine()}"
+    return {"machine": system, "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def with_runs(text: str, runs: Sequence[dict[str, Any]]) -> str:
+    """A document, with a table of runs between ``<!-- fuzz -->`` and ``<!-- end of fuzz -->``."""
+    rows = ["| seed | parsers | inputs | minutes | machine | found |", "|---|---|---|---|---|---|"]
+    for run in runs:
+        minutes = sum(target["seconds"] for target in run["targets"]) / 60
+        place = f"{run['machine']}, {run['cores']} cores, Python {run['python']}"
+        found = [f"{target['target']}: {kind}" for target in run["targets"] for kind in target["findings"]]
+        cells = [run["seed"], len(run["targets"]), f"{run['inputs']:,}", f"{minutes:.0f}", place]
+        rows.append(f"| {' | '.join(map(str, cells))} | {'; '.join(found) or 'nothing'} |")
+    total = sum(run["inputs"] for run in runs)
+    rows.append(f"\n{total:,} inputs over all; each finding is mended and kept as a seed, which `make test` reads.")
+    start, _, rest = text.partition("<!-- fuzz -->\n")
+    _, end, after = rest.partition("<!-- end of fuzz -->")
+    table = "\n".join(rows)
+    return f"{start}<!-- fuzz -->\n\n{table}\n\n{end}{after}" if end else text
+
+
 def main() -> int:
     """Parse the command line; the exit code is 1 where something was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -139,13 +162,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--findings", type=Path, default=Path("build/fuzz"))
     parser.add_argument("--only", nargs="*", help="targets, in place of all")
-    parser.add_argument("--output", type=Path, help="a JSON file for the result")
+    parser.add_argument("--record", type=Path, help="a JSON file to which the run is added")
+    parser.add_argument("--into", type=Path, help="a document that has a place for the table of all runs of --record")
     given = parser.parse_args()
     try:
         import atheris
     except ImportError:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        print(f"atheris is not installed: pip install 'lstmdrop[fuzz]' (for Python {python}, where it has a wheel)")
+        print(f"atheris is not installed: pip install atheris (for Python {python}, where it has a wheel)")
         return 5
     with atheris.instrument_imports(include=["lstmdrop", "lstmdrop_tasks", "fuzz_targets"]):
         from fuzz_targets import TARGETS
@@ -164,10 +188,13 @@ def main() -> int:
     total = sum(result["inputs"] for result in done)
     number = sum(len(result["findings"]) for result in done)
     print(f"{total:,} inputs, {number} findings")
-    if given.output:
-        machine = {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()}
-        text = json.dumps({"inputs": total, "findings": number, **machine, "targets": done}, indent=2)
-        given.output.write_text(text + "\n", encoding="utf-8")
+    if given.record:
+        run = {"seed": given.seed, "inputs": total, "findings": number, **machine(), "targets": done}
+        runs = [*(json.loads(given.record.read_text("utf-8")) if given.record.exists() else []), run]
+        given.record.parent.mkdir(parents=True, exist_ok=True)
+        given.record.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+        if given.into:
+            given.into.write_text(with_runs(given.into.read_text("utf-8"), runs), encoding="utf-8")
     return 1 if number else 0
 
 

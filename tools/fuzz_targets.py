@@ -205,7 +205,7 @@ _KALDI = {
 _CLIPS = {"wavs/a.wav": WAV, "wavs/b.wav": WAV}
 _WORDS = {"vocabulary.json": b'{"tokens": ["<eos>", "<unk>", "the", "cat"]}'}
 
-TARGETS: Mapping[str, Target] = {
+TARGETS: dict[str, Target] = {
     # texts and tables
     "text": Target("a.txt", _text),
     "text-packed": Target("a.gz", _text),

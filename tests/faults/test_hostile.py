@@ -1,7 +1,7 @@
 """Files that a stranger hands over to have code run: in every place where a file is read, watched for what it does.
 
-Python tells of what is run, loaded and opened (`sys.addaudithook`). A process of its own listens, and reads every payload in
-every place; whatever a parser of ours starts, unpickles, connects to or writes elsewhere is told, and is lost.
+Python tells of what is run, loaded and opened (`sys.addaudithook`). A process of its own listens, and reads every
+payload in every place; whatever a parser of ours starts, unpickles, connects to or writes elsewhere is told.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def payloads(evil: str) -> dict[str, bytes]:
     postscript = (
         f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n({evil}) (w) file closefile showpage\n"
     )
-    entity = f'<!DOCTYPE tmx [<!ENTITY e SYSTEM "file://{evil}.secret">]><tmx><tu><tuv lang="en"><seg>&e;</seg></tuv></tu></tmx>'
+    entity = f'<!DOCTYPE t [<!ENTITY e SYSTEM "file://{evil}">]><tmx><tu><tuv lang="en"><seg>&e;</seg></tuv></tu></tmx>'
     return {
         "a pickle": pickled,
         "a pickle of protocol 0": pickle.dumps(Touch(evil), 0),
@@ -87,7 +87,7 @@ from pathlib import Path
 logging.disable(logging.CRITICAL)
 import fuzz, fuzz_targets
 folder, payloads = Path(sys.argv[1]), Path(sys.argv[2])
-STARTED = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "pty.spawn", "os.startfile")
+STARTED = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "pty.spawn", "os.startfile")
 LOADED = ("pickle.find_class", "marshal.loads", "socket.connect", "socket.getaddrinfo", "ctypes.dlopen")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 now, told, own = [""], [], str(Path.cwd())
@@ -247,7 +247,8 @@ SECONDS, GIB = 60, 3
 
 SCRIPTS = [
     "<script>evil()</script>", "</script><script>evil()</script>", '"><img src=x onerror=evil()>',
-    "' onmouseover='evil()", "javascript:evil()", "<!--", "</style><script>evil()</script>", "</textarea></title><script>evil()</script>",
+    "' onmouseover='evil()", "javascript:evil()", "<!--", "</style><script>evil()</script>",
+    "</textarea></title><script>evil()</script>",
     "\u2028evil()//", "{{evil()}}", "${evil()}",
 ]  # fmt: skip
 
