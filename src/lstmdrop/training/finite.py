@@ -74,7 +74,7 @@ class GradientWatch:
         failed = [name for name, is_fine in zip(self.names, self.norms.isfinite().tolist(), strict=True) if not is_fine]
         if not failed:
             largest = self.names[int(self.norms.argmax())]
-            return f"the loss or the norm of its gradient overflows, the largest part being that of {largest}", largest
+            return f"the loss or the norm of its gradient is not finite, the largest part that of {largest}", largest
         others = f", as that of {len(failed) - 1} more of {len(self.names)} parameters" if len(failed) > 1 else ""
         return f"the gradient of {failed[0]} is not finite{others}", failed[0]
 
