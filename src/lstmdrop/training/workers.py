@@ -109,7 +109,13 @@ class LaunchedWorkers(Workers):
         self._launch = launch
         self._wish = self._decided = Wish()
         with _naming_a_loss():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=STEP_TIMEOUT)
+            found, rank, size = next(dist.rendezvous("env://", timeout=STEP_TIMEOUT))
+            # torchrun keeps one store for all its starts, where the addresses of workers that are gone are found too.
+            store = dist.PrefixStore(f"lstmdrop/{launch.restarts}/{launch.world_size}", found)
+            dist.init_process_group(
+                "nccl" if device.type == "cuda" else "gloo",
+                store=store, rank=rank, world_size=size, timeout=STEP_TIMEOUT,
+            )  # fmt: skip
             self._talk = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
 
     def summed(self, tensors: Sequence[Tensor], numbers: Sequence[int]) -> tuple[list[Tensor], list[int]]:
