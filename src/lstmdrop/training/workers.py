@@ -109,9 +109,10 @@ class LaunchedWorkers(Workers):
         self._launch = launch
         self._wish = self._decided = Wish()
         with _naming_a_loss():
-            found, rank, size = next(dist.rendezvous("env://", timeout=STEP_TIMEOUT))
+            found, rank, size = next(dist.rendezvous("env://", timeout=STEP_TIMEOUT))  # type: ignore[attr-defined]
             # torchrun keeps one store for all its starts, where the addresses of workers that are gone are found too.
-            store = dist.PrefixStore(f"lstmdrop/{launch.restarts}/{launch.world_size}", found)
+            prefix = f"lstmdrop/{launch.restarts}/{launch.world_size}"
+            store = dist.PrefixStore(prefix, found)  # type: ignore[attr-defined]
             dist.init_process_group(
                 "nccl" if device.type == "cuda" else "gloo",
                 store=store, rank=rank, world_size=size, timeout=STEP_TIMEOUT,
