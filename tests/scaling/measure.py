@@ -23,7 +23,7 @@ WORKERS, ROUNDS = 4, (1, 4, 16, 64)
 SETTINGS = ("training.epochs=5", "training.decay_after=3", "training.kernel=native")
 KILLED = ("training.epochs=2", "training.save_minutes=0.05", "training.log_every=10")
 NOISE = re.compile(
-    r"^\[?[WEI]\d{4}|^\[W|^\*+$|^=+$|^-+$|^\s|^$|Traceback|^torch\.|^Root Cause|^Failures|^\[rank|<NO_OTHER"
+    r"^\[?[WEI]\d{4}|^\[W|^\[/|^\*+$|^=+$|^-+$|^\s|^$|Traceback|^torch\.|^Root Cause|^Failures|^\[rank|<NO_OTHER"
 )
 
 

@@ -109,7 +109,14 @@ class LaunchedWorkers(Workers):
         self._launch = launch
         self._wish = self._decided = Wish()
         with _naming_a_loss():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=STEP_TIMEOUT)
+            found, rank, size = next(dist.rendezvous("env://", timeout=STEP_TIMEOUT))  # type: ignore[attr-defined]
+            # torchrun keeps one store for all its starts, where the addresses of workers that are gone are found too.
+            prefix = f"lstmdrop/{launch.restarts}/{launch.world_size}"
+            store = dist.PrefixStore(prefix, found)  # type: ignore[attr-defined]
+            dist.init_process_group(
+                "nccl" if device.type == "cuda" else "gloo",
+                store=store, rank=rank, world_size=size, timeout=STEP_TIMEOUT,
+            )  # fmt: skip
             self._talk = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
 
     def summed(self, tensors: Sequence[Tensor], numbers: Sequence[int]) -> tuple[list[Tensor], list[int]]:
