@@ -102,12 +102,14 @@ def _listed(system: Any, path: str, address: str) -> tuple[str, Listing]:
     is_pattern = any(sign in path for sign in ("*[" if address.startswith("http") else "*[?"))
     if is_pattern:
         root = re.split(r"[*?\[]", path)[0].rpartition("/")[0]
-        found = {name: info for name, info in system.glob(path, detail=True).items() if info["type"] == "file"}
+        found = system.glob(path, detail=True)
     elif path.endswith("/") or address.endswith("/") or (info := system.info(path))["type"] == "directory":
         root = path.rstrip("/")
         found = system.find(path, maxdepth=2, detail=True)
     else:
         return "file", {_name(path, address): [path, *_version(info)]}
+    # Stores of objects mark a folder by an empty file whose name ends as folders do.
+    found = {name: info for name, info in found.items() if info["type"] == "file" and not name.endswith("/")}
     if not found:
         raise DataError(f"{address}: there is no such file" if is_pattern else f"{address}: there is no file in it")
     names = sorted(found)
