@@ -60,6 +60,20 @@ def test_a_file_a_pattern_and_a_folder_are_files_here(memory: Any) -> None:
         assert names == {"part0.txt.gz", "part1.txt.gz", "part2.txt.gz", "train/one.txt"}
 
 
+@pytest.mark.parametrize("address", ["memory://texts", "memory://texts/*"])
+def test_the_mark_of_a_folder_is_no_file(memory: Any, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    expected = len(matching_files(local_place("memory://texts/*.gz")))
+    for name in ("find", "glob"):
+        plain = getattr(type(memory), name)
+
+        def with_mark(self: Any, *some: Any, plain: Any = plain, **named: Any) -> Any:
+            return {"/texts/": {"name": "/texts/", "type": "file", "size": 0}, **plain(self, *some, **named)}
+
+        monkeypatch.setattr(type(memory), name, with_mark)
+    place = local_place(address)
+    assert len(matching_files(place / "*.gz" if place.is_dir() else place)) == expected
+
+
 def test_a_file_is_fetched_once_and_again_when_it_has_changed(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched = []
     plain = type(memory).get_file

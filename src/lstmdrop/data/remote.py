@@ -59,22 +59,27 @@ def local_place(data: str | Path) -> Path:
         if "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,)):
             return Path(path)
         kind, listing = _listed(system, path, address)
-        with atomic_file(noted) as handle:
-            handle.write(to_json([kind, listing]).encode())
     except LstmdropError:
         raise
     except Exception as error:  # each file system has errors of its own
-        reason = _reason(error)
-        if not noted.is_file():
-            raise DataError(f"{address}: cannot be read ({reason})") from None
-        kind, listing = read_json_document(noted, MOST_BYTES_OF_LISTS)
-        if not _folder(listing).is_dir():
-            raise DataError(f"{address}: cannot be read ({reason}), and was fetched in part before") from None
-        log.warning("%s: cannot be reached (%s); going on with what was fetched before", address, reason)
-        return _place(kind, listing)
+        return _as_before(address, noted, _reason(error))
     if not _folder(listing).is_dir():
         _fetch_all(system, listing, address)
+    content = to_json([kind, listing]).encode()
+    if not noted.is_file() or noted.read_bytes() != content:
+        with atomic_file(noted) as handle:
+            handle.write(content)
     return _place(kind, listing)
+
+
+def _as_before(address: str, noted: Path, reason: str) -> Path:
+    """What was fetched the last time that the address could be read."""
+    if noted.is_file():
+        kind, listing = read_json_document(noted, MOST_BYTES_OF_LISTS)
+        if _folder(listing).is_dir():
+            log.warning("%s: cannot be reached (%s); going on with what was fetched before", address, reason)
+            return _place(kind, listing)
+    raise DataError(f"{address}: cannot be read ({reason})")
 
 
 def _system(address: str) -> tuple[Any, str]:
@@ -102,12 +107,14 @@ def _listed(system: Any, path: str, address: str) -> tuple[str, Listing]:
     is_pattern = any(sign in path for sign in ("*[" if address.startswith("http") else "*[?"))
     if is_pattern:
         root = re.split(r"[*?\[]", path)[0].rpartition("/")[0]
-        found = {name: info for name, info in system.glob(path, detail=True).items() if info["type"] == "file"}
+        found = system.glob(path, detail=True)
     elif path.endswith("/") or address.endswith("/") or (info := system.info(path))["type"] == "directory":
         root = path.rstrip("/")
         found = system.find(path, maxdepth=2, detail=True)
     else:
         return "file", {_name(path, address): [path, *_version(info)]}
+    # Stores of objects mark a folder by an empty file whose name ends as folders do.
+    found = {name: info for name, info in found.items() if info["type"] == "file" and not name.endswith("/")}
     if not found:
         raise DataError(f"{address}: there is no such file" if is_pattern else f"{address}: there is no file in it")
     names = sorted(found)
