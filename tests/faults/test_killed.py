@@ -56,7 +56,7 @@ def live_and_die(
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("trial", range(NUM_TRIALS))
-@pytest.mark.parametrize("task", life.TASKS)
+@pytest.mark.parametrize("task", life.TRIED)
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
     fault: FaultMaker, undisturbed: Callable[[str], Undisturbed], place: Path, task: str, trial: int
 ) -> None:
@@ -74,7 +74,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("task", life.TASKS)
+@pytest.mark.parametrize("task", life.TRIED)
 def test_so_does_a_process_that_is_killed_while_it_imports(
     fault: FaultMaker, undisturbed: Callable[[str], Undisturbed], place: Path, task: str
 ) -> None:
