@@ -47,7 +47,7 @@ def test_a_change_of_the_disk_that_is_refused_costs_nothing(
     cases = [Change(kind, number) for kind, count in counts.items() for number in {1, count}]
     choose.shuffle(cases)
     for number, change in enumerate(cases[: times(REFUSALS)]):
-        reason = REASONS[number % len(REASONS)]
+        reason = REASONS[(number + life.TASKS.index(task)) % len(REASONS)]
         rows[reason].tried += 1
         folder = Path(tempfile.mkdtemp(dir=place))
         code = Forked(live_refused, folder, life.commands(task), change, reason).ended(None)
