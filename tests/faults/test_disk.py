@@ -22,7 +22,7 @@ from faults.lives import Forked, Undisturbed, require_a_line, require_alike
 from faults.refusals import REASONS, Change, live_noting, live_on_quota, live_refused
 
 HOLDS = "a line that names the place; with room, the same commands end alike to the bit"
-REFUSALS, QUOTAS, DISKS = 40, 15, 15
+REFUSALS, QUOTAS, DISKS = 25, 10, 10
 """Of each task in the long form."""
 
 Expect = Callable[[str], Undisturbed]

@@ -30,7 +30,7 @@ from faults.lives import (
 from faults.refusals import live_back_in_time, live_without_rights
 
 Expect = Callable[[str], Undisturbed]
-TRIES = 10
+TRIES = 8
 """Of each task in the long form."""
 
 PLACES = ("", "cache", "run", "run/assets", "run/config.json", "run/last.safetensors", "run/best.safetensors")
