@@ -30,7 +30,7 @@ from faults.lives import (
 from faults.refusals import live_back_in_time, live_without_rights
 
 Expect = Callable[[str], Undisturbed]
-TRIES = 10
+TRIES = 8
 """Of each task in the long form."""
 
 PLACES = ("", "cache", "run", "run/assets", "run/config.json", "run/last.safetensors", "run/best.safetensors")
@@ -38,7 +38,7 @@ PLACES = ("", "cache", "run", "run/assets", "run/config.json", "run/last.safeten
 REFUSED = ("another process is training in", "is not an empty folder")
 """What the second of two is told of a run, or of what else it was to make."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.parametrize("task", life.TASKS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.parametrize("task", life.TRIED)]
 
 
 def killed_at_random(place: Path, task: str, expected: Undisturbed, choose: random.Random) -> Path:

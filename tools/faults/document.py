@@ -52,7 +52,7 @@ def _row(name: str, noted: Sequence[Fault]) -> str:
     tried = f"{sum(fault.tried for fault in noted):,}"
     left_out = "; ".join(dict.fromkeys(fault.left_out for fault in noted if fault.left_out))
     lost = [reason for fault in noted for reason in fault.lost]
-    said = f"**{len(lost)}**: {lost[0]}" if lost else "nothing"
+    said = f"**{len(lost)}**: {lost[0]}" if lost else "nothing" if tried != "0" else ""
     cells = [name, holds, f"{tried} (not here: {left_out})" if left_out else tried, said]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
