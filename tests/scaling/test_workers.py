@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 
 SMALL = {
     "lm": ("training.epochs=4",),
-    "mt": ("training.batch_tokens=20", "training.epochs=4"),
-    "asr": ("training.batch_frames=60", "training.epochs=3"),
+    "mt": ("training.batch_tokens=20", "training.epochs=5"),
+    "asr": ("training.batch_frames=60", "training.epochs=4"),
     "caption": ("training.batch_tokens=20", "training.epochs=3"),
 }
 """Fifty steps and more, of batches that leave some of the workers nothing."""
@@ -60,7 +60,7 @@ def plain_run(crew: Crew, task: str, count: int, settings: tuple[str, ...]) -> P
 @pytest.mark.parametrize(("task", "settings"), RECIPES)
 def test_many_workers_give_the_weights_of_one(crew: Crew, task: str, settings: tuple[str, ...]) -> None:
     # Adam divides a gradient by its own size, rounding included.
-    most, one = (1e-6 if task == "lm" or SGD[0] in settings else 1e-4), plain_run(crew, task, 1, settings)
+    most, one = (1e-6 if task == "lm" or SGD[0] in settings else 1e-5), plain_run(crew, task, 1, settings)
     for count in cases([2, 4], [3, 7] if task != "lm" else [3]):
         if task == "lm" and "training.accumulate=2" in settings and count > 3:
             continue  # so many are refused
