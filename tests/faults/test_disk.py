@@ -22,6 +22,9 @@ from faults.lives import Forked, Undisturbed, require_a_line, require_alike
 from faults.refusals import REASONS, Change, live_noting, live_on_quota, live_refused
 
 HOLDS = "a line that names the place; with room, the same commands end alike to the bit"
+SAID = 1 << 12
+"""Bytes that the messages of a life need, which go into a file too."""
+
 REFUSALS, QUOTAS, DISKS = 25, 10, 10
 """Of each task in the long form."""
 
@@ -68,7 +71,7 @@ def test_a_quota_that_ends_in_the_middle_of_a_file_costs_nothing(
     for _ in range(times(QUOTAS)):
         row.tried += 1
         folder = Path(tempfile.mkdtemp(dir=place))
-        code = Forked(live_on_quota, folder, life.commands(task), max(1, choose.choice(sizes) * 2 // 3)).ended(None)
+        code = Forked(live_on_quota, folder, life.commands(task), max(SAID, choose.choice(sizes) * 2 // 3)).ended(None)
         require_a_line(code, folder, row)
         require_alike(folder, task, expected, row)
         shutil.rmtree(folder)

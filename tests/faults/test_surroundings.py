@@ -96,7 +96,6 @@ def test_two_processes_on_one_run_do_not_meet(fault: FaultMaker, undisturbed: Ex
     expected, choose = undisturbed(task), random.Random(task)
     for _ in range(times(TRIES)):
         folder = killed_at_random(place, task, expected, choose)
-        row.tried += 1
         codes = [one.ended(None) for one in [Forked(life.live, folder, life.commands(task)) for _ in range(2)]]
         messages = (folder / "messages.txt").read_text(encoding="utf-8")
         with row.one(task):

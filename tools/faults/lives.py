@@ -195,7 +195,7 @@ def require_a_line(code: int | None, folder: Path, row: Fault) -> None:
     problem = ""
     if "Traceback" in messages:
         problem = f"a traceback: {messages.strip().splitlines()[-1]}"
-    elif code and (len(said) != 1 or "/" not in said[0]):
+    elif code and (len(said) != 1 or not any(place in said[0] for place in ("/", "run: ", "standard output"))):
         problem = f"exit {code}: {messages.strip().splitlines()[-2:]}"
     row.lost += [problem] if problem else []
     assert not problem, problem

@@ -88,6 +88,7 @@ def run(arguments: Sequence[str]) -> None:
 
         plain = f"{error.filename or 'the system'}: {error.strerror or error}"
         if error.errno in NO_ROOM:
+            plain += "" if error.filename else " (standard output, or a file that the system does not name)"
             plain += "\nmake room and give the command again (train: with --resume); what was saved before is whole"
         problem = cache_problem(error) or LstmdropError(plain)
         _fail(error, str(problem), problem.exit_code, debug)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import TaskConfig
+from lstmdrop.data.atomic import naming
 from lstmdrop.errors import ConfigError, DataError, LstmdropError, WorkerError, did_you_mean
 from lstmdrop.handover import hand_over, taken_over
 from lstmdrop.plugin import TaskPlugin, load_plugin
@@ -82,7 +83,7 @@ def train(
         goes_on = resumes and run.exists()
         if resume and not goes_on and start is None:
             _require_named_data(run.directory, data, preset, overrides)
-        with run.claimed(), naming_moved_data([config.data.name]):
+        with run.claimed(), naming_moved_data([config.data.name]), naming(run.directory):
             if goes_on:
                 _go_on(run, plugin, config, workers, data_dir, listener)
             else:
