@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.errors import as_list
-from lstmdrop.reproduction.grid import PACKAGED, Budget, cells, choose, read_grid
 from lstmdrop.reproduction.cluster import LOCAL, cluster, require_place
+from lstmdrop.reproduction.grid import PACKAGED, Budget, cells, choose, read_grid
 from lstmdrop.reproduction.plan import Planned, plan
 from lstmdrop.reproduction.runner import CellEnded, CellEvent, Listener, Place, Processes, collect, run_cells
 from lstmdrop.settings import AnyPath, as_paths

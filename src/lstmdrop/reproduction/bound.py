@@ -24,6 +24,8 @@ def main() -> None:
     """Follow the parent, and do what ``python -m lstmdrop`` does."""
     pipe = os.dup(_STDIN)
     os.dup2(os.open(os.devnull, os.O_RDONLY), _STDIN)
+    if hasattr(signal, "pthread_sigmask"):  # Ray's workers block it, and what they start inherits that
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_follow, args=(pipe,), daemon=True).start()
     runpy.run_module("lstmdrop", run_name="__main__", alter_sys=True)
 

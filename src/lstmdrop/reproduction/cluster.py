@@ -153,11 +153,9 @@ class Cluster:
         members = tuple(member.absolute() for member in planned.members)
         planned = replace(planned, directory=planned.directory.absolute(), members=members)
         words = tuple(command(replace(planned, directory=Path(), members=()), self._device))
-        has_parcels = bool(members) or planned.state == "resume"
         order = Order(
-            planned, words, self._threads, self._device, self._data_dir, Path.cwd(), self._mark, platform.node(),
-            has_parcels,
-        )  # fmt: skip
+            planned, words, self._threads, self._device, self._data_dir, Path.cwd(), self._mark, platform.node()
+        )
         self._submit(order, None)
         return CellStarted(planned, log_of(planned.directory), is_queued=True)
 

@@ -1,4 +1,4 @@
-"""What a machine of a cluster does with one cell, and the folders that travel where it shares no disk with the grid's."""
+"""What a machine of a cluster does with one cell, and the folders that travel where it shares no disk with the grid."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 import io
 import platform
 import shutil
-import tarfile
 import tempfile
 import time
+import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -29,8 +29,8 @@ MOST_BYTES = 2 << 30
 PATIENCE = 120.0
 """Seconds that a cell waits for its folder: the run of a machine that was lost may be writing its checkpoint there."""
 
-_STAYS = ("previous.safetensors", "damaged.safetensors")
-"""What is there for the case that a disk fails."""
+_STAYS = ("previous.safetensors", "damaged.safetensors", ".*", "*.tmp")
+"""What is there for the case that a disk fails, and what has not got its name yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,6 @@ class Order:
     mark: Path
     """An empty file: who sees it shares the disk."""
     sender: str
-    has_parcels: bool
-    """Whether the cell begins with folders of the sender's."""
     version: str = version("lstmdrop")
 
 
@@ -73,7 +71,7 @@ class Outcome:
     run: bytes = b""
     """The packed folder, where the disk is not shared."""
     wants_parcels: bool = False
-    """Nothing was done: the disk is not shared, and there is something to begin with."""
+    """Nothing was done: the disk is not shared, and the sender may have something to begin with."""
 
 
 def carry_out(order: Order, parcels: Parcels | None = None) -> Outcome:
@@ -89,9 +87,7 @@ def carry_out(order: Order, parcels: Parcels | None = None) -> Outcome:
     try:
         if order.mark.exists():
             return _run(order, order.planned)
-        if order.has_parcels and parcels is None:
-            return Outcome(wants_parcels=True)
-        return _away(order, parcels or Parcels())
+        return Outcome(wants_parcels=True) if parcels is None else _away(order, parcels)
     except (LstmdropError, OSError) as error:
         return Outcome(1, message=f"{error} (on {here})")
 
@@ -164,7 +160,7 @@ def parcels_of(planned: Planned) -> Parcels:
         DataError: together they are larger than `MOST_BYTES`.
     """
     parcels = Parcels(
-        run=pack(planned.directory) if planned.state == "resume" else b"",
+        run=pack(planned.directory) if Run(planned.directory).exists() else b"",
         members=tuple(pack(member, "last.*") for member in planned.members),
     )
     size = sum(map(len, parcels.members))
@@ -174,7 +170,7 @@ def parcels_of(planned: Planned) -> Parcels:
 
 
 def pack(folder: Path, *leave_out: str) -> bytes:
-    """A run directory as a tar archive, without what guards against a failing disk and the names that are left out.
+    """A run directory as an archive, without what guards against a failing disk and the names that are left out.
 
     Raises:
         DataError: it is larger than `MOST_BYTES`.
@@ -185,23 +181,23 @@ def pack(folder: Path, *leave_out: str) -> bytes:
     if size > MOST_BYTES:
         raise _too_large(folder, size)
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
+    with zipfile.ZipFile(packed, "w", strict_timestamps=False) as archive:
         for path in files:
-            archive.add(path, path.relative_to(folder).as_posix())
+            archive.write(path, path.relative_to(folder).as_posix())
     return packed.getvalue()
 
 
 def _too_large(folder: Path, size: int) -> DataError:
     return DataError(
-        f"{folder} has {size:,} bytes, and no more than {MOST_BYTES:,} travel to a machine that does not share its disk: "
-        "give --out a folder that all machines share"
+        f"{folder} has {size:,} bytes, and no more than {MOST_BYTES:,} travel to a machine that does not share its "
+        "disk: give --out a folder that all machines share"
     )
 
 
 def arrive(packed: bytes, directory: Path) -> None:
     """Put a packed folder in the place of what an earlier state of the same run left there."""
     old = directory.with_name(f".{directory.name}.old")
-    with tempfile.NamedTemporaryFile(suffix=".tar") as archive, new_folder(directory) as folder:
+    with tempfile.NamedTemporaryFile(suffix=".zip") as archive, new_folder(directory) as folder:
         archive.write(packed)
         archive.flush()
         unpack(Path(archive.name), folder)
