@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -212,7 +212,7 @@ class Head:
             "--head", f"--port={self.port}", f"--ray-client-server-port={self.client_port}", f"--temp-dir={folder}",
             "--include-dashboard=false", "--num-cpus=0",
         )  # fmt: skip
-        wait_for(lambda: is_open(self.port) and is_open(self.client_port))
+        wait_for(lambda: is_open(self.port) and is_open(self.client_port), 250)
 
     def start(self, *words: str, without: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
         ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *words]
@@ -228,14 +228,14 @@ class Head:
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> None:
-    """As when a machine loses its power; but what a run itself starts has a session of its own and is not found."""
+    """As when a machine loses its power; but what a run itself starts has to notice it."""
     with process:
         family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        for one in (
-            process,
-            *(child for child in family if "lstmdrop.reproduction.bound" not in " ".join(child.cmdline())),
-        ):
-            one.kill()
+        process.kill()
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                if "lstmdrop.reproduction.bound" not in one.cmdline():
+                    one.kill()
         psutil.wait_procs(family, timeout=60)
 
 
