@@ -29,6 +29,7 @@ from lstmdrop.reproduction.node import MOST_BYTES, Order, Outcome, arrive, carry
 from lstmdrop.reproduction.plan import Planned
 from lstmdrop.run import Run
 
+long = pytest.mark.skipif(os.environ.get("LSTMDROP_SCALE") != "long", reason="make scale starts clusters")
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")
 GRID = """[[experiment]]
 name = "toy"
@@ -271,6 +272,7 @@ def reproducing(grid: Path, on: str, **environment: str) -> Iterator[subprocess.
             process.kill()
 
 
+@long
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.timeout(900)
@@ -297,6 +299,7 @@ def can_unshare() -> bool:
     return sys.platform == "linux" and subprocess.run(words, capture_output=True).returncode == 0
 
 
+@long
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.timeout(900)
