@@ -224,7 +224,7 @@ def sums(processes: int) -> list[dict[str, Any]]:
         report = Path(name) / "report.json"
         # Forked: nothing has been computed yet, and imports would take longer than all the rest.
         words = (processes, f"file://{name}/meet", report)
-        mp.start_processes(_sum_in_turn, words, nprocs=processes, start_method="fork")  # type: ignore[no-untyped-call]
+        mp.start_processes(_sum_in_turn, words, nprocs=processes, start_method="fork")  # type: ignore[attr-defined, no-untyped-call]
         rows: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))
     return rows
 

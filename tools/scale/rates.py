@@ -50,7 +50,7 @@ class Rates:
 
     def state_bytes(self, network: Mapping[str, Any]) -> float:
         """Of a checkpoint: the weights, and two numbers more for each where the optimiser is AdamW."""
-        return 4.0 * network["parameters"] * (3 if network["optimizer"] == "adamw" else 1)
+        return 4.0 * float(network["parameters"]) * (3 if network["optimizer"] == "adamw" else 1)
 
     def write_seconds(self, network: Mapping[str, Any]) -> float:
         """Of a checkpoint, by this machine's disk."""

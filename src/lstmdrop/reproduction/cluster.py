@@ -77,7 +77,7 @@ def _connected(address: str) -> Any:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
         import ray
     named = os.environ.get("RAY_ADDRESS", "") if address == RAY else address
-    options = {} if named.startswith("ray://") else {"include_dashboard": False}
+    options: dict[str, Any] = {} if named.startswith("ray://") else {"include_dashboard": False}
     try:
         _require_listener(named)
         with warnings.catch_warnings():
