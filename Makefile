@@ -33,8 +33,8 @@ faults: $(READY)           ## kill it, fill its disk, damage its files ..., and 
 		tests/faults -n $(WORKERS) --maxprocesses 8 --dist worksteal; \
 		status=$$?; LSTMDROP_FAULTS=$(SHARE) $(BIN)/python tools/reliability.py build/faults --into docs/reliability.md && exit $$status
 
-scale: $(READY)            ## many workers in one run: every law on all its cases, with real processes
-	LSTMDROP_SCALE=long OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/scaling --durations=10
+scale: $(READY)            ## many workers in one run, many runs on a cluster: every law on all its cases, with real processes
+	LSTMDROP_SCALE=long OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/scaling tests/commands/test_cluster.py --durations=10
 
 fuzz: $(READY)             ## files that nobody has thought of, for every parser: make fuzz INPUTS=1000000 MINUTES=480 SEED=4
 	nice -n 10 $(BIN)/python tools/fuzz.py $(if $(INPUTS),--inputs $(INPUTS)) $(if $(MINUTES),--minutes $(MINUTES)) \

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lstmdrop.errors import as_list
+from lstmdrop.reproduction.cluster import LOCAL, cluster, require_place
 from lstmdrop.reproduction.grid import PACKAGED, Budget, cells, choose, read_grid
 from lstmdrop.reproduction.plan import Planned, plan
-from lstmdrop.reproduction.runner import CellEnded, CellEvent, Listener, collect, run_cells
+from lstmdrop.reproduction.runner import CellEnded, CellEvent, Listener, Place, Processes, collect, run_cells
 from lstmdrop.settings import AnyPath, as_paths
 
 __all__ = ["ARCHIVE", "DEFAULT_OUT", "CellEvent", "Reproduction", "plan_reproduction", "reproduce"]
@@ -64,21 +66,29 @@ def reproduce(
     num_seeds: int | None = None,
     out: AnyPath = DEFAULT_OUT,
     archive: AnyPath = ARCHIVE,
-    jobs: int = 1,
+    jobs: int | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
     keep_in: AnyPath | None = None,
+    on: str = LOCAL,
+    threads: int | None = None,
     listener: Listener = lambda event: None,
 ) -> Reproduction:
-    """Run every cell of a grid that is not done yet, ``jobs`` at a time; one that fails stops no other.
+    """Run every cell of a grid that is not done yet; one that fails stops no other.
 
-    ``keep_in`` receives a copy of each finished run without its checkpoints.
+    ``on`` says where: ``local``, where ``jobs`` cells (1) run at a time and share the cores; ``ray``, the Ray cluster
+    that this machine is in or, without one, Ray on this machine alone; ``ray://HOST:PORT``, a cluster elsewhere. On Ray
+    a cell is a task of ``threads`` cores (1), begun again where its machine is lost, and ``jobs`` bounds how many are
+    there. ``keep_in`` receives a copy of each finished run without its checkpoints.
 
     Raises:
         ConfigError: the grid file is wrong.
-        UsageError: there is no such experiment.
+        UsageError: there is no such experiment or place, or no machine of the cluster has the cores that a cell takes.
+        DataError: no cluster answers.
+        MissingPartError: ray is not installed.
         KeyboardInterrupt: SIGINT came; the runs wrote their checkpoints, and the same call goes on from there.
     """
+    require_place(on)
 
     def current() -> list[Planned]:
         return plan_reproduction(
@@ -86,9 +96,27 @@ def reproduce(
         )
 
     ended: list[CellEnded] = []
+    if any(one.is_ready for one in current()):
+        with _place(on, Path(out), jobs, threads, device, data_dir, listener) as place:
+            ended = run_cells(current, place, listener)
     planned = current()
-    while ready := [one for one in planned if one.is_ready and one.cell not in {end.planned.cell for end in ended}]:
-        ended += run_cells(ready, jobs=jobs, device=device, data_dir=data_dir, listener=listener)
-        planned = current()  # what waited for these may be ready now
     collected = collect(planned, Path(keep_in)) if keep_in else []
     return Reproduction(tuple(planned), tuple(ended), tuple(collected))
+
+
+@contextmanager
+def _place(
+    on: str,
+    out: Path,
+    jobs: int | None,
+    threads: int | None,
+    device: str,
+    data_dir: Path | None,
+    listener: Listener,
+) -> Iterator[Place]:
+    if on == LOCAL:
+        yield Processes(jobs or 1, threads=threads, device=device, data_dir=data_dir)
+        return
+    with cluster(on, out, jobs=jobs, threads=threads, device=device, data_dir=data_dir) as machines:
+        listener(machines.found)
+        yield machines

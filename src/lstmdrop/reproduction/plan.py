@@ -176,6 +176,8 @@ def valid_score(run: Run) -> Mapping[str, Any]:
 
 def _runs(folder: Path) -> Iterable[tuple[str, Run]]:
     for path in sorted(folder.rglob("config.json")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue  # a folder on its way to its name
         run = Run(path.parent)
         try:
             config = run.config()

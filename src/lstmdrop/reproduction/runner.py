@@ -6,21 +6,21 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lstmdrop.data.json_file import to_json
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import resolve
 from lstmdrop.report.rules import KEPT_TRIES, read_tries
+from lstmdrop.reproduction.grid import GridCell
 from lstmdrop.reproduction.plan import Planned, experiment_sha256, valid_score
+from lstmdrop.reproduction.process import CellProcess, command, complaint, log_of, num_cores
 from lstmdrop.run import Run
 
 KEPT = ("config.json", "log.jsonl", "predictions.txt", "log_probs.npz", "valid/log_probs.npz", "result.json")
@@ -90,6 +90,8 @@ class CellStarted:
 
     planned: Planned
     log: Path
+    is_queued: bool = False
+    """It begins when a machine of the cluster has room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,47 +102,74 @@ class CellEnded:
     exit_code: int
     seconds: float
     message: str
-    """What it said, where it failed."""
+    """What it said, where it failed; else a remark or nothing."""
 
 
-_ERROR = "lstmdrop: "
+@dataclass(frozen=True, slots=True)
+class PlaceFound:
+    """Where the runs will be, and how many of them at a time."""
 
-CellEvent = CellStarted | CellEnded
+    about: str
+    num_at_a_time: int
+
+
+CellEvent = CellStarted | CellEnded | PlaceFound
 Listener = Callable[[CellEvent], None]
 
 
-@dataclass(slots=True)
-class _Job:
-    planned: Planned
-    process: subprocess.Popen[bytes]
-    log: Path
-    log_start: int
-    """Bytes that earlier tries left in the log."""
-    started: float
+class Place(Protocol):
+    """Where cells run: the processes of this machine, or a cluster."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes one more cell now."""
+        ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a cell is there that has not ended."""
+        ...
+
+    def start(self, planned: Planned) -> CellStarted:
+        """Take a cell."""
+        ...
+
+    def ended(self) -> Iterator[CellEnded]:
+        """Those that ended since the last call; waits a moment for one."""
+        ...
+
+    def stop(self) -> None:
+        """Tell every cell to write its checkpoint and end, and wait until all have."""
+        ...
 
 
 def run_cells(
-    planned: Sequence[Planned], *, jobs: int = 1, device: str = "auto", data_dir: Path | None = None,
-    listener: Listener = lambda event: None,
-) -> list[CellEnded]:  # fmt: skip
-    """Run the cells that are ready, ``jobs`` at a time; a failed one stops no other.
+    current: Callable[[], Sequence[Planned]], place: Place, listener: Listener = lambda event: None
+) -> list[CellEnded]:
+    """Run the cells of a plan that are ready, and each that waits for some as soon as these are done.
+
+    A failed one stops no other. ``current`` looks at what there is, and is asked again whenever a cell has ended.
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came; the runs were told, wrote their checkpoints and ended.
     """
-    waiting = [one for one in planned if one.is_ready][::-1]
-    running: list[_Job] = []
+    started: set[GridCell] = set()
     ended: list[CellEnded] = []
-    with _terminated_like_interrupted(), _all_stopped(running):
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                job = _start(waiting.pop(), jobs, device, data_dir)
-                running.append(job)
-                listener(CellStarted(job.planned, job.log))
-            for end in _collect(running):
-                ended.append(end)
+
+    def ready() -> list[Planned]:
+        return [one for one in current() if one.is_ready and one.cell not in started]
+
+    with _terminated_like_interrupted(), _all_stopped(place):
+        waiting = ready()
+        while waiting or place.is_busy:
+            while waiting and place.has_room:
+                started.add(waiting[0].cell)
+                listener(place.start(waiting.pop(0)))
+            new = list(place.ended())
+            for end in new:
                 listener(end)
-            time.sleep(0.05)
+            ended += new
+            waiting = ready() if new else waiting
     return ended
 
 
@@ -158,65 +187,54 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 @contextmanager
-def _all_stopped(running: Sequence[_Job]) -> Iterator[None]:
-    """Whatever ends the block, no run outlives it: each is told, and writes its checkpoint."""
+def _all_stopped(place: Place) -> Iterator[None]:
+    """Whatever ends the block, no run outlives it."""
     try:
         yield
     finally:
-        for job in running:
-            if os.name == "nt":  # Windows sends no signals
-                job.process.terminate()
-            else:
-                job.process.send_signal(signal.SIGINT)
-        for job in running:
-            job.process.wait()
+        place.stop()
 
 
-def command(planned: Planned, device: str = "auto", data_dir: Path | None = None) -> list[str]:
-    """What ``lstmdrop`` is told for one cell."""
-    cell = planned.cell
-    experiment = cell.experiment
-    where = ["--data-dir", str(data_dir)] if data_dir else []
-    if planned.members:
-        runs = [f"--run={member}" for member in planned.members]
-        return ["eval", experiment.task, *runs, "--out", str(planned.directory), "--device", device, *where]
-    options = {
-        "--size": experiment.size, "--data": experiment.data, "--regularizer": cell.rule.rule, "--seed": str(cell.seed),
-        "--out": str(planned.directory), "--device": device,
-    }  # fmt: skip
-    words = [word for option in options.items() for word in option]
-    words += [word for override in planned.overrides for word in ("--set", override)]
-    return ["train", experiment.task, *words, *where, "--resume"]
+class Processes:
+    """This machine, on which ``jobs`` cells run at a time, each with ``threads`` threads or its share of the cores."""
 
+    def __init__(
+        self, jobs: int = 1, *, threads: int | None = None, device: str = "auto", data_dir: Path | None = None
+    ) -> None:
+        share = os.environ.get("OMP_NUM_THREADS") or str(max(1, num_cores() // jobs))
+        self._threads = str(threads) if threads else share
+        self._jobs, self._device, self._data_dir = jobs, device, data_dir
+        self._running: list[tuple[Planned, CellProcess]] = []
 
-def _start(planned: Planned, jobs: int, device: str, data_dir: Path | None) -> _Job:
-    log = planned.directory.with_name(f"{planned.directory.name}.txt")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    with log.open("ab") as file:
-        log_start = file.tell()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lstmdrop", *command(planned, device, data_dir)],
-            stdin=subprocess.DEVNULL, stdout=file, stderr=file, env={"OMP_NUM_THREADS": threads, **os.environ},
-            start_new_session=True,  # Ctrl-C in the terminal would reach them too, and two are taken as 'at once'
-        )  # fmt: skip
-    return _Job(planned, process, log, log_start, time.monotonic())
+    @property
+    def has_room(self) -> bool:
+        """Whether fewer than ``jobs`` run."""
+        return len(self._running) < self._jobs
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any runs."""
+        return bool(self._running)
 
-def _collect(running: list[_Job]) -> Iterator[CellEnded]:
-    for job in list(running):
-        exit_code = job.process.poll()
-        if exit_code is None:
-            continue
-        running.remove(job)
-        message = "" if exit_code == 0 else _complaint(job.log.read_bytes()[job.log_start :])
-        yield CellEnded(job.planned, exit_code, time.monotonic() - job.started, message)
+    def start(self, planned: Planned) -> CellStarted:
+        """Start a cell."""
+        words = command(planned, self._device, self._data_dir)
+        process = CellProcess.start(words, log_of(planned.directory), self._threads)
+        self._running.append((planned, process))
+        return CellStarted(planned, process.log)
 
+    def ended(self) -> Iterator[CellEnded]:
+        """Those that have ended."""
+        for planned, process in list(self._running):
+            if (exit_code := process.exit_code()) is not None:
+                self._running.remove((planned, process))
+                message = complaint(process.said()) if exit_code else ""
+                yield CellEnded(planned, exit_code, process.seconds, message)
+        time.sleep(0.05)
 
-def _complaint(said: bytes) -> str:
-    """The last error, which may have several lines, else the last line."""
-    lines = [line.strip() for line in said.decode("utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
-    if errors:
-        return " ".join(lines[errors[-1] :]).removeprefix(_ERROR)
-    return (lines or ["it said nothing"])[-1]
+    def stop(self) -> None:
+        """Interrupt all at once, then wait for each."""
+        for _, process in self._running:
+            process.interrupt()
+        for _, process in self._running:
+            process.wait()
