@@ -17,7 +17,7 @@ from lstmdrop.run import Run
 from lstmdrop.training.progress import Progress
 
 ROOT = Path(__file__).parents[1]
-ONE_PLACE = "json_file.py"
+ONE_PLACE = "parsing.py"
 
 
 def strict(text: str) -> Any:
@@ -47,7 +47,7 @@ def test_one_place_writes_json(folder: str) -> None:
     assert files
     for path in files:
         for line in _careless(ast.parse(path.read_text(encoding="utf-8"))):
-            pytest.fail(f"{path}, line {line}: lstmdrop.data.json_file.to_json writes JSON")
+            pytest.fail(f"{path}, line {line}: lstmdrop.parsing.to_json writes JSON")
 
 
 @pytest.mark.parametrize("task", ["lm", "mt", "asr", "caption"])

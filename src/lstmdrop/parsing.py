@@ -1,10 +1,11 @@
-"""JSON and TOML that somebody else has written: read within bounds of size and depth, or refused as a `ValueError`."""
+"""JSON and TOML that somebody else has written, read within bounds of size and depth; JSON that everybody can read."""
 
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,7 @@ def parse_json(text: str | bytes, **options: Any) -> Any:
     Raises:
         ValueError: it is no JSON, or deeper than `MOST_DEPTH`.
     """
-    signs: Any = ("{", "[", ",") if isinstance(text, str) else (b"{", b"[", b",")
-    if len(text) > MOST_BYTES and sum(map(text.count, signs)) > MOST_VALUES:
+    if len(text) > MOST_BYTES and _most_values(text) > MOST_VALUES:
         raise ValueError(f"it has more than {MOST_VALUES:,} values")
     try:
         return _shallow(json.loads(text, **options))
@@ -85,6 +85,12 @@ def read_json_document(path: Path, most: int = MOST_BYTES, **options: Any) -> An
     return parse_json(read_document(path, most), **options)
 
 
+def _most_values(text: str | bytes) -> int:
+    if isinstance(text, str):
+        return sum(text.count(sign) for sign in "{[,")
+    return sum(text.count(sign) for sign in (b"{", b"[", b","))
+
+
 def _shallow(value: Any) -> Any:
     level = [value]
     for _ in range(MOST_DEPTH + 1):
@@ -100,3 +106,30 @@ def _within(value: Any) -> Iterator[Any]:
 
 def _too_deep() -> ValueError:
     return ValueError(f"more than {MOST_DEPTH} objects or lists are within each other")
+
+
+def to_json(value: object, **options: Any) -> str:
+    """``value`` as JSON that every reader takes; ``options`` are those of `json.dumps`.
+
+    JSON has no infinity and no NaN. A number that is not finite, such as the perplexity of a model that diverged, is
+    the string ``inf``, ``-inf`` or ``nan``, which `as_number` takes back.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, **options)
+    except ValueError:  # rare: most values are written without being looked through
+        return json.dumps(_finite(value), allow_nan=False, **options)
+
+
+def as_number(value: object) -> object:
+    """A number that `to_json` had to write as a string is one again; everything else is as it was."""
+    return float(value) if isinstance(value, str) and value in ("inf", "-inf", "nan") else value
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(float(value))
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value

@@ -11,10 +11,11 @@ from typing import Any
 
 from lstmdrop.config import Split
 from lstmdrop.data.atomic import TakenError, claimed, duplicate
-from lstmdrop.data.json_file import append_line, keep_lines, read_json, to_json, write_json, write_text
+from lstmdrop.data.json_file import append_line, keep_lines, read_json, write_json, write_text
 from lstmdrop.data.text import content_sha256
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.hub import fetched
+from lstmdrop.parsing import to_json
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, require_settings, write_checkpoint
 
 DEFAULT_ROOT = Path("runs")

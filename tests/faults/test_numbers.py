@@ -13,7 +13,8 @@ import torch
 
 from faults.notes import FaultMaker
 from lstmdrop.commands.train import train
-from lstmdrop.data.json_file import as_number, read_json, to_json, write_json
+from lstmdrop.data.json_file import read_json, write_json
+from lstmdrop.parsing import as_number, to_json
 from lstmdrop.run import Run
 from lstmdrop.training.checkpoint import read_checkpoint
 from lstmdrop.training.finite import GradientWatch, NonFiniteError

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lstmdrop.cli import completion, options
-from lstmdrop.data.json_file import to_json
+from lstmdrop.parsing import to_json
 
 USUAL = ("small", "medium", "large")
 

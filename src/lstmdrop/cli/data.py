@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmdrop.cli import completion, options
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError, UsageError
+from lstmdrop.parsing import to_json
 
 if TYPE_CHECKING:
     from lstmdrop.commands.data import DatasetRow

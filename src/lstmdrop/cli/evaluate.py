@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstmdrop.cli import completion, options
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import UsageError
+from lstmdrop.parsing import to_json
 
 if TYPE_CHECKING:
     from lstmdrop.metrics.score import Score

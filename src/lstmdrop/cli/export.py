@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lstmdrop.cli import options
-from lstmdrop.data.json_file import to_json
+from lstmdrop.parsing import to_json
 
 
 def command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from lstmdrop.cli import options
-from lstmdrop.data.json_file import to_json
+from lstmdrop.parsing import to_json
 
 
 def command(as_json: options.Json = False) -> None:

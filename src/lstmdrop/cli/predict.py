@@ -17,8 +17,8 @@ from typer.core import TyperGroup
 
 from lstmdrop.cli import options
 from lstmdrop.cli.task_options import as_command
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError, UsageError
+from lstmdrop.parsing import to_json
 
 if TYPE_CHECKING:
     from lstmdrop.config import Section

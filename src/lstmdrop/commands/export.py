@@ -9,8 +9,8 @@ from typing import Any
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
 from lstmdrop.data.atomic import new_folder
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import UsageError
+from lstmdrop.parsing import to_json
 from lstmdrop.plugin import load_plugin
 from lstmdrop.run import Run
 from lstmdrop.settings import AnyPath

@@ -157,7 +157,8 @@ class _Tar(tarfile.TarFile):
     """One whose headers are as long as headers are: some kinds are read whole, however long they say they are."""
 
     def __init__(self, name: Any = None, mode: Any = "r", fileobj: Any = None, **options: Any) -> None:
-        super().__init__(name, mode, _InPieces(fileobj), **options)
+        pieces: Any = _InPieces(fileobj)
+        super().__init__(name, mode, pieces, **options)
 
 
 class _InPieces:

@@ -14,13 +14,12 @@ import numpy as np
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_sha256
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.parts import WORDS, Piece, text_parts
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.shards import Counts, Shard, make_of_shards
 from lstmdrop.data.text import Part, read_blocks
 from lstmdrop.data.vocabulary import EOS, UNK
-from lstmdrop.parsing import parse_json
+from lstmdrop.parsing import parse_json, to_json
 
 NUM_BUCKETS = 64
 """In which the words of a large text are summed, one after the other: every word is in one of them."""

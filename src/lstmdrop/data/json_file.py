@@ -1,16 +1,14 @@
-"""JSON as everything here writes it, and small files of it, written whole or not at all."""
+"""Small files of JSON, written whole or not at all."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lstmdrop.data.atomic import atomic_file, naming
 from lstmdrop.errors import DataError
-from lstmdrop.parsing import parse_json, read_json_document
+from lstmdrop.parsing import as_number, parse_json, read_json_document, to_json
 
 
 def write_text(path: Path, text: str) -> None:
@@ -19,37 +17,10 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode(errors="backslashreplace"))  # as JSON has names that are not UTF-8
 
 
-def to_json(value: object, **options: Any) -> str:
-    """``value`` as JSON that every reader takes; ``options`` are those of `json.dumps`.
-
-    JSON has no infinity and no NaN. A number that is not finite, such as the perplexity of a model that diverged, is
-    the string ``inf``, ``-inf`` or ``nan``, which `as_number` takes back.
-    """
-    try:
-        return json.dumps(value, allow_nan=False, **options)
-    except ValueError:  # rare: most values are written without being looked through
-        return json.dumps(_finite(value), allow_nan=False, **options)
-
-
-def as_number(value: object) -> object:
-    """A number that `to_json` had to write as a string is one again; everything else is as it was."""
-    return float(value) if isinstance(value, str) and value in ("inf", "-inf", "nan") else value
-
-
 def _with_numbers(entry: dict[str, Any]) -> dict[str, Any]:
     if "value" in entry:  # of a score
         entry["value"] = as_number(entry["value"])
     return entry
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(float(value))
-    if isinstance(value, Mapping):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return value
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

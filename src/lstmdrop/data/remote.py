@@ -13,11 +13,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lstmdrop.data.atomic import atomic_file, atomic_folder, duplicate
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import cache_dir, expanded
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError, LstmdropError, MissingPartError
-from lstmdrop.parsing import MOST_BYTES_OF_LISTS, read_json_document
+from lstmdrop.parsing import MOST_BYTES_OF_LISTS, read_json_document, to_json
 
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)(::[a-z0-9+.-]+)*://", re.IGNORECASE)
 AT_ONCE = 8

@@ -10,12 +10,11 @@ from typing import Any, Literal, NamedTuple
 
 from lstmdrop.config import Split
 from lstmdrop.data.archive import PACKED_ENDINGS, unpacked_name
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.parquet import PARQUET, parquet_parts, parquet_rows
 from lstmdrop.data.parts import text_parts
 from lstmdrop.data.text import Part, read_lines
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop.parsing import parse_json
+from lstmdrop.parsing import parse_json, to_json
 
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 TABLE_ENDINGS = (".tsv", ".csv")

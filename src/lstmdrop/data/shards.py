@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.parts import Piece, numbered
 from lstmdrop.data.processes import do_all
 from lstmdrop.data.text import BLOCK_BYTES, Part
 from lstmdrop.errors import DataError
-from lstmdrop.parsing import parse_json, read_json_document
+from lstmdrop.parsing import parse_json, read_json_document, to_json
 
 PLAN = "plan.json"
 """How the shards are joined; from when it is there on, shards go as they are taken."""

@@ -15,14 +15,13 @@ import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_sha256
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.parts import WORDS, Piece, text_parts
 from lstmdrop.data.shards import Counts, Shard, make_of_shards
 from lstmdrop.data.spelling import LOOKED_AT, first_oddity
 from lstmdrop.data.text import read_blocks, read_lines
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.errors import DataError
-from lstmdrop.parsing import read_json_document
+from lstmdrop.parsing import read_json_document, to_json
 
 Ids = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 

@@ -69,7 +69,7 @@ def fetch(url: str, part: Path, file: DatasetFile, progress: Progress = silent) 
         TransferError: the host cannot be reached, has no such file or another, or redirects without an end.
         OSError: the disk cannot be written.
     """
-    is_known = file.sha256 is not None or file.md5 is not None
+    is_known, reason = file.sha256 is not None or file.md5 is not None, ""
     with _session() as session:
         for _ in range(TRIES):
             while True:

@@ -10,10 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.spelling import letters_of
 from lstmdrop.errors import DataError
-from lstmdrop.parsing import read_json_document
+from lstmdrop.parsing import read_json_document, to_json
 
 EOS = "<eos>"
 """Ends every line."""

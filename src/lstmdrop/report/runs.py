@@ -13,10 +13,9 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.config import Change
-from lstmdrop.data.json_file import as_number
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
-from lstmdrop.parsing import read_json_document
+from lstmdrop.parsing import as_number, read_json_document
 from lstmdrop.plugin import installed_tasks, load_plugin
 from lstmdrop.presets import flatten
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from lstmdrop.data import json_file
+from lstmdrop import parsing
 
 Cell = str | int | float | None
 """A number keeps its value; None where there is nothing to say."""
@@ -114,7 +114,7 @@ def to_json(tables: Iterable[Table]) -> str:
     JSON has no infinity, so a number that is not finite is the string ``inf``, ``-inf`` or ``nan``.
     """
     values = [_plain(table) for table in tables]
-    return json_file.to_json(values, indent=2, ensure_ascii=False) + "\n"
+    return parsing.to_json(values, indent=2, ensure_ascii=False) + "\n"
 
 
 def _markdown(table: Table) -> str:

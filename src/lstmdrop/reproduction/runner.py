@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from lstmdrop.data.json_file import to_json
+from lstmdrop.parsing import to_json
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import resolve
 from lstmdrop.report.rules import KEPT_TRIES, read_tries

@@ -16,8 +16,8 @@ from pydantic import Field, create_model
 from starlette.types import ASGIApp
 
 from lstmdrop.config import Section, Text
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import LstmdropError
+from lstmdrop.parsing import to_json
 from lstmdrop.service import Service
 from lstmdrop.serving.batching import Batcher, Batching, BusyError, in_turn
 from lstmdrop.serving.guard import Guard, Guarded

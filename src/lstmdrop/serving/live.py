@@ -16,9 +16,8 @@ from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
 from lstmdrop.config import Section
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import LstmdropError, UsageError
-from lstmdrop.parsing import parse_json
+from lstmdrop.parsing import parse_json, to_json
 from lstmdrop.service import Live
 
 PROTOCOL = "lstmdrop"

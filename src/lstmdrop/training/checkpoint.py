@@ -14,9 +14,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError
-from lstmdrop.parsing import parse_json
+from lstmdrop.parsing import parse_json, to_json
 from lstmdrop.presets import flatten
 
 MOST_BYTES_OF_HEADER = 1 << 24

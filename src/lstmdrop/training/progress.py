@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lstmdrop.config import Split, TaskConfig, TrainingConfig
-from lstmdrop.data.json_file import as_number
 from lstmdrop.metrics.score import Score
+from lstmdrop.parsing import as_number
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.data.batching import after
-from lstmdrop.metrics.score import are_better
+from lstmdrop.metrics.score import Score, are_better
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.task import BatchT, Loss, Replayable, Task
 from lstmdrop.training.changes import require_same_data
@@ -241,7 +241,8 @@ class Trainer(Generic[BatchT]):
             self.average.add()
         add_up_tallies(self.task, self.workers)
         with self.average.applied():
-            scores = self.workers.from_first(self.task.evaluate("valid") if self.workers.is_first else ())
+            own: Sequence[Score] = self.task.evaluate("valid") if self.workers.is_first else []
+            scores = self.workers.from_first(own)
         progress = self.progress
         if not math.isfinite(scores[0].value):
             raise self._not_finite(Failure(progress.step, f"the score {scores[0].name} is {scores[0].value}"))

@@ -117,14 +117,14 @@ class LaunchedWorkers(Workers):
                 "nccl" if device.type == "cuda" else "gloo",
                 store=store, rank=rank, world_size=size, timeout=STEP_TIMEOUT,
             )  # fmt: skip
-            self._talk = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
+            self._talk: Any = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
 
     def summed(self, tensors: Sequence[Tensor], numbers: Sequence[int]) -> tuple[list[Tensor], list[int]]:
         """By one message of all tensors, and another of all numbers and wishes."""
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors]) if tensors else torch.zeros(1, device=self.device)
         counts = torch.tensor([*numbers, *map(int, self._wish)])
         with _naming_a_loss():  # both on their way at once: a slow link is waited for once
-            sums = [dist.all_reduce(flat, async_op=True)] if tensors else []
+            sums: list[Any] = [dist.all_reduce(flat, async_op=True)] if tensors else []
             sums.append(dist.all_reduce(counts, group=self._talk, async_op=True))
             for work in sums:
                 work.wait()

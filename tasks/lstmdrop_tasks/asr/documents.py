@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import UsageError
+from lstmdrop.parsing import to_json
 from lstmdrop_tasks.asr.config import PAUSE, SUBTITLES, ASRPrediction
 from lstmdrop_tasks.asr.recordings import Recording
 

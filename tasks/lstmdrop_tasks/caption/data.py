@@ -20,13 +20,12 @@ from torch import Tensor
 from lstmdrop.config import SPLITS, Split
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.batching import PlannedBatches, token_batches
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.data.tokenizer import Tokenizer, TokenizerKind
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize, without_marks
 from lstmdrop.nn.decoder import PADDING
-from lstmdrop.parsing import read_json_document
+from lstmdrop.parsing import read_json_document, to_json
 from lstmdrop_tasks.caption.config import CaptionConfig, ImageConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionCorpus, CaptionedImage
 from lstmdrop_tasks.caption.images.extraction import is_ready

@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lstmdrop.data.json_file import to_json
 from lstmdrop.decoding.beam import BeamSettings, Ensemble, Hypothesis, beam_search
 from lstmdrop.decoding.forced import ScoredSequence, score_sequences
 from lstmdrop.decoding.sampling import SamplingOptions, sample_sequences
 from lstmdrop.errors import DataError, UsageError
 from lstmdrop.metrics.bleu_tokenizer import TokenizerName
 from lstmdrop.nn.decoder import Decoder
-from lstmdrop.parsing import read_json_document
+from lstmdrop.parsing import read_json_document, to_json
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator

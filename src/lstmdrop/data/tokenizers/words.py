@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file
 from lstmdrop.data.counting import count_words
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary, count_vocabulary, required_words
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import to_json
 
 
 class EncodedBlock(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.data.json_file import to_json
 from lstmdrop.metrics.score import metric_title
+from lstmdrop.parsing import to_json
 from lstmdrop.report.curves import Curves
 from lstmdrop.report.runs import RunSummary, names_below, shown_path
 

@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from lstmdrop.data.array_file import read_array
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.data.json_file import to_json
 from lstmdrop.errors import DataError, loading
-from lstmdrop.parsing import read_json_document
+from lstmdrop.parsing import read_json_document, to_json
 from lstmdrop_tasks.asr.audio.reading import Samples
 from lstmdrop_tasks.asr.config import AugmentationConfig, FeatureConfig
 

@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
-from lstmdrop.parsing import MOST_BYTES_OF_LISTS, parse_json, read_json_document
+from lstmdrop.parsing import MOST_BYTES_OF_LISTS, parse_json, read_json_document, to_json
 from lstmdrop_tasks.asr.audio.extraction import Extracted, content_of, extract
 from lstmdrop_tasks.asr.audio.features import Features
 from lstmdrop_tasks.asr.config import FeatureConfig

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import soundfile
 
 from lstmdrop.data.atomic import atomic_folder
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import cache_dir
+from lstmdrop.parsing import to_json
 from lstmdrop_tasks.asr.corpora.alignment import Interval
 from lstmdrop_tasks.asr.corpora.own import manifests
 from lstmdrop_tasks.asr.corpora.utterances import SpeechCorpus

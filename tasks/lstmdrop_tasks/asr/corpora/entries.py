@@ -11,11 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.rows import table_reader, whole_rows
 from lstmdrop.data.text import read_lines
 from lstmdrop.errors import DataError, did_you_mean
-from lstmdrop.parsing import parse_json
+from lstmdrop.parsing import parse_json, to_json
 
 MANIFESTS = (".jsonl", ".json", ".csv", ".tsv")
 KEYS = ("audio", "features", "text", "id", "speaker", "alignment", "start", "end", "duration", "channel", "split")

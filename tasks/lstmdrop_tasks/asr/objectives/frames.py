@@ -17,12 +17,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lstmdrop.data.atomic import atomic_file
-from lstmdrop.data.json_file import to_json
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.metrics.word_error_rate import frame_accuracy_score
-from lstmdrop.parsing import read_json_document
+from lstmdrop.parsing import read_json_document, to_json
 from lstmdrop.task import Labels, Loss
 from lstmdrop_tasks.asr.audio.store import FeatureStore
 from lstmdrop_tasks.asr.corpora.utterances import Utterance

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 from lstmdrop.config import SPLITS, Split
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.spelling import LOOKED_AT, first_oddity, on_disk
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.ptb_tokenizer import python_tokenize
+from lstmdrop.parsing import to_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,9 @@ import torch
 
 from lstmdrop.data.atomic import atomic_file, resumable_folder
 from lstmdrop.data.fingerprint import remembered_content
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.errors import DataError
-from lstmdrop.parsing import MOST_BYTES_OF_LISTS, read_json_document
+from lstmdrop.parsing import MOST_BYTES_OF_LISTS, read_json_document, to_json
 from lstmdrop_tasks.caption.config import ImageConfig
 from lstmdrop_tasks.caption.corpora.captioned import CaptionedImage
 from lstmdrop_tasks.caption.images.encoder import ImageEncoder, load_encoder

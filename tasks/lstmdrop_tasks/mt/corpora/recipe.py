@@ -17,10 +17,9 @@ import numpy.typing as npt
 
 from lstmdrop.data.atomic import atomic_folder
 from lstmdrop.data.fingerprint import remembered_sha256
-from lstmdrop.data.json_file import to_json
 from lstmdrop.data.registry import cache_dir
 from lstmdrop.errors import DataError
-from lstmdrop.parsing import read_json_document
+from lstmdrop.parsing import read_json_document, to_json
 from lstmdrop_tasks.mt.corpora.language_pair import LanguagePair
 from lstmdrop_tasks.mt.corpora.parallel import (
     BLOCK_LINES,
