@@ -91,5 +91,6 @@ def test_what_looks_like_captions_and_is_damaged_is_refused(mine: Path, tmp_path
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "plain.jsonl").write_text('{"text": "a dog"}\n', encoding="utf-8")
     assert len(list(describe_text(tmp_path / "other" / "plain.jsonl"))) == 1
+    (tmp_path / "other" / "plain.jsonl").rename(tmp_path / "other" / "plain.bin")
     with pytest.raises(DataError, match="holds no text"):
         list(describe_text(tmp_path / "other"))

@@ -184,5 +184,5 @@ def test_weights_that_do_not_fit_their_configuration_are_named(runs: dict[str, P
     config = json.loads((altered / "config.json").read_text())
     config["model"]["hidden_size"] += 1
     (altered / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match=r"altered: its weights are not of the network"):
+    with pytest.raises(DataError, match=r"was trained with model.hidden_size="):
         evaluate("lm", runs=[altered])

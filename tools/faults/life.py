@@ -88,6 +88,7 @@ def live(folder: Path, given: Sequence[Sequence[str]], cache: Path | None = None
     Raises:
         SystemExit: a command has failed, with its exit code.
     """
+    make_demos_small()
     os.chdir(folder)
     os.environ.update(
         LSTMDROP_CACHE=str(cache or folder / "cache"), PATH=""
@@ -124,7 +125,6 @@ def import_all() -> None:
         importlib.import_module(name)
 
 
-make_demos_small()
 if __name__ == "__main__":
     live(Path(sys.argv[1]), commands(sys.argv[2]))
 else:

@@ -161,7 +161,7 @@ def undisturbed(folder: Path, task: str) -> Undisturbed:
     Raises:
         RuntimeError: that fails.
     """
-    Forked(life.make_demos_small).ended(None)  # the first life waits for the server
+    Forked(life.import_all).ended(None)  # the first life waits for the server
     start = time.monotonic()
     if lost := failure(Forked(life.live, folder, life.commands(task)), folder):
         raise RuntimeError(lost)
