@@ -131,7 +131,9 @@ def test_whatever_is_damaged_the_answer_is_right_or_says_so(
     lstmdrop: Command,
     tmp_path: Path,
     task: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # a folder of a longer name wraps nothing
     run, other = runs(task)
     rows = {name: fault("damage", f"a file of a run {name}", HOLDS) for name in DAMAGES}
     chosen = cases(run)
