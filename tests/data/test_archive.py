@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmdrop.data.archive import open_member
+from lstmdrop.data.archive import open_member, unpack
 from lstmdrop.errors import DataError
 
 MEMBERS = {"set/a.txt": b"first\n", "set/b.txt": bytes(range(256)) * 999}
@@ -62,3 +62,12 @@ def test_damage_that_shows_only_as_the_member_is_read_is_named(tmp_path: Path) -
     damaged = pytest.raises(DataError, match=r"set\.tgz: the archive is damaged")
     with damaged, open_member(archive, "set/b.txt") as stream:
         stream.read()
+
+
+def test_a_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path: Path) -> None:
+    inner = write_archive(tmp_path / "inner.zip")
+    with tarfile.open(tmp_path / "outer.tar", "w") as archive:
+        archive.add(inner, "inner.zip")
+    unpack(tmp_path / "outer.tar", tmp_path / "unpacked")
+    assert [path.name for path in (tmp_path / "unpacked").iterdir()] == ["inner.zip"]
+    assert (tmp_path / "unpacked" / "inner.zip").read_bytes() == inner.read_bytes()

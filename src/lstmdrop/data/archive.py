@@ -114,7 +114,9 @@ def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     """Each file of an archive: its name, the bytes that it is said to have, and those that are read, never more."""
     if not archive.is_file():
         raise DataError(f"{archive}: no such archive")
-    members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
+    with archive.open("rb") as file:  # a tar whose last file is a zip, such as an .npz, ends as a zip does
+        is_zip = file.read(2) == b"PK" and zipfile.is_zipfile(archive)
+    members = _zip_members(archive) if is_zip else _tar_members(archive)
     for number, member in enumerate(members):
         if number == MOST_MEMBERS:
             raise DataError(f"{archive}: it has more than {MOST_MEMBERS:,} files; unpack it yourself")
