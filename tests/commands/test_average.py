@@ -23,6 +23,7 @@ from lstmdrop.report.beside_paper import paper_table
 from lstmdrop.report.paper import TABLE_1
 from lstmdrop.report.table import Cell
 from lstmdrop.run import Run
+from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -178,11 +179,26 @@ def test_what_is_no_number_keeps_no_bound(higher_is_better: bool) -> None:
     require_bound(Score("bleu", 5.0, higher_is_better, ""), 5.0)
 
 
-def test_weights_that_do_not_fit_their_configuration_are_named(runs: dict[str, Path], tmp_path: Path) -> None:
-    altered = tmp_path / "altered"
-    shutil.copytree(runs["first"], altered)
-    config = json.loads((altered / "config.json").read_text())
-    config["model"]["hidden_size"] += 1
-    (altered / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match=r"was trained with model.hidden_size="):
+@pytest.mark.parametrize("more", [1, 1 << 20])
+def test_weights_that_do_not_fit_their_configuration_are_named(
+    runs: dict[str, Path], tmp_path: Path, more: int
+) -> None:
+    altered = altered_run(runs["first"], tmp_path / "altered", more)
+    with pytest.raises(DataError, match=r"was trained with model.hidden_size="):  # before a network takes its memory
         evaluate("lm", runs=[altered])
+
+
+def test_so_are_weights_that_do_not_say_with_what_they_were_trained(runs: dict[str, Path], tmp_path: Path) -> None:
+    altered = altered_run(runs["first"], tmp_path / "altered", 1)
+    write_checkpoint(altered / "best.safetensors", Checkpoint(read_checkpoint(altered / "best.safetensors").tensors))
+    with pytest.raises(DataError, match=r"altered: its weights are not of the network"):
+        evaluate("lm", runs=[altered])
+
+
+def altered_run(run: Path, altered: Path, more: int) -> Path:
+    """A copy with so many more units in its configuration than in its weights."""
+    shutil.copytree(run, altered)
+    config = json.loads((altered / "config.json").read_text())
+    config["model"]["hidden_size"] += more
+    (altered / "config.json").write_text(json.dumps(config))
+    return altered

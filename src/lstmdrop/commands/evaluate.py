@@ -229,9 +229,10 @@ def _load_task(
     config = resolve_config(plugin, data=data, stored=stored, overrides=overrides)
     set_switches(config.training)
     run.require_assets()
+    best = run.load_best()  # first: weights of other settings are refused before a network of these takes its memory
     task = plugin.build(config, run.assets, choose_device(device), data_dir, scored)
     try:
-        task.model.load_state_dict(run.load_best().tensors)
+        task.model.load_state_dict(best.tensors)
     except RuntimeError:
         raise DataError(f"{run.directory}: its weights are not of the network that its config.json describes") from None
     task.model.eval()
