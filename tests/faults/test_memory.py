@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faults.notes import FaultMaker, share
+from faults.notes import FaultMaker
 from lstmdrop.plugin import load_plugin
 from lstmdrop.settings import resolve_config
 from lstmdrop.task import Loss
@@ -179,7 +179,6 @@ WIDE = [
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not share(), reason="how much room is too little differs by machine: in make faults alone")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not limit a process's memory so")
 def test_a_process_without_room_for_a_batch_trains_the_same_weights(
     make_corpus: Callable[..., Path], tmp_path: Path, fault: FaultMaker
@@ -202,7 +201,7 @@ def test_a_process_without_room_for_a_batch_trains_the_same_weights(
     expected, parts = trained_with(room=0)
     assert parts == {1}
     with note.one():
-        found, parts = trained_with(room=60)
+        found, parts = trained_with(room=100)  # with 120 a whole batch has no room, with 60 scoring has none
         assert max(parts) > 1
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
