@@ -41,6 +41,13 @@ REFUSED = ("another process is training in", "is not an empty folder")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.parametrize("task", life.TRIED)]
 
 
+REFUSED = (
+    "another process is training in", "was filled by another process meanwhile", "is in use by another process",
+    "is not an empty folder",
+)  # fmt: skip
+"""What one of two processes is told, wherever they meet."""
+
+
 def killed_at_random(place: Path, task: str, expected: Undisturbed, choose: random.Random) -> Path:
     """The folder of a life that had come somewhere."""
     folder = Path(tempfile.mkdtemp(dir=place))
@@ -101,9 +108,7 @@ def test_two_processes_on_one_run_do_not_meet(fault: FaultMaker, undisturbed: Ex
         with row.one(task):
             assert set(codes) <= {0, 1, 2}, messages[-400:]
             assert "Traceback" not in messages
-            assert (
-                codes == [0, 0] or "another process is training in" in messages or "is not an empty folder" in messages
-            )
+            assert codes == [0, 0] or any(line in messages for line in REFUSED), messages[-400:]
         (folder / "messages.txt").write_text("")
         require_alike(folder, task, expected, row)
         shutil.rmtree(folder)
