@@ -279,7 +279,7 @@ def reproducing(grid: Path, on: str, **environment: str) -> Iterator[subprocess.
 def test_a_cell_whose_machine_is_killed_goes_on_where_it_was_on_another(
     head: Head, write_grid: Callable[..., Path], tmp_path: Path
 ) -> None:
-    grid = write_grid("training.epochs=30", more="seeds = 1\nrules = [{ rule = 'zaremba' }]\n")
+    grid = write_grid("training.epochs=300", more="seeds = 1\nrules = [{ rule = 'zaremba' }]\n")
     (one,) = plan_reproduction(**choices(grid))
     lost = head.add_machine()
     with reproducing(grid, "ray", RAY_ADDRESS=f"127.0.0.1:{head.port}", **head.secret) as process:
@@ -309,7 +309,7 @@ def can_unshare() -> bool:
 def test_from_a_machine_with_a_disk_of_its_own_stopped_runs_come_home_and_go_on_there(
     head: Head, write_grid: Callable[..., Path], tmp_path: Path
 ) -> None:
-    grid = write_grid("training.epochs=30", more="seeds = 2\naverage = [2]\nrules = [{ rule = 'zaremba' }]\n")
+    grid = write_grid("training.epochs=300", more="seeds = 2\naverage = [2]\nrules = [{ rule = 'zaremba' }]\n")
     (tmp_path / "out").mkdir()
     cache = tmp_path / "cache"
     away = head.add_machine(without=tmp_path / "out", LSTMDROP_CACHE=str(cache))
