@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +64,12 @@ def test_an_epochs_training_value_is_of_the_kind_of_its_score(capsys: pytest.Cap
         "epoch  2/3: training perplexity 7.39, valid perplexity 8.13, best so far",
         "epoch  2/3: training loss 2.00, valid wer 50.00",
     ]
+
+
+def test_a_loss_that_no_perplexity_holds_stops_no_training(capsys: pytest.CaptureFixture[str]) -> None:
+    diverged = replace(evaluated(Score("perplexity", 8.126, False, "")), training_loss=1000.0)
+    _, lines = shown(capsys, started(), diverged)
+    assert lines[-1] == "epoch  2/3: training perplexity inf, valid perplexity 8.13"
 
 
 def test_results_alone_are_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:

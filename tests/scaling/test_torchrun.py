@@ -70,6 +70,19 @@ def test_a_stop_is_a_checkpoint_well_within_the_time_that_torchrun_gives(
     assert furthest(last(tmp_path / "stopped").part("model"), whole.part("model")) == 0
 
 
+def test_a_worker_that_has_failed_lets_the_first_one_speak(tmp_path: Path) -> None:
+    """torchrun ends the others as soon as one has ended: a mistake would be told by nobody."""
+    place = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
+    command = [sys.executable, "-m", "lstmdrop", "train", "lm", "--no-such-option"]
+    with subprocess.Popen(
+        command, env={**os.environ, **place}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as waiting:
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(5)
+        waiting.terminate()
+        assert waiting.communicate(timeout=5) == (b"", b"")
+
+
 @only_long
 @pytest.mark.parametrize(
     ("wrong", "line"),

@@ -41,6 +41,11 @@ def test_waves_have_the_heights_of_their_papers() -> None:
     assert rate_at(config(schedule="one-cycle", rate=2.0), 1, 0.3) == pytest.approx(2.0)
 
 
+@given(st.sampled_from(["paper", "plateau", "cosine", "one-cycle"]), st.integers(1, 10**6), SHARES)
+def test_at_no_epoch_is_there_no_rate(schedule: str, epoch: int, share: float) -> None:
+    assert 0 <= rate_at(config(schedule=schedule, rate=2.0, decay=1.25), epoch, share, epoch) <= 2.0
+
+
 @pytest.mark.parametrize("schedule", ["paper", "plateau", "cosine"])
 def test_the_rate_rises_in_a_straight_line(schedule: str) -> None:
     rising = config(schedule=schedule, rate=2.0, warmup=0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -14,7 +15,11 @@ import typer
 from lstmdrop.cli import bench, compare, data, evaluate, export, info, predict, publish, report, reproduce, serve, train
 from lstmdrop.cli.task_options import BenchCommand, ScoringCommand, TaskCommand
 from lstmdrop.errors import LstmdropError, UsageError, WorkerError
+from lstmdrop.training.interruption import INTERRUPTED
 from lstmdrop.training.launch import is_follower, launched
+
+SPEAKING_SECONDS = 10.0
+"""In which the first of several workers comes to what another has failed with, and says it."""
 
 app = typer.Typer(
     name="lstmdrop",
@@ -55,12 +60,24 @@ def options(
 
 @contextmanager
 def _one_voice() -> Iterator[None]:
-    """Of the workers that torchrun starts the first speaks; an unforeseen error is told by whoever has it."""
+    """Of the workers that torchrun starts the first speaks; an unforeseen error is told by whoever has it.
+
+    One that has failed waits with its end, for torchrun ends all others as soon as one has, before they have spoken.
+    """
     if not is_follower():
         yield
         return
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        yield
+    try:
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+        ):
+            yield
+    except SystemExit as end:
+        if end.code not in (None, 0, INTERRUPTED):
+            time.sleep(SPEAKING_SECONDS)
+        raise
 
 
 @_one_voice()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from lstmdrop.data.work_progress import listening
-from lstmdrop.metrics.score import metric_decimals
+from lstmdrop.metrics.score import metric_decimals, perplexity_of
 from lstmdrop.training.progress import Evaluated, Event, Finished, Logged, Started, Stepped, Validating
 
 QUIET_SECONDS = 10.0
@@ -154,7 +153,7 @@ class TrainingView:
 
     def _evaluated(self, event: Evaluated) -> None:
         score = event.scores[0]
-        training = math.exp(event.training_loss) if score.name == "perplexity" else event.training_loss
+        training = perplexity_of(event.training_loss) if score.name == "perplexity" else event.training_loss
         label = score.name if score.name == "perplexity" else "loss"
         best = ", best so far" if event.is_best else ""
         self.say(

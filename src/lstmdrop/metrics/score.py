@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,14 @@ _DECIMALS = {"cider": 3}  # about 1 for a strong model, where the others are per
 def metric_title(name: str) -> str:
     """A score's name as a reader knows it: ``WER``, ``CIDEr``, ``frame accuracy``."""
     return _TITLES.get(name, name.replace("_", " "))
+
+
+def perplexity_of(loss: float) -> float:
+    """Of a mean negative log-likelihood in nats; infinite where no number is as large."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
 
 
 def metric_decimals(name: str) -> int:

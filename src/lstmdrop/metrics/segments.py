@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from sacrebleu.metrics.chrf import CHRF
 from lstmdrop.metrics.bleu import bleu_metric, reference_streams
 from lstmdrop.metrics.bleu_tokenizer import tokenizer_in
 from lstmdrop.metrics.perplexity import LogProbs
+from lstmdrop.metrics.score import perplexity_of
 from lstmdrop.metrics.significance import Segments, Statistics
 from lstmdrop.metrics.text_units import UNITS, ScoredLines
 
@@ -166,4 +166,4 @@ def _mean(sums: Statistics) -> float:
 
 
 def _perplexity(sums: Statistics) -> float:
-    return math.exp(-sums[0] / sums[1])
+    return perplexity_of(-sums[0] / sums[1])

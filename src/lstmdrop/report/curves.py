@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
+from lstmdrop.metrics.score import perplexity_of
 from lstmdrop.report.runs import Gap, Number, RunSummary
 
 
@@ -132,12 +133,7 @@ def _from_loss(metric: str, loss: float) -> float | None:
     """
     if metric.endswith("loss"):
         return loss
-    if metric != "perplexity" or loss < 0:
-        return None
-    try:
-        return math.exp(loss)
-    except OverflowError:
-        return math.inf
+    return perplexity_of(loss) if metric == "perplexity" and loss >= 0 else None
 
 
 def generalisation_gap(run: RunSummary, curves: Curves | None) -> Gap | None:

@@ -85,7 +85,15 @@ def rate_at(config: TrainingConfig, epoch: int, share: float = 1.0, num_drops: i
         return config.rate * rising * _wave(1.0, 0.0, (share - config.warmup) / (1 - config.warmup))
     if config.schedule == "plateau":
         return config.rate * rising * config.plateau_factor**num_drops
-    return rising * config.rate / config.decay ** max(0, epoch - config.decay_after)
+    return rising * config.rate / _power(config.decay, max(0, epoch - config.decay_after))
+
+
+def _power(base: float, exponent: int) -> float:
+    """Infinite, not an error, where no number is as large: after some thousand epochs the rate is 0."""
+    try:
+        return base**exponent
+    except OverflowError:
+        return math.inf
 
 
 def _cycle(share: float, rise: float) -> float:
