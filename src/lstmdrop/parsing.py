@@ -85,6 +85,20 @@ def read_json_document(path: Path, most: int = MOST_BYTES, **options: Any) -> An
     return parse_json(read_document(path, most), **options)
 
 
+def document_lines(path: Path) -> Iterator[str]:
+    """The lines of a text in UTF-8 that describe something each, with their ends, one in memory at a time.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no UTF-8, or a line is longer than `MOST_BYTES`.
+    """
+    with path.open("rb") as file:
+        while line := file.readline(MOST_BYTES + 1):
+            if len(line) > MOST_BYTES:
+                raise ValueError(f"a line is longer than {MOST_BYTES >> 20:,} MiB")
+            yield line.decode("utf-8")
+
+
 def _most_values(text: str | bytes) -> int:
     if isinstance(text, str):
         return sum(text.count(sign) for sign in "{[,")

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from lstmdrop.config import IN_JSON, OnlyWhere, Section
-from lstmdrop.errors import ConfigError, UsageError, did_you_mean
-from lstmdrop.parsing import parse_json, parse_toml, read_document
+from lstmdrop.errors import MOST_COMPARED, ConfigError, UsageError, did_you_mean
+from lstmdrop.parsing import MOST_DEPTH, parse_json, parse_toml, read_document
 
 Layer = Mapping[str, Any]
 
@@ -41,8 +41,8 @@ def parse_override(text: str) -> dict[str, Any]:
         ConfigError: there is no ``=``, or no key before it.
     """
     key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {text!r}: write section.field=value")
+    if not equals or not key.strip() or key.count(".") > MOST_DEPTH:
+        raise ConfigError(f"--set {text[:MOST_COMPARED]!r}: write section.field=value")
     return nest(key.strip(), _parse_value(value.strip()))
 
 

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from lstmdrop.training.interruption import SIGNALS, interrupt
+from lstmdrop.training.interruption import SIGNALS, Interruption, interrupt
 
 pytestmark = pytest.mark.slow
 
@@ -177,3 +178,14 @@ def test_without_what_only_posix_has_everything_imports_and_a_model_trains(
     assert ended.returncode == 0, ended.stderr
     assert "ptb" in ended.stdout
     assert ended.stdout.splitlines()[-1].startswith("test perplexity")
+
+
+def test_an_interruption_that_a_library_drops_is_remembered() -> None:
+    """Where scoring is interrupted, the exception may come up in code that drops all errors."""
+    with Interruption() as interruption:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert interruption.requested
+        interruption.at_once = False
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

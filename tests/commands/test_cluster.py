@@ -182,7 +182,7 @@ def test_a_cell_whose_parent_is_killed_writes_its_checkpoint_and_leaves_its_fold
     tmp_path: Path, toy_corpus: Path, toy_settings: list[str]
 ) -> None:
     run = tmp_path / "run"
-    settings = [f"--set={setting}" for setting in (*toy_settings, "training.epochs=60000")]
+    settings = [f"--set={setting}" for setting in (*toy_settings, "training.epochs=30000")]
     words = ["train", "lm", "--size=tiny", f"--data={toy_corpus}", f"--out={run}", *settings]
     with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path / "log.txt"), *words]) as parent:
         wait_for((run / "last.safetensors").exists)
@@ -309,7 +309,7 @@ def can_unshare() -> bool:
 def test_from_a_machine_with_a_disk_of_its_own_stopped_runs_come_home_and_go_on_there(
     head: Head, write_grid: Callable[..., Path], tmp_path: Path
 ) -> None:
-    grid = write_grid("training.epochs=600", more="seeds = 2\naverage = [2]\nrules = [{ rule = 'zaremba' }]\n")
+    grid = write_grid("training.epochs=300", more="seeds = 2\naverage = [2]\nrules = [{ rule = 'zaremba' }]\n")
     (tmp_path / "out").mkdir()
     cache = tmp_path / "cache"
     away = head.add_machine(without=tmp_path / "out", LSTMDROP_CACHE=str(cache))

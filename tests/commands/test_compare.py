@@ -144,7 +144,7 @@ def test_a_run_against_itself_is_neither_better(tmp_path: Path) -> None:
 def test_outputs_that_do_not_give_the_runs_own_score_are_refused(tmp_path: Path) -> None:
     runs = [language_run(tmp_path / name, 0.0) for name in ("a", "b")]
     np.savez_compressed(runs[1] / "log_probs.npz", log_probs=np.full(600, -1.0))
-    with pytest.raises(DataError, match=r"b: its outputs give perplexity 2\.7183, its result\.json says"):
+    with pytest.raises(DataError, match=r"b: its log_probs\.npz gives perplexity 2\.7183, its result\.json says"):
         compare(*runs)
 
 

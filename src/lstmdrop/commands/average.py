@@ -77,7 +77,10 @@ def _scorable_splits(members: Sequence[Run]) -> list[Split]:
             log.warning("%s has no weights, and kept no outputs of %s: that split is left out", run.directory, split)
             splits = [one for one in splits if one != split]
     if not splits:
-        raise DataError("these runs have neither weights nor outputs that were kept: there is nothing to average")
+        named = ", ".join(str(run.directory) for run in members if not run.has_best())
+        raise DataError(
+            f"{named} without weights (best.safetensors), and without outputs that were kept: there is nothing to average"
+        )
     return splits
 
 

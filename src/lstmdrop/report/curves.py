@@ -13,6 +13,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import perplexity_of
+from lstmdrop.parsing import document_lines
 from lstmdrop.report.runs import Gap, Number, RunSummary
 
 
@@ -85,15 +86,14 @@ def read_curves(directory: Path) -> Curves:
 def _events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line by line: a log may be long."""
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    event = _EVENT.validate_json(line)
-                except ValidationError:
-                    if not line.endswith("\n"):
-                        return  # the run is writing this last line, or was killed while it did
-                    raise DataError(f"{path}, line {number}: not an event that a run logs") from None
-                yield number, event
+        for number, line in enumerate(document_lines(path), start=1):
+            try:
+                event = _EVENT.validate_json(line)
+            except ValidationError:
+                if not line.endswith("\n"):
+                    return  # the run is writing this last line, or was killed while it did
+                raise DataError(f"{path}, line {number}: not an event that a run logs") from None
+            yield number, event
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
 

@@ -76,13 +76,14 @@ def rescore(run: RunSummary, metric: str, data_dir: Path | None = None) -> Segme
     score = made_score(run, metric)
     if score is None or metric not in scorable(run):
         raise UsageError(f"{run.directory} has no test score {metric!r} that can be made again: {scorable(run)}")
+    file = "log_probs.npz" if metric == _PERPLEXITY or metric in UNITS else "predictions.txt"
     try:
         segments = _of_log_probs(run, metric) or _of_predictions(run, score, data_dir)
     except ValueError as error:
         raise DataError(f"{run.directory}: {metric}: {error}") from None
     if not math.isclose(segments.value, score.value, rel_tol=TOLERANCE, abs_tol=1e-6):
         raise DataError(
-            f"{run.directory}: its outputs give {metric} {segments.value:.4f}, its result.json says {score.value:.4f}"
+            f"{run.directory}: its {file} gives {metric} {segments.value:.4f}, its result.json says {score.value:.4f}"
         )
     return segments
 
@@ -101,6 +102,8 @@ def scored_items(run: RunSummary, data_dir: Path | None = None) -> Sequence[Scor
 
 
 def _config(run: RunSummary) -> TaskConfig:
+    if not run.settings:
+        raise DataError(f"{run.directory}/config.json is missing: it says on which data the run was tested, and how")
     settings: dict[str, object] = {}
     for key, value in run.settings.items():
         settings = merge(settings, nest(key, value))

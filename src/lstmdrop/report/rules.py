@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import metric_title
+from lstmdrop.parsing import document_lines
 from lstmdrop.report.changes import Change
 from lstmdrop.report.forest import Forest, ForestRow, change_row
 from lstmdrop.report.runs import RunSummary
@@ -139,8 +140,8 @@ def read_tries(folder: Path) -> list[Try]:
     """
     path = folder / KEPT_TRIES
     try:
-        lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
-        return [_TRY.validate_json(line) for line in lines if line]
+        lines = document_lines(path) if path.exists() else ()
+        return [_TRY.validate_json(line) for line in lines if line.strip()]
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
 

@@ -22,6 +22,7 @@ from lstmdrop.errors import DataError, LstmdropError
 from lstmdrop.reproduction.plan import Planned
 from lstmdrop.reproduction.process import CellProcess, command, complaint, log_of
 from lstmdrop.run import Run
+from lstmdrop.training.interruption import Interruption
 
 MOST_BYTES = 2 << 30
 """Of a folder that travels: it is in memory twice on its way."""
@@ -100,11 +101,11 @@ def _run(order: Order, planned: Planned) -> Outcome:
     words = command(planned, order.device, order.data_dir)
     folder = order.folder if order.folder.is_dir() else None
     process = CellProcess.start(words, log_of(directory), str(order.threads), folder)
-    try:
-        while (exit_code := process.exit_code()) is None:
+    with Interruption(at_once=False) as interruption:
+        while not interruption.requested and process.exit_code() is None:
             time.sleep(0.1)
-    except KeyboardInterrupt:
-        process.interrupt()
+        if interruption.requested:
+            process.interrupt()
         exit_code = process.wait()
     message = f"{complaint(process.said())} (on {platform.node()})" if exit_code else ""
     return Outcome(exit_code, process.seconds, message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from lstmdrop.parsing import to_json
+from lstmdrop.parsing import document_lines, parse_json, to_json
 from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import resolve
 from lstmdrop.report.rules import KEPT_TRIES, read_tries
@@ -80,7 +79,7 @@ def _try(one: Planned, run: Run) -> dict[str, Any]:
 def _copy_examples(source: Path, target: Path) -> None:
     path = source / "examples.jsonl"
     if path.exists():
-        examples = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        examples = [parse_json(line) for line in document_lines(path) if line.strip()]
         Run(target).keep_examples([{key: one[key] for key in OWN if key in one} for one in examples])
 
 

@@ -74,8 +74,8 @@ class Interruption:
     While ``at_once`` is true (nothing would be lost) so is the first: it raises `KeyboardInterrupt`.
     """
 
-    def __init__(self) -> None:
-        self.at_once = True
+    def __init__(self, *, at_once: bool = True) -> None:
+        self.at_once = at_once
         self.requested = False
         self._handlers: Mapping[signal.Signals, Any] = {}
 
@@ -92,5 +92,10 @@ class Interruption:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested or self.at_once:
-            interrupt(number, frame)
-        self.requested = True
+            try:
+                interrupt(number, frame)
+            except KeyboardInterrupt:
+                self.requested = True  # should it be raised where a library drops all errors
+                raise
+        else:
+            self.requested = True

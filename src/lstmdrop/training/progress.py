@@ -118,6 +118,8 @@ class Logged:
     tokens_per_second: float
     seconds: float
     """Spent in training since the beginning, evaluation not counted."""
+    num_threads: int = 1
+    """Of a CPU, on which products run."""
     num_parts: int = 1
     """In which each batch is computed since memory ran out."""
 

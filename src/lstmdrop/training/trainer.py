@@ -36,6 +36,7 @@ from lstmdrop.training.pace import Sums, make_pace
 from lstmdrop.training.progress import Evaluated, Event, Logged, Progress, Stepped, Validating
 from lstmdrop.training.replay import Record, Replay, Update, is_recordable, recorder_on
 from lstmdrop.training.sharing import add_up_tallies, carried, draw_own_masks, load_carried, shared_batches
+from lstmdrop.training.threads import threads_for
 from lstmdrop.training.workers import Workers
 
 
@@ -77,10 +78,11 @@ class Trainer(Generic[BatchT]):
         Raises:
             NonFiniteError: something overflowed; the weights are not to be saved any more.
         """
-        while not self.progress.is_at_the_end(self.config):
-            yield from self._train_epoch()
-            yield Validating(self.progress.step, self.progress.epoch)
-            yield self._validate()
+        with threads_for(self.device, kernels_of(self.task.model).values()) as self.threads:
+            while not self.progress.is_at_the_end(self.config):
+                yield from self._train_epoch()
+                yield Validating(self.progress.step, self.progress.epoch)
+                yield self._validate()
 
     def step(self, batches: Sequence[BatchT]) -> None:
         """One update of the weights from the summed gradient of ``batches``, which together are one batch.
@@ -200,7 +202,9 @@ class Trainer(Generic[BatchT]):
         remaining = after(batches, progress.position * self.config.accumulate)
         started, is_due = time.perf_counter(), False
         while group_of_batches := list(islice(remaining, self.config.accumulate)):
+            num_items = progress.items
             self.step(group_of_batches)
+            self.threads.note(progress.items - num_items, time.perf_counter() - started)
             is_due = is_due or progress.step % self.config.log_every == 0
             if is_due and self.pace.is_settled:
                 wait_for(self.device)  # within the time that is counted
@@ -229,6 +233,7 @@ class Trainer(Generic[BatchT]):
             tokens_per_second=progress.logged_items / (progress.seconds - progress.logged_seconds),
             seconds=progress.seconds,
             num_parts=progress.num_parts,
+            num_threads=torch.get_num_threads(),
         )
         self.logged_loss.zero_()
         progress.start_log_interval()

@@ -8,7 +8,7 @@ import mimetypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import NotRequired, TypedDict
 
 from lstmdrop.errors import DataError
+from lstmdrop.parsing import document_lines
 from lstmdrop.report.page.data import as_script
 from lstmdrop.report.page.strips import strips_html
 
@@ -71,11 +72,11 @@ def read_examples(directory: Path, limit: int) -> list[Example]:
     if not path.exists():
         return []
     try:
-        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        lines = list(islice((line for line in document_lines(path) if line.strip()), limit))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     examples = []
-    for number, line in enumerate(lines[:limit], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             examples.append(_example(_OUTPUT.validate_json(line, strict=True)))
         except ValueError:

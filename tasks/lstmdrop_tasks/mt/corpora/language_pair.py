@@ -39,11 +39,16 @@ def save_pair(assets: Path, pair: LanguagePair) -> None:
 
 
 def saved_pair(assets: Path) -> str | None:
-    """What `save_pair` noted; None where nothing was, or only that the languages have no names."""
+    """What `save_pair` noted; None where nothing was, or only that the languages have no names.
+
+    Raises:
+        DataError: it is damaged.
+    """
     path = assets / PAIR
     try:
-        pair = read_document(path).decode().strip() if path.is_file() else str(UNNAMED)
-    except ValueError as error:
+        pair = read_document(path).decode().strip() if path.exists() else str(UNNAMED)
+        parse_pair(pair)
+    except (OSError, ValueError, ConfigError) as error:
         raise DataError(f"{path}: the languages cannot be read ({error})") from None
     return None if pair == str(UNNAMED) else pair
 
