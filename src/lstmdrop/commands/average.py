@@ -79,7 +79,7 @@ def _scorable_splits(members: Sequence[Run]) -> list[Split]:
     if not splits:
         named = ", ".join(str(run.directory) for run in members if not run.has_best())
         raise DataError(
-            f"{named} without weights (best.safetensors) and without outputs that were kept: there is nothing to average"
+            f"{named} without weights (best.safetensors) and kept no outputs: there is nothing to average"
         )
     return splits
 
