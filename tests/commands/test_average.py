@@ -104,7 +104,7 @@ def test_a_split_of_which_nothing_was_kept_is_left_out_of_an_average(
     assert {row["split"] for row in averaged(tmp_path / "out", data_dir, *members)["scores"]} == {"test"}
     assert "kept no outputs of valid" in caplog.text
     bare = [kept(run, tmp_path / f"bare{run.name}", "valid", "log_probs.npz") for run in members]
-    with pytest.raises(DataError, match="without weights .* nothing to average"):
+    with pytest.raises(DataError, match=r"without weights .* nothing to average"):
         averaged(tmp_path / "none", data_dir, *bare)
     assert not (tmp_path / "none").exists()
 

@@ -78,9 +78,7 @@ def _scorable_splits(members: Sequence[Run]) -> list[Split]:
             splits = [one for one in splits if one != split]
     if not splits:
         named = ", ".join(str(run.directory) for run in members if not run.has_best())
-        raise DataError(
-            f"{named} without weights (best.safetensors) and kept no outputs: there is nothing to average"
-        )
+        raise DataError(f"{named} without weights (best.safetensors) and kept no outputs: there is nothing to average")
     return splits
 
 
