@@ -1,8 +1,9 @@
-"""Our searches beside those of other libraries: the same weights, the same machine, by turns.
+r"""Our searches beside those of other libraries: the same weights, the same machine, by turns.
 
     build/peers/bin/python tools/compare_decoding.py --output docs/results/speed/decoding.jsonl
     build/peers/bin/python tools/compare_decoding.py --task mt --run runs/mt-small-multi30k-s1 --texts test.de
-    .venv/bin/python tools/compare_decoding.py --output docs/results/speed/decoding.jsonl --into docs/results/speed/decoding.md
+    python tools/compare_decoding.py --output docs/results/speed/decoding.jsonl \
+        --into docs/results/speed/decoding.md
 
 How the environment ``build/peers`` is made stands in ``tools/peers/opennmt.py``; a library that is not there is left
 out with a word. Without ``--run`` networks have random weights and never end, so that every hypothesis has the same
@@ -26,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from peers import ctc, opennmt
 
 from lstmdrop.commands.evaluate import load_tasks, open_runs
 from lstmdrop.data.text import read_lines
@@ -44,6 +44,7 @@ from lstmdrop_tasks.mt.model import build_translator
 from lstmdrop_tasks.mt.pairs import Tokenizers, padded_columns
 from lstmdrop_tasks.mt.task import MachineTranslation
 from lstmdrop_tasks.mt.translate import LONGEST_MORE, translate
+from peers import ctc, opennmt
 
 PEERS = {"mt": ("OpenNMT-py",), "caption": ("OpenNMT-py",), "asr": ("fast-ctc-decode", "flashlight-text")}
 ITEMS = {"mt": "sentences", "caption": "captions", "asr": "utterances"}
@@ -296,7 +297,9 @@ def into(document: Path, record: Path) -> None:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """All that was measured, in Markdown; of cases that were measured again the last time."""
-    last = {tuple(row[key] for key in ("task", "network", "library", "beam", "machine", "threads")): row for row in rows}
+    last = {
+        tuple(row[key] for key in ("task", "network", "library", "beam", "machine", "threads")): row for row in rows
+    }
     lines = [
         "| task | network | beside | beam | ours, a second | theirs, a second | ours / theirs | same | machine |",
         "|---|---|---|--:|--:|--:|--:|--:|---|",
@@ -307,9 +310,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             for who in ("ours", "theirs")
         )
         lines.append(
-            f"| {row['task']} | {row['network']} | {row['library']} | {row['beam']} | {ours} {row['items']} | {theirs} | "
-            f"{row['ours'] / row['theirs']:.2f} | {row['same']:.0%} | {row['machine']}, {row['threads']} threads, "
-            f"load {row['load']} |"
+            f"| {row['task']} | {row['network']} | {row['library']} | {row['beam']} | {ours} {row['items']} | "
+            f"{theirs} | {row['ours'] / row['theirs']:.2f} | {row['same']:.0%} | {row['machine']}, "
+            f"{row['threads']} threads, load {row['load']} |"
         )
     return "\n".join(lines)
 

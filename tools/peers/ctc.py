@@ -20,7 +20,7 @@ Decode = Callable[[Outputs], list[tuple[int, ...]]]
 
 
 def fast_ctc_decode(beam_size: int, num_tokens: int) -> Decode:
-    """The same search as ours; it prunes by a token's probability, ours by that over the likeliest's. 0 is the blank."""
+    """The same search as ours; it prunes by probability, ours by that over the likeliest's. 0 is the blank."""
     import fast_ctc_decode as library
 
     letters = [chr(0x4E00 + number) for number in range(num_tokens)]  # one character a token
@@ -32,7 +32,9 @@ def fast_ctc_decode(beam_size: int, num_tokens: int) -> Decode:
             if beam_size == 1:
                 text, _ = library.viterbi_search(probabilities, letters)
             else:
-                text, _ = library.beam_search(probabilities, letters, beam_size=beam_size, beam_cut_threshold=math.exp(-PRUNE))
+                text, _ = library.beam_search(
+                    probabilities, letters, beam_size=beam_size, beam_cut_threshold=math.exp(-PRUNE)
+                )
             said.append(tuple(ord(letter) - 0x4E00 for letter in text))
         return said
 

@@ -28,7 +28,6 @@ from lstmdrop.decoding.hypotheses import (
     normalised,
 )
 
-
 SMALLEST_BLOCK = 8
 """Of a vocabulary; where blocks would be smaller, it is searched whole."""
 

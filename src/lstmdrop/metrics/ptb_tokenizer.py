@@ -179,9 +179,7 @@ def _next(line: str, place: int) -> tuple[re.Match[str], Respelling]:
     for pattern, respelling in first:
         if found := pattern.match(line, place):
             return found, respelling
-    matches = [
-        (found, respelling) for pattern, respelling in longest if (found := pattern.match(line, place))
-    ]
+    matches = [(found, respelling) for pattern, respelling in longest if (found := pattern.match(line, place))]
     return max(matches, key=lambda match: match[0].end())
 
 
