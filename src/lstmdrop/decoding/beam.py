@@ -221,14 +221,19 @@ class _Search:
         possible, is_eos = best.log_probs > -torch.inf, best.tokens == self.eos
         finishes, lives = (possible & is_eos)[:, : self.settings.beam_size], possible & ~is_eos
         cut = (self.max_lengths[live.sentences] < len(self.history)) | ~lives.any(1)
-        found = live.found.merge(self._finished(live, best, finishes, after))
-        found = found.merge(self._cut(live, best, finishes, cut, before))
+        found = live.found
+        if bool(finishes.any()):  # in most steps none does
+            found = found.merge(self._finished(live, best, finishes, after))
+        if bool(cut.any()):
+            found = found.merge(self._cut(live, best, finishes, cut, before))
         best = best.only(lives, self.settings.beam_size)
         num_finished = live.num_finished + finishes.sum(1)
         done = cut | (num_finished >= self.settings.beam_size)
         done |= self._decided(live.sentences, best.log_probs, found)
-        over, going = done.nonzero().squeeze(1), (~done).nonzero().squeeze(1)
-        self.done.append((live.sentences[over], found.take(over)))
+        going: Tensor | slice = slice(None)
+        if bool(done.any()):
+            over, going = done.nonzero().squeeze(1), (~done).nonzero().squeeze(1)
+            self.done.append((live.sentences[over], found.take(over)))
         parents = (live.first_rows + best.beams)[going].flatten()
         return _Live(
             live.sentences[going],
