@@ -9,13 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmdrop.decoding.ctc import NEVER, CTCHypothesis
-from lstmdrop.decoding.ctc_search import CTCBeamSettings
+from lstmdrop.decoding.ctc_search import NOTHING, CTCBeamSettings, Prefixes
 
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-NOTHING = -1
-"""In the place of a token or of a prefix: there is none."""
 
 
 def prefix_beam_searches(
@@ -27,7 +24,7 @@ def prefix_beam_searches(
     """
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     ends = np.asarray(lengths, np.int64)[order]
-    prefixes = _Prefixes(log_probs.shape[2])
+    prefixes = Prefixes(log_probs.shape[2])
     beams = _Beams.start(len(order), settings.beam_size)
     found: list[list[CTCHypothesis]] = [[] for _ in order]
     for step in range(int(ends.max(initial=0)) + 1):
@@ -39,34 +36,6 @@ def prefix_beam_searches(
             scores = log_probs[step, order[:going]].astype(np.float64)
             beams = _advance(beams, _Step.of(scores, blank, settings.prune), prefixes, settings)
     return found
-
-
-class _Prefixes:
-    """Every prefix that a beam has held has one number, whichever way it came: 0 is the empty one."""
-
-    def __init__(self, num_tokens: int) -> None:
-        self._num_tokens = num_tokens
-        self._numbers: dict[int, int] = {}
-        self._origins = [NOTHING]
-
-    def longer(self, prefixes: Numbers, tokens: Numbers) -> list[int]:
-        """The numbers of prefixes with one token more."""
-        origins = (prefixes * self._num_tokens + tokens).tolist()
-        return [self._number(origin) for origin in origins]
-
-    def tokens(self, prefix: int) -> tuple[int, ...]:
-        """What it says."""
-        said = []
-        while prefix:
-            prefix, token = divmod(self._origins[prefix], self._num_tokens)
-            said.append(token)
-        return tuple(reversed(said))
-
-    def _number(self, origin: int) -> int:
-        number = self._numbers.setdefault(origin, len(self._origins))
-        if number == len(self._origins):
-            self._origins.append(origin)
-        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +108,7 @@ class _Step:
         return cls(scores, lowest, scores[:, blank, None], tokens, token_scores)
 
 
-def _advance(beams: _Beams, step: _Step, prefixes: _Prefixes, settings: CTCBeamSettings) -> _Beams:
+def _advance(beams: _Beams, step: _Step, prefixes: Prefixes, settings: CTCBeamSettings) -> _Beams:
     """What one step makes of every prefix: it stays as it is, or gets one of the step's likelier tokens."""
     num_rows, size = beams.node.shape
     rows = np.arange(num_rows)[:, None]
@@ -164,7 +133,8 @@ def _advance(beams: _Beams, step: _Step, prefixes: _Prefixes, settings: CTCBeamS
         tokens = step.tokens[new_rows, chosen % num_tried]
         last[new_rows, new_places] = tokens
         length[new_rows, new_places] += 1
-        node[new_rows, new_places] = prefixes.longer(parent[new_rows, new_places], tokens)
+        origins = zip(parent[new_rows, new_places].tolist(), tokens.tolist(), strict=True)
+        node[new_rows, new_places] = [prefixes.longer(*origin) for origin in origins]
         ends_blank[new_rows, new_places] = NEVER
         gain = longer.reshape(num_rows, -1)[new_rows, chosen]
         ends_token[new_rows, new_places] = log_prob[new_rows, new_places] = gain
@@ -199,7 +169,7 @@ def _longer(
     return log_prob
 
 
-def _finished(beams: _Beams, row: int, prefixes: _Prefixes, settings: CTCBeamSettings) -> list[CTCHypothesis]:
+def _finished(beams: _Beams, row: int, prefixes: Prefixes, settings: CTCBeamSettings) -> list[CTCHypothesis]:
     """The best token sequences if the output ended here, best first."""
     scores = beams.ranks(settings)[row]
     said = zip(beams.node[row].tolist(), beams.log_prob[row].tolist(), scores.tolist(), strict=True)
