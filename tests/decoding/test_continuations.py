@@ -83,10 +83,8 @@ def test_the_largest_come_first_and_the_earlier_among_equals(rows: list[list[flo
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6), st.sampled_from([64, 401, 1_000]), st.sampled_from([2, 50, 3_000]))
-def test_a_large_vocabulary_is_searched_in_blocks_with_the_same_result(
-    seed: int, count: int, vocabulary: int, levels: int
-) -> None:
-    """Equals within a block, between blocks, and in what is left over; some rows with NaN or hardly anything."""
+def test_equals_of_a_large_vocabulary_come_in_its_order(seed: int, count: int, vocabulary: int, levels: int) -> None:
+    """Also in rows with NaN, or with hardly anything."""
     drawn = torch.Generator().manual_seed(seed)
     values = torch.randint(levels, (4, vocabulary), generator=drawn).float()
     values[1, torch.randint(vocabulary, (5,), generator=drawn)] = math.nan

@@ -57,7 +57,7 @@ def test_the_table_holds_the_last_measurement_of_each_case(tmp_path: Path) -> No
     row = {
         "task": "mt", "network": "small", "beam": 5, "library": "OpenNMT-py 3.5.1", "items": "sentences", "ours": 30.0,
         "theirs": 20.0, "ours_spread": [29, 31], "theirs_spread": [19, 21], "same": 1.0, "differs": 0.0, "threads": 1,
-        "machine": "x86_64, 2 cores", "load": 0.1, "torch": "2.13.0",
+        "machine": "x86_64, 2 cores", "load": 0.1, "clock": "wall", "torch": "2.13.0",
     }  # fmt: skip
     record = tmp_path / "decoding.jsonl"
     record.write_text("".join(json.dumps({**row, "ours": value}) + "\n" for value in (10.0, 30.0)), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,9 +26,6 @@ from lstmdrop.decoding.hypotheses import (
     initial_coverage,
     normalised,
 )
-
-SMALLEST_BLOCK = 8
-"""Of a vocabulary; where blocks would be smaller, it is searched whole."""
 
 
 class Continuations(NamedTuple):
@@ -80,7 +76,7 @@ def largest(
     """The largest values of each row and their places, the earlier place first among equals; NaN counts as -inf."""
     # ``topk`` is much faster than a stable sort, but chooses as it likes among equals: it is asked for one more,
     # which tells whether it had to choose, and the rare rows where it had are sorted whole.
-    kept, places = _topk(values, min(count + 1, values.shape[1]))
+    kept, places = values.topk(min(count + 1, values.shape[1]))
     spare = kept[:, count:]
     chosen = ((spare == kept[:, count - 1 : count]) & (spare > -torch.inf)).any(1)
     unsure = chosen | kept[:, 0].isnan()  # NaN is the largest to ``topk``
@@ -91,26 +87,6 @@ def largest(
     places, order = places.sort(1)
     kept, order = kept.gather(1, order).sort(dim=1, descending=True, stable=True)
     return kept, places.gather(1, order)
-
-
-def _topk(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """As ``values.topk(count)``, which takes several times as long for a large vocabulary.
-
-    The ``count`` largest lie in the ``count`` blocks whose own largest are largest: what is read whole is read by
-    ``amax``, and only these blocks are searched.
-    """
-    num_places = values.shape[1]
-    size = math.isqrt(num_places // count)  # the fewest candidates in both searches
-    if size < SMALLEST_BLOCK:
-        kept, places = values.topk(count)
-        return kept, places
-    num_blocks = num_places // size
-    blocks = values[:, : size * num_blocks].unflatten(1, (size, num_blocks)).amax(1).topk(count).indices
-    within = torch.arange(0, size * num_blocks, num_blocks, device=values.device)
-    rest = torch.arange(size * num_blocks, num_places, device=values.device).expand(len(values), -1)
-    candidates = torch.cat([(blocks.unsqueeze(2) + within).flatten(1), rest], 1)
-    kept, chosen = values.gather(1, candidates).topk(count)
-    return kept, candidates.gather(1, chosen)
 
 
 __all__ = ["BeamSettings", "Ensemble", "Hypothesis", "StepModel", "beam_search"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import exp, log1p
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -281,4 +282,4 @@ def _read(kept: list[_Prefix], prefixes: Prefixes, lm: PrefixScorer) -> list[_Pr
 def _log_add(one: float, other: float) -> float:
     if one < other:
         one, other = other, one
-    return one if other == NEVER else one + math.log1p(math.exp(other - one))
+    return one if other == NEVER else one + log1p(exp(other - one))

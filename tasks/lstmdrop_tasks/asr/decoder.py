@@ -12,7 +12,6 @@ import numpy as np
 from lstmdrop.data.tokenizer import Tokenizer
 from lstmdrop.data.vocabulary import UNK
 from lstmdrop.decoding.ctc import CTCHypothesis, LogProbs, align, between_silences, greedy
-from lstmdrop.decoding.ctc_batch import prefix_beam_searches
 from lstmdrop.decoding.ctc_search import CTCBeamSettings, PrefixBeamSearch, prefix_beam_search
 from lstmdrop.metrics.word_error_rate import UNKNOWN
 from lstmdrop_tasks.asr.config import ASRDecodingConfig
@@ -22,8 +21,6 @@ UNKNOWN_PIECE = " ⁇ "
 """How SentencePiece writes what it does not know."""
 PRUNE = 10.0
 """Tokens of less than e^-10 of the likeliest's probability are not tried in the search."""
-FEWEST_TOGETHER = 4
-"""Utterances; fewer are searched faster one by one."""
 
 AdviserName = Literal["lm", "arpa", "hot_words"]
 WEIGHT_OF: Mapping[AdviserName, str] = {"lm": "lm_weight", "arpa": "arpa_weight", "hot_words": "hot_word_weight"}
@@ -65,15 +62,6 @@ class Decoder:
         if self.is_greedy:
             return [greedy(log_probs, self.tokenizer.eos)]
         return prefix_beam_search(log_probs, self.tokenizer.eos, self.settings, self.scorer, start)
-
-    def decode_all(self, log_probs: LogProbs, lengths: Sequence[int]) -> list[list[CTCHypothesis]]:
-        """What `decode` finds of each of some outputs: ``(steps, batch, tokens)``, so many steps of each.
-
-        Without an adviser a step is one of all of them, which is many times as fast.
-        """
-        if self.is_greedy or self.scorer is not None or len(lengths) < FEWEST_TOGETHER or np.isnan(log_probs).any():
-            return [self.decode(log_probs[:length, column]) for column, length in enumerate(lengths)]
-        return prefix_beam_searches(log_probs, lengths, self.tokenizer.eos, self.settings)
 
     def describe(
         self, log_probs: LogProbs, hypotheses: Sequence[CTCHypothesis], seconds_a_step: float

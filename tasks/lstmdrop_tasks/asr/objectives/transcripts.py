@@ -90,8 +90,8 @@ class TranscriptScorer:
         self.num_tokens += loss.count
         self.num_masked += num_masked
         arrays = log_probs.float().cpu().numpy()
-        steps = [-(-length // self.stride) for length in batch.lengths.tolist()]
-        for number, (best,) in zip(batch.numbers.tolist(), self.decoder.decode_all(arrays, steps), strict=True):
+        for column, (number, length) in enumerate(zip(batch.numbers.tolist(), batch.lengths.tolist(), strict=True)):
+            (best,) = self.decoder.decode(arrays[: -(-length // self.stride), column])
             self.hypotheses[number] = self.decoder.text(best)
 
     def scores(self, outputs: Path | None) -> list[Score]:
