@@ -199,7 +199,7 @@ def translation(given: argparse.Namespace, library: str, beam_size: int) -> tupl
 
 def captioning(given: argparse.Namespace, library: str, beam_size: int) -> tuple[str, Case]:
     """Captions of 20 words, of random maps."""
-    config = resolve_config(load_plugin("caption"), given.size)
+    config: Any = resolve_config(load_plugin("caption"), given.size)
     words = WordTokenizer(Vocabulary((EOS, UNK, *(f"w{number}" for number in range(3_000)))))
     rule = make_regularizer("none", 0.0, 0.0)
     model = build_captioner(config.model, 1_280, len(words.vocabulary), rule, torch.Generator().manual_seed(1)).eval()
@@ -249,7 +249,7 @@ CASES: dict[str, Callable[[argparse.Namespace, str, int], tuple[str, Case]]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Captioner:
     config: Any
     model: Any
@@ -258,7 +258,7 @@ class _Captioner:
 
 
 def _random_translator(size: str) -> MachineTranslation:
-    config = resolve_config(load_plugin("mt"), size)
+    config: Any = resolve_config(load_plugin("mt"), size)
     words = WordTokenizer(Vocabulary((EOS, UNK, *(f"w{number}" for number in range(8_000)))))
     rule = make_regularizer("none", 0.0, 0.0)
     num_words = len(words.vocabulary)

@@ -86,9 +86,9 @@ def _text_encoder(model: Any) -> nn.Module:
     from onmt.encoders import str2enc
 
     ours = model.encoder
-    sizes = [layer.weight_hh_l0.shape[1] for layer in _lstms(ours.ahead)]
+    layers = _lstms(ours.ahead)
     embeddings = _embeddings(model.embedding.weight)
-    theirs = str2enc["rnn"]("LSTM", True, len(sizes), 2 * sizes[0], 0.0, embeddings)
+    theirs = str2enc["rnn"]("LSTM", True, len(layers), 2 * layers[0].hidden_size, 0.0, embeddings)
     for number, (ahead, back) in enumerate(zip(_lstms(ours.ahead), _lstms(ours.back), strict=True)):
         for suffix, layer in (("", ahead), ("_reverse", back)):
             for name, weight in layer.named_parameters():
