@@ -6,9 +6,9 @@ r"""Our searches beside those of other libraries: the same weights, the same mac
         --into docs/results/speed/decoding.md
 
 How the environment ``build/peers`` is made stands in docs/results/speed/decoding.md; a library that is not there is
-left out with a word. Without ``--run`` networks have random weights and never end, so that every hypothesis has the same
-length and both searches have the same definition: what they find must agree. With a run, texts end where they do, and
-OpenNMT's search differs: a hypothesis that ends takes its place in the beam with it.
+left out with a word. Without ``--run`` networks have random weights and never end, so that every hypothesis has the
+same length and both searches have the same definition: what they find must agree. With a run, texts end where they
+do, and OpenNMT's search differs: a hypothesis that ends takes its place in the beam with it.
 """
 
 from __future__ import annotations
