@@ -82,6 +82,21 @@ def test_the_largest_come_first_and_the_earlier_among_equals(rows: list[list[flo
         assert len(set(chosen)) == count
 
 
+@given(st.integers(0, 10_000), st.integers(1, 6), st.sampled_from([64, 401, 1_000]), st.sampled_from([2, 50, 3_000]))
+def test_equals_of_a_large_vocabulary_come_in_its_order(seed: int, count: int, vocabulary: int, levels: int) -> None:
+    """Also in rows with NaN, or with hardly anything."""
+    drawn = torch.Generator().manual_seed(seed)
+    values = torch.randint(levels, (4, vocabulary), generator=drawn).float()
+    values[1, torch.randint(vocabulary, (5,), generator=drawn)] = math.nan
+    values[2, torch.randint(vocabulary, (vocabulary * 3,), generator=drawn)] = NEVER
+    found, places = largest(values, count)
+    plain = values.nan_to_num(NEVER, neginf=NEVER)
+    expected, order = plain.sort(dim=1, descending=True, stable=True)
+    assert torch.equal(found, expected[:, :count])
+    real = found > NEVER
+    assert torch.equal(places[real], order[:, :count][real])
+
+
 @pytest.mark.parametrize(
     ("given_dtype", "live_dtype", "expected"),
     [

@@ -95,3 +95,20 @@ def test_the_first_state_is_zero_in_the_weights_own_format(dtype: torch.dtype) -
     state = RegularizedLSTM(FEATURES, SIZE, LAYERS, make_regularizer("none")).to(dtype).initial_state(BATCH)
     for part in state:
         assert torch.equal(part, torch.zeros(LAYERS, BATCH, SIZE, dtype=dtype))
+
+
+@pytest.mark.parametrize("rule", RULE_NAMES)
+def test_one_step_alone_is_a_pass_of_one_step(rule: str) -> None:
+    """In evaluation; with a narrower top layer, from a state and from none."""
+    torch.manual_seed(2)
+    lstm = RegularizedLSTM(FEATURES, 3, LAYERS, make_regularizer(rule, 0.5), output_size=SIZE).double().eval()
+    inputs = torch.randn(BATCH, FEATURES, dtype=torch.float64)
+    outputs, state = lstm.step(inputs)
+    for given in (None, state):
+        expected, final = lstm(inputs[None], given)
+        output, after = lstm.step(inputs, given)
+        torch.testing.assert_close(output, expected[0], atol=1e-12, rtol=0)
+        torch.testing.assert_close(after, final, atol=1e-12, rtol=0)
+    assert outputs.shape == (BATCH, SIZE)
+    with pytest.raises(ValueError, match="inputs"):
+        lstm.step(inputs[:, :-1])

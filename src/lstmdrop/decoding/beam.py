@@ -67,7 +67,7 @@ def likeliest_continuations(
     kept = kept.to(live.dtype if kept.dtype.itemsize < live.dtype.itemsize else kept.dtype)
     totals = live.unsqueeze(-1) + kept.masked_fill(torch.isin(tokens, banned), -torch.inf).view(*live.shape, num_kept)
     best, places = largest(totals.flatten(1), min(count, totals[0].numel()))
-    return Continuations(best, places // num_kept, tokens.view(len(live), -1).gather(1, places))
+    return Continuations(best, places // num_kept, tokens.reshape(len(live), -1).gather(1, places))
 
 
 def largest(
@@ -77,6 +77,9 @@ def largest(
     # ``topk`` is much faster than a stable sort, but chooses as it likes among equals: it is asked for one more,
     # which tells whether it had to choose, and the rare rows where it had are sorted whole.
     kept, places = values.topk(min(count + 1, values.shape[1]))
+    is_tied = kept[:, 1:] == kept[:, :-1]
+    if not bool((is_tied.any(1) | kept[:, 0].isnan()).any()):  # nearly always
+        return kept[:, :count], places[:, :count]
     spare = kept[:, count:]
     chosen = ((spare == kept[:, count - 1 : count]) & (spare > -torch.inf)).any(1)
     unsure = chosen | kept[:, 0].isnan()  # NaN is the largest to ``topk``
@@ -197,14 +200,19 @@ class _Search:
         possible, is_eos = best.log_probs > -torch.inf, best.tokens == self.eos
         finishes, lives = (possible & is_eos)[:, : self.settings.beam_size], possible & ~is_eos
         cut = (self.max_lengths[live.sentences] < len(self.history)) | ~lives.any(1)
-        found = live.found.merge(self._finished(live, best, finishes, after))
-        found = found.merge(self._cut(live, best, finishes, cut, before))
+        found = live.found
+        if bool(finishes.any()):  # in most steps none does
+            found = found.merge(self._finished(live, best, finishes, after))
+        if bool(cut.any()):
+            found = found.merge(self._cut(live, best, finishes, cut, before))
         best = best.only(lives, self.settings.beam_size)
         num_finished = live.num_finished + finishes.sum(1)
         done = cut | (num_finished >= self.settings.beam_size)
         done |= self._decided(live.sentences, best.log_probs, found)
-        over, going = done.nonzero().squeeze(1), (~done).nonzero().squeeze(1)
-        self.done.append((live.sentences[over], found.take(over)))
+        going: Tensor | slice = slice(None)
+        if bool(done.any()):
+            over, going = done.nonzero().squeeze(1), (~done).nonzero().squeeze(1)
+            self.done.append((live.sentences[over], found.take(over)))
         parents = (live.first_rows + best.beams)[going].flatten()
         return _Live(
             live.sentences[going],
@@ -260,5 +268,7 @@ class _Search:
     def _decided(self, sentences: Tensor, log_probs: Tensor, found: Ends) -> Tensor:
         """Which sentences' best cannot change: no log-probability ever grows, and the longest length divides most."""
         full = found.kind[:, -1] == FINISHED
+        if not bool(full.any()):
+            return full
         longest = self.max_lengths[sentences].unsqueeze(1) + 1
         return full & (normalised(log_probs, longest, self.settings).amax(1) <= found.score[:, -1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import exp, log1p
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -76,11 +78,48 @@ class _Silent:
         return 0.0
 
 
+NOTHING = -1
+"""In the place of a token or of a prefix: there is none."""
+
+
+class Prefixes:
+    """Every prefix that a beam has held has one number, whichever way it came: 0 is the empty one.
+
+    So two are compared, and found again, in a time that does not grow with them.
+    """
+
+    def __init__(self, num_tokens: int) -> None:
+        self._num_tokens = num_tokens
+        self._numbers: dict[int, int] = {}
+        self._origins = [NOTHING]
+
+    def longer(self, prefix: int, token: int) -> int:
+        """The number of a prefix with one token more."""
+        origin = prefix * self._num_tokens + token
+        number = self._numbers.setdefault(origin, len(self._origins))
+        if number == len(self._origins):
+            self._origins.append(origin)
+        return number
+
+    def tokens(self, prefix: int) -> tuple[int, ...]:
+        """What it says."""
+        said = []
+        while prefix:
+            prefix, token = divmod(self._origins[prefix], self._num_tokens)
+            said.append(token)
+        return tuple(reversed(said))
+
+
 class _Prefix(NamedTuple):
     """Tokens said so far."""
 
     rank: float
-    tokens: tuple[int, ...]
+    number: int
+    """`NOTHING` for one that has yet to enter the beam."""
+    before: int
+    """The number of the one without its last token."""
+    last: int
+    length: int
     ends_blank: float
     """Log-probability of its paths that end with a blank."""
     ends_token: float
@@ -128,18 +167,34 @@ class PrefixBeamSearch:
         self._blank = blank
         self._settings = settings
         self._lm = scorer if scorer is not None and settings.lm_weight else _Silent()
-        self._beam = [_Prefix(0.0, (), 0.0, NEVER, 0.0, 0.0, self._lm.start() if start is None else start)]
+        begin = self._lm.start() if start is None else start
+        self._beam = [_Prefix(0.0, 0, NOTHING, NOTHING, 0, 0.0, NEVER, 0.0, 0.0, begin)]
+        self._prefixes: Prefixes | None = None
 
     def accept(self, log_probs: LogProbs) -> None:
         """The next steps."""
+        if not len(log_probs):
+            return
+        if self._prefixes is None:
+            self._prefixes = Prefixes(log_probs.shape[1])
         for step in _steps(log_probs, self._blank, self._settings.prune):
             candidates = _candidates(self._beam, step, self._blank, self._settings, self._lm)
-            candidates.sort(key=lambda prefix: prefix.rank, reverse=True)
-            self._beam = _read(candidates[: self._settings.beam_size], self._beam, self._lm)
+            candidates.sort(key=_RANK, reverse=True)
+            self._beam = _read(candidates[: self._settings.beam_size], self._prefixes, self._lm)
 
     def hypotheses(self) -> list[CTCHypothesis]:
         """The best token sequences if the output ended here, best first."""
-        return _finished(self._beam, self._settings, self._lm)
+        said = self._prefixes or Prefixes(0)
+        hypotheses = []
+        for prefix in self._beam:
+            lm_score = prefix.lm_score + self._lm.finish(prefix.state)
+            score = _rank(prefix.log_prob, lm_score, prefix.length, self._settings)
+            hypotheses.append(CTCHypothesis(said.tokens(prefix.number), prefix.log_prob, score))
+        hypotheses.sort(key=lambda hypothesis: (-hypothesis.score, hypothesis.tokens))
+        return hypotheses[: self._settings.num_best]
+
+
+_RANK = itemgetter(0)
 
 
 def _steps(log_probs: LogProbs, blank: int, prune: float) -> Iterator[_Step]:
@@ -159,38 +214,39 @@ def _candidates(
     A longer one is left out if it could not enter the full beam even with the most that the language model can give;
     its state is still that of the prefix before it.
     """
-    places = {prefix.tokens: place for place, prefix in enumerate(beam)}
+    places = {prefix.number: place for place, prefix in enumerate(beam)}
     present: list[set[int]] = [set() for _ in beam]  # the tokens that lead to another prefix of the beam
     found = []
     for prefix in beam:
-        place = places.get(prefix.tokens[:-1]) if prefix.tokens else None
+        place = places.get(prefix.before)
         if place is not None:
-            present[place].add(prefix.tokens[-1])
+            present[place].add(prefix.last)
         found.append(_stay(prefix, None if place is None else beam[place], step, blank, settings))
-    floor = min(prefix.rank for prefix in found) if len(beam) == settings.beam_size else NEVER
-    for prefix, tokens in zip(beam, present, strict=True):
-        found += _longer(prefix, tokens, floor, step, settings, lm)
+    if step.tokens:
+        floor = min(prefix.rank for prefix in found) if len(beam) == settings.beam_size else NEVER
+        for prefix, tokens in zip(beam, present, strict=True):
+            found += _longer(prefix, tokens, floor, step, settings, lm)
     return found
 
 
 def _stay(prefix: _Prefix, before: _Prefix | None, step: _Step, blank: int, settings: CTCBeamSettings) -> _Prefix:
     """A blank, its last token once more, or that token after the prefix ``before``, which the beam holds too."""
-    _, tokens, _, ends_token, log_prob, lm_score, state = prefix
+    _, number, origin, last, length, _, ends_token, log_prob, lm_score, state = prefix
     ends_blank = log_prob + step.scores[blank]
-    if tokens:
-        score = step.scores[tokens[-1]]
+    if length:
+        score = step.scores[last]
         ends_token += score
         if before is not None and score >= step.lowest:
-            ends_token = _log_add(ends_token, _before_new(before, tokens[-1]) + score)
+            ends_token = _log_add(ends_token, _before_new(before, last) + score)
     total = _log_add(ends_blank, ends_token)
-    rank = _rank(total, lm_score, len(tokens), settings)
-    return _Prefix(rank, tokens, ends_blank, ends_token, total, lm_score, state)
+    rank = _rank(total, lm_score, length, settings)
+    return _Prefix(rank, number, origin, last, length, ends_blank, ends_token, total, lm_score, state)
 
 
 def _longer(
     prefix: _Prefix, present: set[int], floor: float, step: _Step, settings: CTCBeamSettings, lm: PrefixScorer
 ) -> Iterator[_Prefix]:
-    length = len(prefix.tokens) + 1
+    length = prefix.length + 1
     for token in step.tokens:
         score = step.scores[token]
         if _rank(prefix.log_prob + score, prefix.lm_score + settings.most_gain, length, settings) < floor:
@@ -199,37 +255,31 @@ def _longer(
         if token not in present and log_prob > NEVER:
             lm_score = prefix.lm_score + lm.score(prefix.state, token)
             rank = _rank(log_prob, lm_score, length, settings)
-            yield _Prefix(rank, (*prefix.tokens, token), NEVER, log_prob, log_prob, lm_score, prefix.state)
+            own = (rank, NOTHING, prefix.number, token, length, NEVER, log_prob, log_prob, lm_score, prefix.state)
+            yield _Prefix(*own)
 
 
 def _before_new(prefix: _Prefix, token: int) -> float:
     """Log-probability of the paths after which ``token`` is a new one: a repetition is new only after a blank."""
-    return prefix.ends_blank if prefix.tokens and token == prefix.tokens[-1] else prefix.log_prob
+    return prefix.ends_blank if token == prefix.last else prefix.log_prob
 
 
 def _rank(log_prob: float, lm_score: float, length: int, settings: CTCBeamSettings) -> float:
     return log_prob + settings.lm_weight * lm_score + settings.length_bonus * length
 
 
-def _read(kept: Sequence[_Prefix], before: Sequence[_Prefix], lm: PrefixScorer) -> list[_Prefix]:
-    """Let the language model read the last token of those that are new, all together."""
-    known = {prefix.tokens for prefix in before}
-    new = [prefix for prefix in kept if prefix.tokens not in known]
-    states = lm.extend([prefix.state for prefix in new], [prefix.tokens[-1] for prefix in new]) if new else []
-    read = dict(zip((prefix.tokens for prefix in new), states, strict=True))
-    return [prefix._replace(state=read.get(prefix.tokens, prefix.state)) for prefix in kept]
-
-
-def _finished(beam: Sequence[_Prefix], settings: CTCBeamSettings, lm: PrefixScorer) -> list[CTCHypothesis]:
-    hypotheses = []
-    for prefix in beam:
-        score = _rank(prefix.log_prob, prefix.lm_score + lm.finish(prefix.state), len(prefix.tokens), settings)
-        hypotheses.append(CTCHypothesis(prefix.tokens, prefix.log_prob, score))
-    hypotheses.sort(key=lambda hypothesis: (-hypothesis.score, hypothesis.tokens))
-    return hypotheses[: settings.num_best]
+def _read(kept: list[_Prefix], prefixes: Prefixes, lm: PrefixScorer) -> list[_Prefix]:
+    """Number those that are new, and let the language model read their last tokens, all together."""
+    places = [place for place, prefix in enumerate(kept) if prefix.number == NOTHING]
+    if places:
+        new = [kept[place] for place in places]
+        states = lm.extend([prefix.state for prefix in new], [prefix.last for prefix in new])
+        for place, prefix, state in zip(places, new, states, strict=True):
+            kept[place] = prefix._replace(number=prefixes.longer(prefix.before, prefix.last), state=state)
+    return kept
 
 
 def _log_add(one: float, other: float) -> float:
     if one < other:
         one, other = other, one
-    return one if other == NEVER else one + math.log1p(math.exp(other - one))
+    return one if other == NEVER else one + log1p(exp(other - one))

@@ -166,7 +166,7 @@ class Ends(NamedTuple):
         empty = torch.full((num_sentences, num_best), EMPTY, device=device)
         return cls(empty, empty.float(), empty.float(), empty, empty)
 
-    def take(self, sentences: Tensor) -> Ends:
+    def take(self, sentences: Tensor | slice) -> Ends:
         """The ends of these sentences, in this order."""
         return Ends(*(part[sentences] for part in self))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lstmdrop.decoding.forced import Prefixed
-from lstmdrop.decoding.hypotheses import Hypothesis, StateT, StepModel
+from lstmdrop.decoding.hypotheses import CUT, FINISHED, Ends, History, Hypothesis, StateT, StepModel
 
 NextLogits = Callable[[Tensor, StateT | None], tuple[Tensor, StateT]]
 """``(tokens of shape (time, batch), state) -> (logits of shape (batch, vocabulary), state)``."""
@@ -73,23 +73,43 @@ def draws(
     seeds: Sequence[int],
 ) -> Iterator[Int[Tensor, " batch"]]:
     """The tokens of `sample`, step by step."""
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    uniforms = _Uniforms(seeds)
+    every = torch.arange(len(seeds))
     tokens, state = prompt, None
     for _ in range(length):
         logits, state = next_logits(tokens, state)
-        drawn = draw(logits, options, generators)
+        drawn = draw(logits, options, uniforms.next(every))
         yield drawn
         tokens = drawn[None]
 
 
 def draw(
-    log_probs: Float[Tensor, "rows vocabulary"], options: SamplingOptions, generators: Sequence[torch.Generator]
+    log_probs: Float[Tensor, "rows vocabulary"], options: SamplingOptions, uniform: Float[Tensor, " rows"]
 ) -> Int[Tensor, " rows"]:
-    """A token for each row, by the inverse of the distribution function; each row has a CPU generator of its own."""
+    """A token for each row, by the inverse of the distribution function at a number between 0 and 1."""
     masses = adjusted_logits(log_probs.double(), options).softmax(-1).cumsum(-1)
-    uniform = torch.cat([torch.rand(1, dtype=torch.float64, generator=generator) for generator in generators])
     heights = uniform.to(masses.device)[:, None] * masses[:, -1:]
     return torch.searchsorted(masses, heights, right=True)[:, 0].clamp(max=masses.shape[1] - 1)
+
+
+class _Uniforms:
+    """Numbers between 0 and 1, for each row from a CPU generator of its own, many at a time: a call is dear."""
+
+    AT_ONCE = 32
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._drawn = torch.empty(len(seeds), self.AT_ONCE, dtype=torch.float64)
+        self._step = 0
+
+    def next(self, rows: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+        """The next one of these rows, which have been among the rows of every call before."""
+        place = self._step % self.AT_ONCE
+        rows = rows.cpu()
+        for row in rows.tolist() if place == 0 else ():
+            self._drawn[row].uniform_(generator=self._generators[row])
+        self._step += 1
+        return self._drawn[rows, place]
 
 
 def seed_of(*parts: int) -> int:
@@ -130,49 +150,28 @@ def sample_sequences(
             begun, begun.start(state, prefixes, max_lengths.device), bos=bos, eos=eos, max_lengths=longest,
             options=replace(options, banned=()), seeds=seeds, source_lengths=source_lengths,
         )  # fmt: skip
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    rows = [_Row(*given) for given in zip(generators, max_lengths.tolist(), strict=True)]
-    live = list(rows)
+    uniforms, history = _Uniforms(seeds), History()
+    numbers = parents = torch.arange(len(seeds), device=max_lengths.device)
     tokens = torch.full_like(max_lengths, bos)
-    while live:
+    sums = torch.zeros(len(seeds), dtype=torch.float64, device=max_lengths.device)
+    done: list[tuple[Tensor, Ends]] = []
+    while len(numbers):
         log_probs, attention, state = model.step(tokens, state)
-        tokens = draw(log_probs, options, [row.generator for row in live])
-        taken = log_probs.gather(1, tokens[:, None])[:, 0].tolist()
-        for number, (row, token) in enumerate(zip(live, tokens.tolist(), strict=True)):
-            row.take(token, taken[number], None if attention is None else attention[number], eos)
-        going = [number for number, row in enumerate(live) if not row.is_over]
-        live = [live[number] for number in going]
-        kept = torch.tensor(going, dtype=torch.long, device=tokens.device)
-        tokens, state = tokens[kept], model.select(state, kept)
-    lengths = [None] * len(rows) if source_lengths is None else source_lengths.tolist()
-    return [row.hypothesis(length) for row, length in zip(rows, lengths, strict=True)]
-
-
-@dataclass(slots=True)
-class _Row:
-    """A sequence in the making."""
-
-    generator: torch.Generator
-    longest: int
-    tokens: list[int] = field(default_factory=list)
-    log_prob: float = 0.0
-    finished: bool = False
-    is_over: bool = False
-    attention: list[Tensor] = field(default_factory=list)
-
-    def take(self, token: int, log_prob: float, attention: Tensor | None, eos: int) -> None:
-        """One more token; at the longest length nothing but <eos> is taken."""
-        self.finished = token == eos
-        is_cut = not self.finished and len(self.tokens) == self.longest
-        self.is_over = self.finished or is_cut
-        if is_cut:
-            return
-        self.log_prob += log_prob
-        if not self.finished:
-            self.tokens.append(token)
-        if attention is not None:
-            self.attention.append(attention)
-
-    def hypothesis(self, source_length: int | None) -> Hypothesis:
-        attention = torch.stack(self.attention)[:, :source_length] if self.attention else None
-        return Hypothesis(tuple(self.tokens), self.log_prob, self.log_prob, self.finished, attention)
+        history.append(tokens, parents, attention)
+        tokens = draw(log_probs, options, uniforms.next(numbers))
+        is_eos = tokens == eos
+        is_cut = ~is_eos & (max_lengths[numbers] < len(history))  # there nothing but <eos> is taken
+        sums = torch.where(is_cut, sums, sums + log_probs.gather(1, tokens[:, None])[:, 0])
+        over, parents = (is_eos | is_cut).nonzero()[:, 0], (~(is_eos | is_cut)).nonzero()[:, 0]
+        kind = torch.where(is_eos, FINISHED, CUT)
+        ended = Ends(
+            kind, sums, sums, torch.full_like(kind, len(history) - 1), torch.arange(len(kind), device=kind.device)
+        )
+        done.append((numbers[over], Ends(*(part[over, None] for part in ended))))
+        numbers, tokens, sums, state = numbers[parents], tokens[parents], sums[parents], model.select(state, parents)
+    if not done:
+        return []
+    rows, ends = zip(*done, strict=True)
+    order = torch.cat(rows).argsort()
+    found = history.read(Ends(*(torch.cat(part)[order] for part in zip(*ends, strict=True))), source_lengths)
+    return [own if own.tokens or own.finished else replace(own, attention=None) for (own,) in found]

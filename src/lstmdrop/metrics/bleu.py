@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import cast
-
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.utils import SACREBLEU_DIR
+from typing import TYPE_CHECKING, cast
 
 from lstmdrop.errors import MissingPartError, as_list
 from lstmdrop.metrics.bleu_tokenizer import DEFAULT, TokenizerName
 from lstmdrop.metrics.score import Score
+
+if TYPE_CHECKING:  # translating needs no score: sacreBLEU is imported where one is made
+    from sacrebleu.metrics.bleu import BLEU
 
 _EXTRAS: dict[TokenizerName, str] = {"ja-mecab": "ja", "ko-mecab": "ko"}
 
@@ -23,6 +22,9 @@ def bleu_metric(tokenize: TokenizerName = DEFAULT, *, lowercase: bool = False) -
     Raises:
         MissingPartError: what the tokeniser needs is not here; the message says how to get it and how to do without.
     """
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.utils import SACREBLEU_DIR
+
     name = "flores101" if tokenize == "spm" else tokenize
     # SystemExit: how sacreBLEU ends a download that fails
     try:
@@ -71,6 +73,8 @@ def translation_scores(
         ValueError: there is nothing to score, or not one hypothesis a reference.
         MissingPartError: what the tokeniser needs is not here.
     """
+    from sacrebleu.metrics.chrf import CHRF
+
     if not as_list("references", references) or len(as_list("hypotheses", hypotheses)) != len(references):
         raise ValueError(f"{len(hypotheses)} translations cannot be scored against {len(references)} references")
     streams = reference_streams([[some] if isinstance(some, str) else some for some in references])

@@ -152,9 +152,13 @@ _LONGEST: list[tuple[str, Respelling]] = [
 ]
 """At each place the one that takes most, the first of equals."""
 
-_COMPILED_FIRST, _COMPILED_LONGEST = (
-    [(re.compile(pattern), respelling) for pattern, respelling in rules] for rules in (_FIRST, _LONGEST)
-)
+
+@cache
+def _compiled() -> list[list[tuple[re.Pattern[str], Respelling]]]:
+    """`_FIRST` and `_LONGEST`, when the first caption comes."""
+    return [[(re.compile(pattern), respelling) for pattern, respelling in rules] for rules in (_FIRST, _LONGEST)]
+
+
 _PLAIN_WORD = re.compile(rf"(?!{_IN_TWO})[A-Za-z]+(?=\s|$)")
 
 
@@ -171,12 +175,11 @@ def python_tokens(line: str) -> str:
 def _next(line: str, place: int) -> tuple[re.Match[str], Respelling]:
     if found := _PLAIN_WORD.match(line, place):  # nearly all there is
         return found, _itself
-    for pattern, respelling in _COMPILED_FIRST:
+    first, longest = _compiled()
+    for pattern, respelling in first:
         if found := pattern.match(line, place):
             return found, respelling
-    matches = [
-        (found, respelling) for pattern, respelling in _COMPILED_LONGEST if (found := pattern.match(line, place))
-    ]
+    matches = [(found, respelling) for pattern, respelling in longest if (found := pattern.match(line, place))]
     return max(matches, key=lambda match: match[0].end())
 
 

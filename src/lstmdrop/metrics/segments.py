@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics.chrf import CHRF
 
 from lstmdrop.metrics.bleu import bleu_metric, reference_streams
 from lstmdrop.metrics.bleu_tokenizer import tokenizer_in
@@ -34,6 +33,8 @@ def bleu_segments(hypotheses: Sequence[str], references: References, signature: 
 
 def chrf_segments(hypotheses: Sequence[str], references: References, signature: str = "") -> Segments:
     """sacreBLEU's chrF2 in percent, with the case that a score's ``signature`` says."""
+    from sacrebleu.metrics.chrf import CHRF
+
     return _sacrebleu_segments(CHRF(lowercase=_is_lowercase(signature)), hypotheses, references)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Literal
 
 from lstmdrop.errors import as_list
@@ -29,12 +31,22 @@ UNSEEN = frozenset(
               *range(0xE0100, 0xE01F0)])
 )  # fmt: skip
 """What shows nothing though its category is that of letters or marks: fillers and variation selectors."""
-MARKS = "".join(
+
+
+def _ranges(characters: Iterable[str]) -> str:
+    """A range for each run of neighbours: a pattern of two thousand single ones takes long to compile."""
+    codes = sorted(map(ord, characters))
+    starts = [code for before, code in pairwise([-1, *codes]) if code > before + 1]
+    ends = [code for code, after in pairwise([*codes, sys.maxunicode + 2]) if after > code + 1]
+    return "".join(f"{chr(start)}-{chr(end)}" for start, end in zip(starts, ends, strict=True))
+
+
+MARKS = _ranges(
     char
     for char in map(chr, range(0x300, 0x1F000))
     if unicodedata.category(char) in ("Mn", "Mc") and char not in UNSEEN
 )
-"""Vowel signs, tones and accents of every script, for patterns: ``\\w`` cuts words at them."""
+"""Vowel signs, tones and accents of every script, for a pattern's ``[]``: ``\\w`` cuts words at them."""
 _NOT_SPOKEN = re.compile(r"[^\w\s']|_")
 _LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 _NON_JOINER, _JOINER = "\u200c", "\u200d"

@@ -101,8 +101,8 @@ class PlainDecoder(nn.Module):
     @torch.no_grad()
     def step(self, tokens: Int[Tensor, " rows"], state: LSTMState) -> tuple[Tensor, None, LSTMState]:
         """Log-probabilities of the next token, shape ``(rows, vocabulary)``, in nats; it looks at nothing."""
-        features, state = self.features(tokens[None], state)
-        return _log_probs(features[0], self.softmax), None, state
+        features, state = self.lstm.step(self.embedding(tokens), state)
+        return _log_probs(features, self.softmax), None, state
 
     def select(self, state: LSTMState, rows: Int[Tensor, " chosen"]) -> LSTMState:
         """The state of these rows, in this order."""

@@ -104,7 +104,8 @@ def _set_deterministic(is_asked: bool) -> None:
     if is_asked:  # cuBLAS reads this when it is first used, and is not deterministic without it
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # all is written
-    torch.use_deterministic_algorithms(is_asked)
+    if is_asked or torch.are_deterministic_algorithms_enabled():  # the call imports the compiler: over a second
+        torch.use_deterministic_algorithms(is_asked)
     torch.backends.cudnn.deterministic = is_asked
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import jiwer
-
 from lstmdrop.metrics.segments import (
     References,
     SegmentsOf,
@@ -79,6 +77,8 @@ def _entry(name: str, errors: Errors, reference: str, hypothesis: str) -> str:
 
 
 def _mistakes(pairs: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], int]]:
+    import jiwer  # recognising needs no score
+
     counts: Counter[tuple[str, str]] = Counter()
     for reference, hypothesis in pairs:
         if not reference:

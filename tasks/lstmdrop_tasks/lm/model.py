@@ -115,8 +115,12 @@ class LanguageModel(nn.Module):
         self, tokens: Int[Tensor, "time batch"], state: LSTMState | None = None
     ) -> tuple[Float[Tensor, "batch vocabulary"], LSTMState]:
         """Unnormalised log-probabilities of what follows ``tokens``."""
-        features, state = self.features(tokens, state)
-        logits: Tensor = self.softmax(features[-1])
+        if len(tokens) == 1:
+            last, state = self.lstm.step(self._embedded(tokens[0]), state)
+        else:
+            features, state = self.features(tokens, state)
+            last = features[-1]
+        logits: Tensor = self.softmax(last)
         return logits, state
 
 
