@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from lstmdrop.commands.reproduce import reproduce
     from lstmdrop.commands.serve import serve
     from lstmdrop.commands.train import train
+    from lstmdrop.commands.train_ensemble import train_ensemble
 
 __all__ = [
     "average", "bench", "compare", "evaluate", "export", "info", "load_runs", "predict", "publish", "report",
-    "reproduce", "serve", "train",
+    "reproduce", "serve", "train", "train_ensemble",
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lstmdrop.metrics.segments import SegmentsOf
     from lstmdrop.service import Services
     from lstmdrop.task import Task
+    from lstmdrop.training.ensemble import Stack
 
 
 def no_segments(config: Any) -> Mapping[str, SegmentsOf]:
@@ -96,6 +97,10 @@ class TaskPlugin:
     """Checks the data of a run that starts from another's assets, and notes in them what is of its own data."""
     assets_for_training: Sequence[str] = ()
     """Files of a run's assets that ``export`` and ``publish`` leave behind: large, or with training text."""
+    stack: Stack | None = None
+    """The losses of several models as one, for ``train --ensemble``; None where there is no such thing."""
+    not_stacked: Sequence[str] = ()
+    """Settings of training that a stack has only the defaults of."""
     services: Services | None = None
     """What ``serve`` offers; None where the task is nothing to be asked over a network."""
     pipeline: str | None = None

@@ -123,7 +123,12 @@ class Run:
 
     def has_checkpoint(self) -> bool:
         """Whether a state to resume from was ever saved."""
-        return self._path("last.safetensors").exists() or self._path("previous.safetensors").exists()
+        return bool(self.states)
+
+    @property
+    def states(self) -> list[Path]:
+        """The saved states to go on from, the newest first."""
+        return [path for path in map(self._path, ("last.safetensors", "previous.safetensors")) if path.exists()]
 
     def never_trained(self) -> bool:
         """Whether this is a run that ended, in whatever way, before there was anything to keep.
@@ -224,16 +229,15 @@ class Run:
         Raises:
             DataError: something was saved and none of it can be read, or an asset is not what was trained with.
         """
-        last, previous = self._path("last.safetensors"), self._path("previous.safetensors")
         problems: list[str] = []
-        for path in (path for path in (last, previous) if path.exists()):
+        for path in self.states:
             try:
                 checkpoint = read_checkpoint(path)
             except DataError as error:
                 problems.append(str(error))
                 continue
             if problems:  # out of the way, or the next save would put it in the sound one's place
-                last.replace(self._path("damaged.safetensors"))
+                self._path("last.safetensors").replace(self._path("damaged.safetensors"))
             self._require_own(path, checkpoint)
             return checkpoint, problems
         if problems:

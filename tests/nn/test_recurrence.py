@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from lstmdrop.nn.linear import SharedFactor
-from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, cell, fused, fused_stack, scan
+from lstmdrop.nn.recurrence import SILENT, LayerWeights, LSTMState, Noise, cell, fused, fused_stack
+from lstmdrop.nn.scan import scan
 
 TIME, BATCH, FEATURES, SIZE = 5, 3, 4, 2
 

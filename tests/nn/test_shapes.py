@@ -17,7 +17,8 @@ from lstmdrop.nn.decoder import AttentionDecoder, PlainDecoder, decoder_log_prob
 from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.linear import linear
 from lstmdrop.nn.lstm import RegularizedLSTM
-from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, fused, fused_stack, scan
+from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, fused, fused_stack
+from lstmdrop.nn.scan import scan
 from lstmdrop.nn.rules import RULE_NAMES, RuleName, make_regularizer
 from lstmdrop.nn.shapes import read_backwards
 

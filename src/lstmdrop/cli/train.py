@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -56,6 +56,14 @@ def command(
     ] = None,
     overrides: options.Overrides = None,
     data_dir: options.DataDir = None,
+    ensemble: Annotated[
+        int | None,
+        typer.Option(
+            help="Train K models as one, of the seeds N, N + 1 ... after --seed N; --out has a run for each.",
+            metavar="K",
+            min=2,
+        ),
+    ] = None,
     log: Annotated[
         Literal["none", "tensorboard"], typer.Option(help="tensorboard: write for it into the run too.")
     ] = "none",
@@ -81,6 +89,7 @@ def command(
     options.refuse_without_effect(
         ("--resume", resume, trains, where),
         ("--log", log != "none", trains, where),
+        ("--ensemble", ensemble, trains, where),
         ("--dry-run", dry_run, not check, "without --check, which builds the same"),
     )
     if not trains:
@@ -88,7 +97,7 @@ def command(
         show(task, start, (size, data, regularizer, seed, preset, overrides), device, data_dir)
     else:
         _train(
-            task, log, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
+            task, log, ensemble, size=size, data=data, regularizer=regularizer, seed=seed, preset=preset,
             overrides=overrides, out=out, start=start, device=device, resume=resume, data_dir=data_dir,
         )  # fmt: skip
 
@@ -139,19 +148,24 @@ def _resolved(
     return plugin, config
 
 
-def _train(task: str, log: str, **choices: Any) -> None:
+def _train(task: str, log: str, ensemble: int | None, **choices: Any) -> None:
     from lstmdrop.cli.views import TrainingView, shown_work
     from lstmdrop.commands.train import train
+    from lstmdrop.commands.train_ensemble import train_ensemble
 
-    with _extra(log) as extra, TrainingView() as view, shown_work(view.progress):
+    with ExitStack() as logs, TrainingView(ensemble is not None) as view, shown_work(view.progress):
+        extras = [logs.enter_context(_extra(log)) for _ in range(ensemble or 1)]
 
-        def show(event: Event | Started | Finished) -> None:
-            view.show(event)
-            if extra is not None:
+        def show(event: Event | Started | Finished, number: int = 0) -> None:
+            view.show(event, number)
+            if (extra := extras[number]) is not None:
                 extra.show(event)
 
         try:
-            train(task, listener=show, **choices)
+            if ensemble is None:
+                train(task, listener=show, **choices)
+            else:
+                train_ensemble(task, ensemble, listener=lambda number, event: show(event, number), **choices)
         except KeyboardInterrupt:
             view.say(
                 "interrupted; the same command with --resume goes on from here"

@@ -76,9 +76,9 @@ class WorkView:
 
 
 class TrainingView:
-    """Shows each event as it comes."""
+    """Shows each event as it comes; of several models that are trained as one, ``names_seeds`` tells whose it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, names_seeds: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
@@ -87,6 +87,8 @@ class TrainingView:
         )  # fmt: skip
         self.bar: TaskID | None = None
         self.num_epochs = 0
+        self.names_seeds = names_seeds
+        self.seeds: dict[int, int] = {}
         self.has_begun = False
         self.last_line = 0.0
 
@@ -103,28 +105,39 @@ class TrainingView:
         """A message to the user, on standard error."""
         self.console.print(line, markup=False)
 
-    def show(self, event: Event | Started | Finished) -> None:
-        """One event."""
+    def show(self, event: Event | Started | Finished, number: int = 0) -> None:
+        """One event, of the first model or of one of several."""
+        if isinstance(event, Started):
+            self._start(event, number)
+        elif isinstance(event, Evaluated):
+            self._evaluated(event, number)
+        elif isinstance(event, Finished):
+            self._finish(event)
+        elif number == min(self.seeds, default=0):
+            self._go_on(event)
+
+    def _go_on(self, event: Stepped | Logged | Validating) -> None:
         if isinstance(event, Stepped):
             self.has_begun = True
             self._advance(event)
-        elif isinstance(event, Started):
-            self._start(event)
         elif isinstance(event, Logged):
             self._log(event)
-        elif isinstance(event, Validating):
-            self._describe(f"epoch {event.epoch}/{self.num_epochs}, validating")
-        elif isinstance(event, Evaluated):
-            self._evaluated(event)
         else:
-            self._finish(event)
+            self._describe(f"epoch {event.epoch}/{self.num_epochs}, validating")
 
-    def _start(self, event: Started) -> None:
+    def _whose(self, number: int) -> str:
+        return f", seed {self.seeds[number]}" if self.names_seeds and number in self.seeds else ""
+
+    def _start(self, event: Started, number: int) -> None:
         for note in event.notes:
             self.say(note)
+        config = event.config
+        self.seeds[number] = config.seed
+        if len(self.seeds) > 1:  # all else is as it was
+            self.say(f"{'run':<11} {event.directory}{f', resumed at step {event.step}' if event.step else ''}")
+            return
         for name, value in event.summary.items():
             self.say(f"{name:<11} {value}")
-        config = event.config
         self.say(
             f"{'model':<11} {event.num_parameters:,} parameters, {config.size}, {_rule(event)}, seed {config.seed}"
         )
@@ -151,20 +164,21 @@ class TrainingView:
             self.last_line = now
             self.say(f"epoch {event.epoch} step {event.step}: loss {event.loss:.4f}, {speed}")
 
-    def _evaluated(self, event: Evaluated) -> None:
+    def _evaluated(self, event: Evaluated, number: int) -> None:
         score = event.scores[0]
         training = perplexity_of(event.training_loss) if score.name == "perplexity" else event.training_loss
         label = score.name if score.name == "perplexity" else "loss"
         best = ", best so far" if event.is_best else ""
         self.say(
             f"epoch {event.epoch:>2}/{self.num_epochs}: training {label} {training:.2f}, "
-            f"{event.split} {score.name} {score.value:.{metric_decimals(score.name)}f}{best}"
+            f"{event.split} {score.name} {score.value:.{metric_decimals(score.name)}f}{best}{self._whose(number)}"
         )
 
     def _finish(self, event: Finished) -> None:
         self.progress.stop()
+        whose = f", seed {event.result['seed']}" if self.names_seeds else ""
         for score in event.result["scores"]:
-            print(f"{score['split']} {score['name']} {score['value']:.4f}", file=sys.stdout)  # noqa: T201
+            print(f"{score['split']} {score['name']} {score['value']:.4f}{whose}", file=sys.stdout)  # noqa: T201
         self.say(f"the run is in {event.directory}")
 
 

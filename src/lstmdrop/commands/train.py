@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from lstmdrop.task import Task
 from lstmdrop.training.changes import changed_training, noted, require_possible, require_same_data
 from lstmdrop.training.device import require_kernel, switches_kept
 from lstmdrop.training.finite import NonFiniteError
+from lstmdrop.training.gradient import Gradient
 from lstmdrop.training.interruption import Interruption
 from lstmdrop.training.progress import Event, Finished, Progress, Started
 from lstmdrop.training.trainer import Trainer
@@ -79,15 +80,15 @@ def train(
         plugin = load_plugin(task)
         choices = (size, data, regularizer, seed, preset, overrides)
         resumes = resume or workers.restarts > 0
-        run, config = _chosen(plugin, choices, out, start, resumes, data_dir)
+        run, config = chosen(plugin, choices, out, start, resumes, data_dir)
         goes_on = resumes and run.exists()
         if resume and not goes_on and start is None:
-            _require_named_data(run.directory, data, preset, overrides)
+            require_named_data(run.directory, data, preset, overrides)
         with run.claimed(), naming_moved_data([config.data.name]), naming(run.directory):
             if goes_on:
-                _go_on(run, plugin, config, workers, data_dir, listener)
+                go_on(run, plugin, config, workers, data_dir, listener)
             else:
-                with _begun(run, config):
+                with begun(run, config):
                     _finish(run, plugin, config, workers, data_dir, listener)
         workers.from_first(run.directory)
         listener(Finished(run.directory, run.result()))
@@ -108,7 +109,7 @@ def _follow(task: str, workers: Workers, data_dir: Path | None) -> Run:
     return Run(directory)
 
 
-def _chosen(
+def chosen(
     plugin: TaskPlugin,
     choices: tuple[Any, ...],
     out: AnyPath | None,
@@ -116,7 +117,11 @@ def _chosen(
     resume: bool,
     data_dir: Path | None,
 ) -> tuple[Run, TaskConfig]:
-    """Where to train, and with which configuration."""
+    """Where to train, and with which configuration.
+
+    Raises:
+        LstmdropError: it cannot be trained there with it.
+    """
     run = None if out is None else Run(out)
     if run is None or not (resume and run.exists()):  # of a run that goes on, its start may be gone
         if run is not None and start is not None:
@@ -135,12 +140,12 @@ def _chosen(
     require_trainable(plugin, config)
     if start is not None:
         require_same_start(plugin, run, config, start)
-    _changes(run, plugin, config)
+    changes(run, plugin, config)
     return run, config
 
 
 @contextmanager
-def _begun(run: Run, config: TaskConfig) -> Iterator[None]:
+def begun(run: Run, config: TaskConfig) -> Iterator[None]:
     """A new run, which goes again if it ends, in whatever way, before there is anything to keep."""
     Run.create(run.directory, config.model_dump(mode="json"))
     try:
@@ -151,10 +156,10 @@ def _begun(run: Run, config: TaskConfig) -> Iterator[None]:
         raise
 
 
-def _go_on(
+def go_on(
     run: Run, plugin: TaskPlugin, config: TaskConfig, workers: Workers, data_dir: Path | None, listener: Listener
 ) -> None:
-    if not run.is_finished() or _changes(run, plugin, config):
+    if not run.is_finished() or changes(run, plugin, config):
         if not run.has_checkpoint():
             _require_unfinished(run)
             run.start_over()
@@ -177,19 +182,23 @@ def _finish(
     run: Run, plugin: TaskPlugin, config: TaskConfig, workers: Workers, data_dir: Path | None, listener: Listener
 ) -> None:
     with Interruption() as interruption:
-        built, trainer, config = _prepare(run, plugin, config, workers, data_dir, listener)
+        built, trainer, config = prepare(run, plugin, config, workers, data_dir, listener)
         fit(run, trainer, interruption, listener)
-        result = run_result(run, built, trainer, config)
-        if plugin.examples is not None:
-            run.keep_examples(plugin.examples(built))
-        run.finish(result)
+        finish(run, plugin, built, run_result(run, built, trainer, config))
+
+
+def finish(run: Run, plugin: TaskPlugin, built: Task[Any], result: Mapping[str, Any]) -> None:
+    """Write what a trained model does, and last the result, which says that the run is whole."""
+    if plugin.examples is not None:
+        run.keep_examples(plugin.examples(built))
+    run.finish(result)
 
 
 def _stored(run: Run, plugin: TaskPlugin) -> TaskConfig:
     return resolve(plugin.config, [run.config()])
 
 
-def _changes(run: Run, plugin: TaskPlugin, config: TaskConfig) -> dict[str, tuple[Any, Any]]:
+def changes(run: Run, plugin: TaskPlugin, config: TaskConfig) -> dict[str, tuple[Any, Any]]:
     """The settings of training that are others from now on; no other may be."""
     try:
         return changed_training(_stored(run, plugin), config)
@@ -197,7 +206,7 @@ def _changes(run: Run, plugin: TaskPlugin, config: TaskConfig) -> dict[str, tupl
         raise ConfigError(f"{run.directory}: {error}") from None
 
 
-def _require_named_data(
+def require_named_data(
     directory: Path, data: AnyPath | None, preset: AnyPath | None, overrides: Sequence[str]
 ) -> None:
     """Where there is no run to go on with, the name may be wrong: no other data is trained on unasked."""
@@ -211,24 +220,30 @@ def _require_named_data(
         )
 
 
-def _prepare(
-    run: Run, plugin: TaskPlugin, config: TaskConfig, workers: Workers, data_dir: Path | None, listener: Listener
+def prepare(
+    run: Run,
+    plugin: TaskPlugin,
+    config: TaskConfig,
+    workers: Workers,
+    data_dir: Path | None,
+    listener: Listener,
+    gradient: Gradient[Any] | None = None,
 ) -> tuple[Task[Any], Trainer[Any], TaskConfig]:
     """The task and its trainer, at the point where the run stands, and the configuration with what is noted of it."""
-    changes = _changes(run, plugin, config)
-    if not run.has_checkpoint() or "training.kernel" in changes:
+    changed = changes(run, plugin, config)
+    if not run.has_checkpoint() or "training.kernel" in changed:
         require_kernel(config.training, workers.device)  # a run that goes on takes another where its own cannot run
     checkpoint, notes = run.load_last()
     if checkpoint is None:
         built = build_new(plugin, config, run.assets, workers.device, data_dir)
-        trainer = Trainer(built, config, workers)
+        trainer = Trainer(built, config, workers, gradient)
     else:
         progress = Progress.from_json(checkpoint.values)
-        if changes:
-            require_possible(config, progress, changes, is_finished=run.is_finished())
-        config = noted(config, progress, changes)
+        if changed:
+            require_possible(config, progress, changed, is_finished=run.is_finished())
+        config = noted(config, progress, changed)
         built = plugin.build(config, run.assets, workers.device, data_dir)
-        trainer = Trainer(built, config, workers)
+        trainer = Trainer(built, config, workers, gradient)
         trainer.load_state_dict(checkpoint)
         if notes:
             notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")

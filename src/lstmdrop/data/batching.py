@@ -41,10 +41,13 @@ WHOLE = Share()
 
 
 class Window(NamedTuple):
-    """A few steps of some streams; the targets are the inputs one step later."""
+    """A few steps of some streams; the targets are the inputs one step later.
 
-    inputs: Int[Tensor, "time batch"]
-    targets: Int[Tensor, "time batch"]
+    Windows of several models, one each, may be stacked along a first axis.
+    """
+
+    inputs: Int[Tensor, "*models time batch"]
+    targets: Int[Tensor, "*models time batch"]
     part: int
     """Which of the parts of a batch this is: windows of one part follow each other in the text."""
     streams: tuple[int, int] | None = None
@@ -53,11 +56,11 @@ class Window(NamedTuple):
     @property
     def num_rows(self) -> int:
         """The number of streams."""
-        return self.inputs.shape[1]
+        return self.inputs.shape[-1]
 
     def some_rows(self, rows: slice) -> Window:
         """Some of the streams alone."""
-        return Window(self.inputs[:, rows], self.targets[:, rows], self.part, (rows.start, rows.stop))
+        return Window(self.inputs[..., rows], self.targets[..., rows], self.part, (rows.start, rows.stop))
 
 
 class Variation(NamedTuple):

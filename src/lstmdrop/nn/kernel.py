@@ -12,8 +12,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Kernel = Literal["onednn", "native", "layers", "stack"]
-"""On a CPU one of the first two runs each layer; on a GPU each layer has its call, or the whole stack has one."""
+Kernel = Literal["onednn", "native", "layers", "stack", "stacked"]
+"""On a CPU one of the first two runs each layer; on a GPU each layer has its call, or the whole stack has one.
+
+The last one runs no model by itself: several are trained side by side (`lstmdrop.nn.stacked`).
+"""
 
 
 def kernels_on(device: str) -> tuple[Kernel, ...]:

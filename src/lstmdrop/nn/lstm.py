@@ -24,10 +24,10 @@ from lstmdrop.nn.recurrence import (
     fused,
     fused_stack,
     narrowed,
-    scan,
     stacked,
 )
 from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.scan import scan
 from lstmdrop.nn.shapes import WHOLE, Span, require_alike, require_lengths, require_shape, require_sizes, spans
 
 

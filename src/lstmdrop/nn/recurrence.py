@@ -46,7 +46,7 @@ def _filled(part: Tensor, width: int) -> Tensor:
 class Noise:
     """What a rule does to the recurrent path of one layer, drawn before the scan starts.
 
-    Masks have shape ``(time or 1, batch, hidden)``. ``hidden`` multiplies what the gates read of h[t-1];
+    Masks have shape ``(time or 1, batch, hidden)``, of several networks with an axis before. ``hidden`` multiplies what the gates read of h[t-1];
     ``candidate`` multiplies the candidate update g[t]. ``zone_hidden`` and ``zone_cell`` say how much of
     h[t-1] and c[t-1] stays in place of the new value: 0 or 1 in training, the rate itself in evaluation.
     """
@@ -122,7 +122,7 @@ def _operator(weights: LayerWeights, inputs: Tensor, state: LSTMState) -> tuple[
 def _library_lstm(
     weights: list[Tensor], inputs: Tensor, state: LSTMState, num_layers: int, dropout: float, training: bool
 ) -> tuple[Tensor, LSTMState]:
-    _require_fit(weights, inputs, state, (num_layers,))
+    require_fit(weights, inputs, state, (num_layers,))
     if inputs.device.type == "cuda":
         return _cudnn_lstm(weights, inputs, state, num_layers, dropout, training)
     start = (state.hidden.contiguous(), state.cell.contiguous())
@@ -152,24 +152,6 @@ def _cudnn_lstm(
     return outputs, LSTMState(*(part.to(old.dtype) for part, old in zip(final, state, strict=True)))
 
 
-def scan(
-    weights: LayerWeights, inputs: Float[Tensor, "time batch features"], state: LSTMState, noise: Noise
-) -> tuple[Float[Tensor, "time batch hidden"], LSTMState]:
-    """Run a layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once.
-
-    Raises:
-        ValueError: a shape does not fit the weights.
-    """
-    _require_fit(weights, inputs, state, ())
-    products = F.linear(inputs, weights.input, weights.input_bias + weights.recurrent_bias)
-    recurrent = SharedFactor(weights.recurrent.t())
-    outputs = []
-    for product, step_noise in zip(products.unbind(), noise.steps(len(inputs)), strict=True):
-        state = cell(product, recurrent, state, step_noise)
-        outputs.append(state.hidden)
-    return torch.stack(outputs), state
-
-
 def cell(product: Float[Tensor, "batch gates"], recurrent: SharedFactor, state: LSTMState, noise: Noise) -> LSTMState:
     """One step of one layer; ``product`` is what the input and the biases add to the gates, noise has no time axis."""
     h, c = state
@@ -181,10 +163,18 @@ def cell(product: Float[Tensor, "batch gates"], recurrent: SharedFactor, state: 
     return LSTMState(_zoned(h, new_h, noise.zone_hidden), _zoned(c, new_c, noise.zone_cell))
 
 
-def _require_fit(weights: Sequence[Tensor], inputs: Tensor, state: LSTMState, layers: tuple[int, ...]) -> None:
-    require_shape("inputs", inputs, ("time", "batch", weights[0].shape[1]))
+def require_fit(weights: Sequence[Tensor], inputs: Tensor, state: LSTMState, before: tuple[int, ...]) -> None:
+    """Make sure that inputs and state are those of layers; ``before`` are the axes of the state before the batch.
+
+    Weights of several networks have an axis before their own, and so do inputs and state.
+
+    Raises:
+        ValueError: a shape is another.
+    """
+    networks = weights[0].shape[:-2]
+    require_shape("inputs", inputs, (*networks, "time", "batch", weights[0].shape[-1]))
     for part in state:
-        require_shape("state", part, (*layers, inputs.shape[1], weights[1].shape[1]))
+        require_shape("state", part, (*before, inputs.shape[-2], weights[1].shape[-1]))
 
 
 def _part(mask: Tensor, steps: slice, rows: slice) -> Tensor:
@@ -194,7 +184,7 @@ def _part(mask: Tensor, steps: slice, rows: slice) -> Tensor:
 def _unbound(mask: Tensor | None, num_steps: int) -> tuple[Tensor | None, ...]:
     if mask is None:
         return (None,) * num_steps
-    return tuple(mask.expand(num_steps, *mask.shape[1:]).unbind())
+    return tuple(mask.expand(*mask.shape[:-3], num_steps, *mask.shape[-2:]).unbind(-3))
 
 
 def _masked(value: Tensor, mask: Tensor | None) -> Tensor:

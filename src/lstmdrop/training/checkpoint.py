@@ -82,6 +82,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(tensors, _values(path, values))
 
 
+def read_values(path: Path) -> dict[str, Any]:
+    """The values alone, without a look at the tensors.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        _require_few_names(path)
+        with safe_open(path, framework="pt") as file:
+            return _values(path, (file.metadata() or {}).get("values", ""))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"checkpoint {path} is missing or damaged: {error}") from None
+
+
 def _require_few_names(path: Path) -> None:
     """Before anything is made of the header: it says how long it is in its first eight bytes."""
     with path.open("rb") as file:

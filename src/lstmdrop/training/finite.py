@@ -32,6 +32,8 @@ class NonFiniteError(LstmdropError):
         self.about = {**failure._asdict(), "epoch": epoch, "rate": rate}
         self.batches = batches
         """Those of the step, where it is one that failed."""
+        self.member = 0
+        """Of several models that are trained at once, the number of the one concerned."""
 
     def add_line(self, line: str) -> None:
         """Say more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic
+from typing import Generic, Protocol
 
 import torch
 from torch import Tensor
@@ -16,13 +16,22 @@ from lstmdrop.training.pace import Sums
 from lstmdrop.training.progress import Progress
 
 
-class GradientSum(Generic[BatchT]):
-    """Adds the gradients of a loss to those of the parameters."""
+class Gradient(Protocol[BatchT]):
+    """What gives the parameters their gradient."""
 
-    def __init__(self, parameters: Sequence[Tensor], config: TrainingConfig) -> None:
+    def of(self, objective: Callable[[BatchT], Loss], batches: Sequence[BatchT | None], progress: Progress) -> Sums:
+        """The sums over batches that are there; ``progress`` notes in how many parts they are computed from here on."""
+        ...
+
+
+class GradientSum(Generic[BatchT]):
+    """Adds the gradients of a loss to those of the parameters; of several models it keeps as many losses."""
+
+    def __init__(self, parameters: Sequence[Tensor], config: TrainingConfig, num_models: int | None = None) -> None:
         self.parameters = parameters
         self.config = config
-        self.loss = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
+        shape = () if num_models is None else (num_models,)
+        self.loss = torch.zeros(shape, dtype=torch.float64, device=parameters[0].device)
 
     def of(self, objective: Callable[[BatchT], Loss], batches: Sequence[BatchT | None], progress: Progress) -> Sums:
         """The sums over batches that are there; ``progress`` notes in how many parts they are computed from here on."""

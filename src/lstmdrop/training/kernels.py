@@ -38,12 +38,24 @@ def take_kernels(
             lstm.kernel = kept
         else:
             _set_kernel(lstm, config, device)
-    if gone := sorted({kernel for kernel in kernels.values() if kernel is not None and kernel not in usable}):
+    if "stacked" in kernels.values():
+        log.warning(
+            "the run was trained beside others (--ensemble): by itself it goes on with a kernel whose numbers differ in "
+            "their last digits"
+        )
+    unusable = {kernel for kernel in kernels.values() if kernel not in (None, "stacked", *usable)}
+    if gone := sorted(filter(None, unusable)):
         log.warning(
             "the run was trained on the kernel %s, which cannot run on this machine: it goes on with another, "
             "whose numbers differ in their last digits",
             " and ".join(gone),
         )
+
+
+def set_stacked(model: nn.Module) -> None:
+    """Note that the model is trained side by side with others, in products of all."""
+    for lstm in _lstms(model).values():
+        lstm.kernel = "stacked"
 
 
 def _set_kernel(lstm: RegularizedLSTM, config: TrainingConfig, device: torch.device) -> None:

@@ -21,7 +21,7 @@ from lstmdrop.training.changes import require_same_data
 from lstmdrop.training.checkpoint import Checkpoint, load_random_state, random_state
 from lstmdrop.training.device import set_switches, wait_for
 from lstmdrop.training.finite import Failure, GradientWatch, NonFiniteError, failed_weights
-from lstmdrop.training.gradient import GradientSum
+from lstmdrop.training.gradient import Gradient, GradientSum
 from lstmdrop.training.kernels import kernels_of, set_kernels, take_kernels
 from lstmdrop.training.optimizer import (
     WeightAverage,
@@ -43,10 +43,13 @@ from lstmdrop.training.workers import Workers
 class Trainer(Generic[BatchT]):
     """Fits a task's model; everything that the next step depends on is in `state_dict`.
 
-    Several workers each have a trainer, and their steps are those of one.
+    Several workers each have a trainer, and their steps are those of one. ``gradient`` is one that comes from elsewhere.
     """
 
-    def __init__(self, task: Task[BatchT], config: TaskConfig, workers: Workers | None = None) -> None:
+    def __init__(
+        self, task: Task[BatchT], config: TaskConfig, workers: Workers | None = None,
+        gradient: Gradient[BatchT] | None = None,
+    ) -> None:  # fmt: skip
         self.task = task
         self.config = config.training
         self.changes = config.changes
@@ -55,7 +58,7 @@ class Trainer(Generic[BatchT]):
         self.device = self.parameters[0].device
         self.workers = workers or Workers(self.device)
         self.optimizer = make_optimizer(self.config, self.parameters)
-        self.gradient: GradientSum[BatchT] = GradientSum(self.parameters, self.config)
+        self.gradient: Gradient[BatchT] = gradient or GradientSum(self.parameters, self.config)
         self.average = WeightAverage(self.parameters)
         self.progress = Progress()
         self.looks_at_steps = self.device.type == "cpu"  # elsewhere the host would wait for the device
@@ -64,7 +67,7 @@ class Trainer(Generic[BatchT]):
         self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         can_record = self.device.type == "cuda" and self.workers.count == 1 and is_recordable(self.config)
-        self.record: Record | None = recorder_on(self.device) if can_record else None
+        self.record: Record | None = recorder_on(self.device) if can_record and gradient is None else None
         self._start_pass()
         set_kernels(task.model, self.config, self.device)
         self.has_stepped = False
@@ -82,7 +85,7 @@ class Trainer(Generic[BatchT]):
             while not self.progress.is_at_the_end(self.config):
                 yield from self._train_epoch()
                 yield Validating(self.progress.step, self.progress.epoch)
-                yield self._validate()
+                yield self.validate()
 
     def step(self, batches: Sequence[BatchT]) -> None:
         """One update of the weights from the summed gradient of ``batches``, which together are one batch.
@@ -175,9 +178,8 @@ class Trainer(Generic[BatchT]):
         losses = {name: value.to(self.device) for name, value in checkpoint.part("loss").items()}
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
-        for change in self.changes:
-            if (change.epoch, change.step) == (self.progress.epoch, self.progress.step):
-                self._begin_anew(change.settings)
+        here = (self.progress.epoch, self.progress.step)
+        self._begin_anew({key for change in self.changes if (change.epoch, change.step) == here for key in change.settings})
 
     def _take_kernels(self, kernels: Mapping[str, Kernel | None]) -> None:
         take_kernels(self.task.model, kernels, self.config, self.device)
@@ -194,12 +196,15 @@ class Trainer(Generic[BatchT]):
         with self.average.applied():
             return dict(self.task.model.state_dict())
 
-    def _train_epoch(self) -> Iterator[Event]:
-        progress = self.progress
+    def begin_epoch(self) -> Iterator[BatchT]:
+        """Make ready for the steps of an epoch that are still to be made; gives their batches."""
         self.task.model.train()
         self._set_rate()
-        batches = shared_batches(self.task, self.workers, progress.epoch)
-        remaining = after(batches, progress.position * self.config.accumulate)
+        batches = shared_batches(self.task, self.workers, self.progress.epoch)
+        return after(batches, self.progress.position * self.config.accumulate)
+
+    def _train_epoch(self) -> Iterator[Event]:
+        progress, remaining = self.progress, self.begin_epoch()
         started, is_due = time.perf_counter(), False
         while group_of_batches := list(islice(remaining, self.config.accumulate)):
             num_items = progress.items
@@ -211,7 +216,7 @@ class Trainer(Generic[BatchT]):
             now = time.perf_counter()
             progress.seconds, started = progress.seconds + now - started, now
             if is_due and self.pace.is_settled:
-                yield self._log()  # before the step's own event, at which a caller saves: a saved step is a logged one
+                yield self.log()  # before the step's own event, at which a caller saves: a saved step is a logged one
                 is_due = False
             yield Stepped(progress.step, progress.epoch)
             started = time.perf_counter()
@@ -221,7 +226,8 @@ class Trainer(Generic[BatchT]):
         wait_for(self.device)
         progress.seconds += time.perf_counter() - started
 
-    def _log(self) -> Logged:
+    def log(self) -> Logged:
+        """How training went since this was last asked."""
         self._require_finite()
         progress = self.progress
         event = Logged(
@@ -239,7 +245,8 @@ class Trainer(Generic[BatchT]):
         progress.start_log_interval()
         return event
 
-    def _validate(self) -> Evaluated:
+    def validate(self) -> Evaluated:
+        """Score the model at the end of an epoch, and stand at the start of the next one."""
         self._require_finite(weights=True)
         self.task.model.eval()
         if self.config.average_over == "epochs" and self.progress.averages_by(self.config):

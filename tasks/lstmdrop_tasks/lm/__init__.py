@@ -16,6 +16,7 @@ with deferred():
     from lstmdrop_tasks.lm.overview import own_oddities
     from lstmdrop_tasks.lm.predict import examples, predict
     from lstmdrop_tasks.lm.serve import services
+    from lstmdrop_tasks.lm.stacked import StackedStreamLoss
     from lstmdrop_tasks.lm.task import build
     from lstmdrop_tasks.lm.tuning import tune
 
@@ -25,6 +26,8 @@ PLUGIN = TaskPlugin(
     config=LMConfig,
     presets=Path(__file__).parent / "presets",
     datasets=DATASETS,
+    stack=StackedStreamLoss,
+    not_stacked=("training.random_steps",),
     services=services,
     pipeline="text-generation",
     build=build,

@@ -137,12 +137,12 @@ class StreamLoss:
 
     def __call__(self, window: Window) -> Loss:
         """The paper's loss is a sum over steps and a mean over the batch: hence the divisor."""
-        begin = self._begin(window)
+        begin = self.begin(window)
         total, plain, state = self.model.loss(window.inputs, window.targets, begin, self.penalties)
-        self._carry(window, LSTMState(state.hidden.detach(), state.cell.detach()))
+        self.carry(window, LSTMState(state.hidden.detach(), state.cell.detach()))
         return Loss(total, count=window.targets.numel(), divisor=window.targets.shape[1], plain=plain)
 
-    def _begin(self, window: Window) -> LSTMState | None:
+    def begin(self, window: Window) -> LSTMState | None:
         """What the window's streams carry; None where the text begins."""
         whole = self.states.get(window.part)
         if whole is None or window.streams is None:
@@ -150,7 +150,7 @@ class StreamLoss:
         first, end = window.streams
         return LSTMState(*(part[:, first:end] for part in whole)) if whole.hidden.shape[1] >= end else None
 
-    def _carry(self, window: Window, state: LSTMState) -> None:
+    def carry(self, window: Window, state: LSTMState) -> None:
         """Into the state of all streams of the part, the same in however many pieces they come."""
         old = self.states.get(window.part)
         if old is not None and window.streams is not None:

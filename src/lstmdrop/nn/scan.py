@@ -1,0 +1,193 @@
+"""One LSTM layer over a window, step by step, so that noise can reach its path through time; with its own backward pass.
+
+Autograd would keep a dozen tensors of every step and launch two dozen operations for it. Here a window has a few
+buffers: what a step makes is written where the backward pass reads it, and all that needs no earlier step (the products
+with the inputs, the gradients of the weights, the slopes of the gates) is one operation for the whole window.
+
+Axes may stand before those of time and batch, in the weights too: layers of several networks side by side, whose products
+are batched ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lstmdrop.nn.linear import SharedFactor, linear
+from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, cell, require_fit
+
+TIME = -3
+
+
+def scan(
+    weights: LayerWeights, inputs: Float[Tensor, "*networks time batch features"], state: LSTMState, noise: Noise
+) -> tuple[Float[Tensor, "*networks time batch hidden"], LSTMState]:
+    """Run a layer step by step (Zaremba et al. 2014, section 3), the input products of all steps at once.
+
+    Raises:
+        ValueError: a shape does not fit the weights.
+    """
+    require_fit(weights, inputs, state, weights.input.shape[:-2])
+    bias = weights.input_bias + weights.recurrent_bias
+    if torch.compiler.is_exporting():
+        return _as_written(weights, inputs, state, noise, bias)
+    outputs, *final = _Window.apply(  # type: ignore[no-untyped-call]
+        inputs, *state, weights.input, weights.recurrent, bias, noise, _number_format(inputs)
+    )
+    return outputs, LSTMState(*final)
+
+
+def _as_written(
+    weights: LayerWeights, inputs: Tensor, state: LSTMState, noise: Noise, bias: Tensor
+) -> tuple[Tensor, LSTMState]:
+    """The equations by themselves, for graphs."""
+    recurrent, outputs = SharedFactor(weights.recurrent.mT), []
+    products = inputs @ weights.input.mT + bias
+    for product, masks in zip(products.unbind(), noise.steps(len(inputs)), strict=True):
+        state = cell(product, recurrent, state, masks)
+        outputs.append(state.hidden)
+    return torch.stack(outputs), state
+
+
+def _number_format(inputs: Tensor) -> torch.dtype:
+    """That of the products: autocast does not reach into a function with a backward pass of its own."""
+    kind = inputs.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else inputs.dtype
+
+
+class _Window(torch.autograd.Function):
+    """All steps of a layer."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        inputs: Tensor,
+        hidden: Tensor,
+        memory: Tensor,
+        input_weight: Tensor,
+        recurrent_weight: Tensor,
+        bias: Tensor,
+        noise: Noise,
+        dtype: torch.dtype,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        num_steps = inputs.shape[TIME]
+        rows = inputs.flatten(TIME, -2).to(dtype)
+        gates = _affine(rows, input_weight.to(dtype), bias.to(dtype)).to(memory.dtype)
+        gates = gates.unflatten(-2, (num_steps, -1))
+        outputs, memories, bent = (torch.empty_like(gates[..., : memory.shape[-1]]) for _ in range(3))
+        factor, old_hidden, old_memory = recurrent_weight.mT.to(dtype), hidden, memory
+        for gate, masks, *new in zip(
+            gates.unbind(TIME), noise.steps(num_steps), *(made.unbind(TIME) for made in (outputs, memories, bent)),
+            strict=True,
+        ):  # fmt: skip
+            _add_product(gate, _masked(old_hidden, masks.hidden), factor)
+            _advance(gate, old_hidden, old_memory, masks, *new)
+            old_hidden, old_memory, _ = new
+        ctx.noise, ctx.dtype = noise, dtype
+        ctx.save_for_backward(
+            inputs, hidden, memory, input_weight, recurrent_weight, gates, outputs, memories, bent
+        )
+        return outputs, old_hidden.clone(), old_memory.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, hidden, memory, input_weight, recurrent_weight, gates, outputs, memories, bent = ctx.saved_tensors
+        noise, dtype = ctx.noise, ctx.dtype
+        slopes, through = _slopes(gates, bent, _before(memory, memories), noise)
+        grad_hidden, grad_memory = _backwards(slopes, through, gates, recurrent_weight.to(dtype), noise, *grads)
+        read = _masked(_before(hidden, outputs), noise.hidden)
+        rows, slope_rows, read_rows = (part.flatten(TIME, -2).to(dtype) for part in (inputs, slopes, read))
+        grad_inputs = None
+        if ctx.needs_input_grad[0]:
+            grad_inputs = _product(slope_rows, input_weight.to(dtype)).to(inputs.dtype).view_as(inputs)
+        grad_weights = (_product(slope_rows.mT, factor).to(memory.dtype) for factor in (rows, read_rows))
+        return grad_inputs, grad_hidden, grad_memory, *grad_weights, slopes.sum((TIME, -2)), None, None
+
+
+def _advance(
+    gates: Tensor, hidden: Tensor, memory: Tensor, noise: Noise, new_hidden: Tensor, new_memory: Tensor, bent: Tensor
+) -> None:
+    """One step of all rows, each result into its place: gates into what they let through, ``bent`` is tanh of the cell."""
+    i, f, g, o = gates.chunk(4, -1)
+    gates[..., : 2 * memory.shape[-1]].sigmoid_()
+    g.tanh_()
+    o.sigmoid_()
+    torch.mul(f, memory, out=new_memory).addcmul_(i, _masked(g, noise.candidate))
+    torch.mul(o, torch.tanh(new_memory, out=bent), out=new_hidden)
+    for new, old, zone in ((new_hidden, hidden, noise.zone_hidden), (new_memory, memory, noise.zone_cell)):
+        if zone is not None:
+            new.lerp_(old, zone.to(new.dtype))
+
+
+def _slopes(gates: Tensor, bent: Tensor, before: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    """What the gradient of each step is multiplied by: by the new cell's for i, f and g, by the output's for o and the
+    new cell itself.
+    """
+    i, f, g, o = gates.chunk(4, -1)
+    slopes, through = torch.empty_like(gates), torch.empty_like(bent)
+    to_i, to_f, to_g, to_o = slopes.chunk(4, -1)
+    sigmoid, tanh = torch.ops.aten.sigmoid_backward.grad_input, torch.ops.aten.tanh_backward.grad_input
+    sigmoid(_masked(g, noise.candidate), i, grad_input=to_i)
+    sigmoid(before, f, grad_input=to_f)
+    tanh(_masked(i, noise.candidate), g, grad_input=to_g)
+    sigmoid(bent, o, grad_input=to_o)
+    tanh(o, bent, grad_input=through)
+    if noise.zone_hidden is not None:
+        for part in (to_o, through):
+            part.mul_(1 - noise.zone_hidden)
+    return slopes, through
+
+
+def _backwards(
+    slopes: Tensor, through: Tensor, gates: Tensor, factor: Tensor, noise: Noise, *grads: Tensor
+) -> tuple[Tensor, Tensor]:
+    """From the last step to the first: ``slopes`` become gradients; returns those of the state before."""
+    grad_outputs, grad_hidden, grad_memory = grads
+    num_steps, size = slopes.shape[TIME], through.shape[-1]
+    cell_slopes = slopes[..., : 3 * size].unflatten(-1, (3, size)).unbind(TIME - 1)
+    output_slopes, forget = slopes[..., 3 * size :].unbind(TIME), gates[..., size : 2 * size].unbind(TIME)
+    steps, arriving, masks = slopes.unbind(TIME), grad_outputs.unbind(TIME), noise.steps(num_steps)
+    grad_hidden = grad_hidden + arriving[-1]
+    for t in reversed(range(num_steps)):
+        kept = _masked(grad_memory, masks[t].zone_cell)
+        new = grad_memory if masks[t].zone_cell is None else grad_memory - kept
+        new = torch.addcmul(new, grad_hidden, through.select(TIME, t))
+        cell_slopes[t].mul_(new.unsqueeze(-2))
+        output_slopes[t].mul_(grad_hidden)
+        grad_memory = new.mul_(forget[t]) if masks[t].zone_cell is None else torch.addcmul(kept, new, forget[t])
+        stays = None if masks[t].zone_hidden is None else grad_hidden * masks[t].zone_hidden
+        grad_hidden = _masked(_product(steps[t].to(factor.dtype), factor).to(slopes.dtype), masks[t].hidden)
+        for part in (stays, arriving[t - 1] if t else None):
+            if part is not None:
+                grad_hidden = grad_hidden.add_(part)
+    return grad_hidden, grad_memory
+
+
+def _before(first: Tensor, made: Tensor) -> Tensor:
+    """What each step began with."""
+    return torch.cat([first.unsqueeze(TIME), made.narrow(TIME, 0, made.shape[TIME] - 1)], TIME)
+
+
+def _masked(value: Tensor, mask: Tensor | None) -> Tensor:
+    return value if mask is None else value * mask
+
+
+def _affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return linear(rows, weight, bias) if rows.dim() == 2 else torch.baddbmm(bias.unsqueeze(-2), rows, weight.mT)
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    return linear(left, right.mT) if left.dim() == 2 else left @ right
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """``total += left @ right``."""
+    if left.dtype != right.dtype:
+        total += left.to(right.dtype) @ right
+    elif total.dim() == 2:
+        total.addmm_(left, right)
+    else:
+        total.baddbmm_(left, right)
