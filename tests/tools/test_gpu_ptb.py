@@ -27,7 +27,7 @@ def call(toy_corpus: Path, toy_settings: list[str]) -> Call:
     """Runs the command to its end, or until so many events have come, or its time is over."""
     main = runpy.run_path(str(SCRIPT))["main"]
     say = main.__globals__["_say"]
-    settings = [*toy_settings, "training.epochs=8", "training.kernel=onednn"]
+    settings = [*toy_settings, "training.epochs=8"]
 
     def run(out: Path, *words: str, num_events: int | None = None) -> int:
         coming = count(1)
@@ -39,7 +39,8 @@ def call(toy_corpus: Path, toy_settings: list[str]) -> Call:
 
         main.__globals__["_say"] = hear
         given = ["--out", str(out), "--data", str(toy_corpus), "--sizes", "tiny", "--set", *settings]
-        return int(main([*given, "--device", "cpu", "--bench-seconds", "0.1", *words]))
+        given += ["--device", "cpu", "--bench-seconds", "0.1", "--tasks", "lm", "--ensemble", "3"]
+        return int(main([*given, "--tests", "tests/training/test_replay.py", *words]))
 
     return run
 
@@ -62,13 +63,25 @@ def test_stopped_again_and_again_it_ends_as_if_it_had_not_been(call: Call, tmp_p
     assert f"{results[0]['scores'][1]['value']:.2f}" in (whole / "table.md").read_text()
     log = [json.loads(line) for line in (pieces / "pieces.jsonl").read_text().splitlines()]
     assert [piece["done"] for piece in log] == [False] * (num_calls - 1) + [True]
-    assert json.loads((pieces / "speed.json").read_text())[0]["ratio"] > 0
+    (speed,) = json.loads((pieces / "speed.json").read_text())
+    assert speed["task"] == "lm"
+    assert speed["ratio"] > 0
+    suite = json.loads((pieces / "suite.json").read_text())
+    assert suite["exit_code"] == 0
+    assert "passed" in suite["said"] or "skipped" in suite["said"]
+    times = json.loads((pieces / "times.json").read_text())
+    assert [row["run"] for row in times] == RUNS
+    assert all(row["seconds"] > 0 and row["test"] > 1 for row in times)
+    (ensemble,) = json.loads((pieces / "ensemble.json").read_text())
+    assert ensemble["models"] == 3
+    assert ensemble["ratio"] > 0
+    assert len(list((pieces / "tiny-ensemble").glob("s*/result.json"))) == 3
     assert all(piece["card"] and piece["seconds"] > 0 for piece in log)
 
 
 def test_it_stops_when_its_minutes_are_over_and_leaves_the_timer_as_it_was(call: Call, tmp_path: Path) -> None:
     before = getitimer(ITIMER_REAL)[0]
-    assert call(tmp_path / "out", "--minutes", "0.001") == 130
+    assert call(tmp_path / "out", "--minutes", "0.001", "--without", "suite", "speed") == 130
     (piece,) = map(json.loads, (tmp_path / "out/pieces.jsonl").read_text().splitlines())
     assert not piece["done"]
     assert (getitimer(ITIMER_REAL)[0] > 0) == (before > 0)
@@ -85,6 +98,8 @@ def test_without_a_gpu_it_says_so_and_starts_nothing(tmp_path: Path, capsys: pyt
 @pytest.mark.slow
 def test_what_is_done_is_not_done_again(call: Call, tmp_path: Path) -> None:
     assert call(tmp_path / "out") == 0
-    before = {path: path.stat().st_mtime_ns for name in RUNS for path in (tmp_path / "out" / name).rglob("*")}
+    kept = (*RUNS, "tiny-ensemble", "suite.json", "speed.json")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.parts[-1] in kept}
+    before |= {path: path.stat().st_mtime_ns for name in kept for path in (tmp_path / "out" / name).rglob("*")}
     assert call(tmp_path / "out") == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before

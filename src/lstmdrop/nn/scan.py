@@ -10,13 +10,15 @@ are batched ones.
 
 from __future__ import annotations
 
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lstmdrop.nn.linear import SharedFactor, linear
+from lstmdrop.nn.linear import SharedFactor, StepFactor, linear
 from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, cell, require_fit
 
 TIME = -3
@@ -78,13 +80,16 @@ class _Window(torch.autograd.Function):
         gates = _affine(rows, input_weight.to(dtype), bias.to(dtype)).to(memory.dtype)
         gates = gates.unflatten(-2, (num_steps, -1))
         outputs, memories, bent = (torch.empty_like(gates[..., : memory.shape[-1]]) for _ in range(3))
-        factor, old_hidden, old_memory = recurrent_weight.mT.to(dtype), hidden, memory
+        factor = StepFactor(recurrent_weight.mT.to(dtype), num_steps)
+        old_hidden, old_memory = hidden.contiguous(), memory.contiguous()
+        kernels = kernels_for(gates)
+        advance = _advance if kernels is None else kernels.advance
         for gate, masks, *new in zip(
             gates.unbind(TIME), noise.steps(num_steps), *(made.unbind(TIME) for made in (outputs, memories, bent)),
             strict=True,
         ):  # fmt: skip
-            _add_product(gate, _masked(old_hidden, masks.hidden), factor)
-            _advance(gate, old_hidden, old_memory, masks, *new)
+            sums = factor.added_to(gate, _masked(old_hidden, masks.hidden))
+            advance(sums, old_hidden, old_memory, masks, gate, *new)
             old_hidden, old_memory, _ = new
         ctx.noise, ctx.dtype = noise, dtype
         ctx.save_for_backward(
@@ -96,30 +101,43 @@ class _Window(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         inputs, hidden, memory, input_weight, recurrent_weight, gates, outputs, memories, bent = ctx.saved_tensors
         noise, dtype = ctx.noise, ctx.dtype
-        slopes, through = _slopes(gates, bent, _before(memory, memories), noise)
-        grad_hidden, grad_memory = _backwards(slopes, through, gates, recurrent_weight.to(dtype), noise, *grads)
+        factor, before = StepFactor(recurrent_weight.to(dtype), inputs.shape[TIME]), _before(memory, memories)
+        backwards = _backwards if kernels_for(gates) is None else _backwards_by_kernels
+        slopes, grad_hidden, grad_memory = backwards(gates, bent, before, factor, noise, *grads)
         read = _masked(_before(hidden, outputs), noise.hidden)
         rows, slope_rows, read_rows = (part.flatten(TIME, -2).to(dtype) for part in (inputs, slopes, read))
         grad_inputs = None
         if ctx.needs_input_grad[0]:
             grad_inputs = _product(slope_rows, input_weight.to(dtype)).to(inputs.dtype).view_as(inputs)
-        grad_weights = (_product(slope_rows.mT, factor).to(memory.dtype) for factor in (rows, read_rows))
+        columns = slope_rows.mT.contiguous()  # once for both
+        grad_weights = (_product(columns, factor).to(memory.dtype) for factor in (rows, read_rows))
         return grad_inputs, grad_hidden, grad_memory, *grad_weights, slopes.sum((TIME, -2)), None, None
 
 
 def _advance(
-    gates: Tensor, hidden: Tensor, memory: Tensor, noise: Noise, new_hidden: Tensor, new_memory: Tensor, bent: Tensor
+    sums: Tensor,
+    hidden: Tensor,
+    memory: Tensor,
+    noise: Noise,
+    gates: Tensor,
+    new_hidden: Tensor,
+    new_memory: Tensor,
+    bent: Tensor,
 ) -> None:
-    """One step of all rows, each result into its place: gates into what they let through, ``bent`` is tanh of the cell."""
-    i, f, g, o = gates.chunk(4, -1)
-    gates[..., : 2 * memory.shape[-1]].sigmoid_()
-    g.tanh_()
-    o.sigmoid_()
+    """One step of all rows, each result into its place: from ``sums`` the gates; ``bent`` is tanh of the new cell."""
+    sums.chunk(4, -1)[2].mul_(2)
+    i, f, g, o = torch.sigmoid(sums, out=gates).chunk(4, -1)
+    _to_tanh(g)
     torch.mul(f, memory, out=new_memory).addcmul_(i, _masked(g, noise.candidate))
-    torch.mul(o, torch.tanh(new_memory, out=bent), out=new_hidden)
+    torch.mul(o, _to_tanh(torch.sigmoid(2 * new_memory, out=bent)), out=new_hidden)
     for new, old, zone in ((new_hidden, hidden, noise.zone_hidden), (new_memory, memory, noise.zone_cell)):
         if zone is not None:
             new.lerp_(old, zone.to(new.dtype))
+
+
+def _to_tanh(sigmoid: Tensor) -> Tensor:
+    """From sigmoid(2x), which takes a third of the time of tanh(x) on a CPU and is as exact beside 1."""
+    return sigmoid.mul_(2).sub_(1)
 
 
 def _slopes(gates: Tensor, bent: Tensor, before: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -142,15 +160,15 @@ def _slopes(gates: Tensor, bent: Tensor, before: Tensor, noise: Noise) -> tuple[
 
 
 def _backwards(
-    slopes: Tensor, through: Tensor, gates: Tensor, factor: Tensor, noise: Noise, *grads: Tensor
-) -> tuple[Tensor, Tensor]:
-    """From the last step to the first: ``slopes`` become gradients; returns those of the state before."""
-    grad_outputs, grad_hidden, grad_memory = grads
-    num_steps, size = slopes.shape[TIME], through.shape[-1]
+    gates: Tensor, bent: Tensor, before: Tensor, factor: StepFactor, noise: Noise, *grads: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """From the last step to the first: the gradients of what the gates are made of, and of the state at the beginning."""
+    slopes, through = _slopes(gates, bent, before, noise)
+    num_steps, size = bent.shape[TIME], bent.shape[-1]
     cell_slopes = slopes[..., : 3 * size].unflatten(-1, (3, size)).unbind(TIME - 1)
     output_slopes, forget = slopes[..., 3 * size :].unbind(TIME), gates[..., size : 2 * size].unbind(TIME)
-    steps, arriving, masks = slopes.unbind(TIME), grad_outputs.unbind(TIME), noise.steps(num_steps)
-    grad_hidden = grad_hidden + arriving[-1]
+    steps, masks = slopes.unbind(TIME), noise.steps(num_steps)
+    arriving, grad_hidden, grad_memory = _arriving(*grads)
     for t in reversed(range(num_steps)):
         kept = _masked(grad_memory, masks[t].zone_cell)
         new = grad_memory if masks[t].zone_cell is None else grad_memory - kept
@@ -158,12 +176,46 @@ def _backwards(
         cell_slopes[t].mul_(new.unsqueeze(-2))
         output_slopes[t].mul_(grad_hidden)
         grad_memory = new.mul_(forget[t]) if masks[t].zone_cell is None else torch.addcmul(kept, new, forget[t])
-        stays = None if masks[t].zone_hidden is None else grad_hidden * masks[t].zone_hidden
-        grad_hidden = _masked(_product(steps[t].to(factor.dtype), factor).to(slopes.dtype), masks[t].hidden)
-        for part in (stays, arriving[t - 1] if t else None):
-            if part is not None:
-                grad_hidden = grad_hidden.add_(part)
-    return grad_hidden, grad_memory
+        base = arriving[t]
+        if masks[t].zone_hidden is not None:
+            base = torch.addcmul(base, grad_hidden, masks[t].zone_hidden)
+        grad_hidden = factor.added_to(base, steps[t], masks[t].hidden)
+    return slopes, grad_hidden, grad_memory
+
+
+def _arriving(grad_outputs: Tensor, grad_hidden: Tensor, grad_memory: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+    """What arrives at the output before each step, and at the last state."""
+    outputs = grad_outputs.contiguous().unbind(TIME)
+    return [torch.zeros_like(outputs[0]), *outputs[:-1]], grad_hidden + outputs[-1], grad_memory
+
+
+def _backwards_by_kernels(
+    gates: Tensor, bent: Tensor, before: Tensor, factor: StepFactor, noise: Noise, *grads: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    kernels, slopes = kernels_for(gates), torch.empty_like(gates)
+    assert kernels is not None
+    arriving, *state = _arriving(*grads)
+    grad_hidden, grad_memory = (part.clone(memory_format=torch.contiguous_format) for part in state)
+    steps = zip(*(part.unbind(TIME) for part in (gates, before, bent, slopes)), strict=True)
+    for step, masks, add in reversed(list(zip(steps, noise.steps(bent.shape[TIME]), arriving, strict=True))):
+        gate, memory, tanh, slope = step
+        kernels.retreat(gate, memory, tanh, masks, grad_hidden, grad_memory, add, slope)
+        grad_hidden = factor.added_to(grad_hidden, slope, masks.hidden)
+    return slopes, grad_hidden, grad_memory
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    try:
+        from lstmdrop.nn import triton_step
+    except ImportError:
+        return None
+    return triton_step
+
+
+def kernels_for(tensor: Tensor) -> ModuleType | None:
+    """Those of `lstmdrop.nn.triton_step`, on a CUDA GPU where Triton is installed."""
+    return _kernels() if tensor.device.type == "cuda" and torch.version.hip is None else None
 
 
 def _before(first: Tensor, made: Tensor) -> Tensor:
@@ -181,13 +233,3 @@ def _affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
     return linear(left, right.mT) if left.dim() == 2 else left @ right
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """``total += left @ right``."""
-    if left.dtype != right.dtype:
-        total += left.to(right.dtype) @ right
-    elif total.dim() == 2:
-        total.addmm_(left, right)
-    else:
-        total.baddbmm_(left, right)

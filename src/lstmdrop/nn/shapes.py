@@ -119,7 +119,7 @@ def read_backwards(
 
 def draw_mask(shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:
     """A fresh mask of ``shape`` whose entries are 0 with probability ``rate``, else ``1 / (1 - rate)``."""
-    return F.dropout(like.new_ones(shape), rate)
+    return like.new_empty(shape).bernoulli_(1 - rate).div_(1 - rate) if rate else like.new_ones(shape)
 
 
 def drop_each_step(inputs: Float[Tensor, "time batch features"], rate: float) -> Tensor:
