@@ -15,7 +15,7 @@ SHARE ?= 1
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	PATH="$(abspath $(BIN)):$$PATH" tools/demo.sh
 
-gpu-ptb: $(READY)          ## the paper's Penn Treebank rows on one GPU; stopped, it goes on when called again
+gpu-ptb: $(READY)          ## all that wants a GPU: tests, speed, the paper's rows, ensembles; stopped, it goes on when called again
 	$(BIN)/python tools/gpu_ptb.py --out $(or $(OUT),runs/gpu-ptb) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SET),--set $(SET))
 
 test: $(READY)             ## all tests, on all cores

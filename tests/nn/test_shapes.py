@@ -18,8 +18,8 @@ from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.linear import linear
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LayerWeights, LSTMState, Noise, fused, fused_stack
-from lstmdrop.nn.scan import scan
 from lstmdrop.nn.rules import RULE_NAMES, RuleName, make_regularizer
+from lstmdrop.nn.scan import scan
 from lstmdrop.nn.shapes import read_backwards
 
 pytestmark = pytest.mark.usefixtures("symbolic_sizes")  # where the tests' own checks of shapes are not

@@ -23,7 +23,8 @@ def random(*shape, seed):
 
 def results(networks, noise):
     shapes = [(TIME, BATCH, FEATURES), (BATCH, SIZE), (BATCH, SIZE), (4 * SIZE, FEATURES), (4 * SIZE, SIZE)]
-    leaves = [random(*networks, *shape, seed=n).requires_grad_() for n, shape in enumerate([*shapes, *[(4 * SIZE,)] * 2])]
+    shapes += [(4 * SIZE,), (4 * SIZE,)]
+    leaves = [random(*networks, *shape, seed=n).requires_grad_() for n, shape in enumerate(shapes)]
     inputs, hidden, cell, *weights = leaves
     outputs, final = scan.scan(LayerWeights(*weights), inputs, LSTMState(hidden, cell), noise)
     found = (outputs, *final)

@@ -28,6 +28,7 @@ from lstmdrop.settings import (
 from lstmdrop.start import build_new, require_other_place, require_same_start, start_summary, started_config
 from lstmdrop.task import Task
 from lstmdrop.training.changes import changed_training, noted, require_possible, require_same_data
+from lstmdrop.training.checkpoint import Checkpoint
 from lstmdrop.training.device import require_kernel, switches_kept
 from lstmdrop.training.finite import NonFiniteError
 from lstmdrop.training.gradient import Gradient
@@ -159,6 +160,11 @@ def begun(run: Run, config: TaskConfig) -> Iterator[None]:
 def go_on(
     run: Run, plugin: TaskPlugin, config: TaskConfig, workers: Workers, data_dir: Path | None, listener: Listener
 ) -> None:
+    """Train what is left of a run, if anything is, or note where its data is now.
+
+    Raises:
+        LstmdropError: it cannot go on.
+    """
     if not run.is_finished() or changes(run, plugin, config):
         if not run.has_checkpoint():
             _require_unfinished(run)
@@ -206,9 +212,7 @@ def changes(run: Run, plugin: TaskPlugin, config: TaskConfig) -> dict[str, tuple
         raise ConfigError(f"{run.directory}: {error}") from None
 
 
-def require_named_data(
-    directory: Path, data: AnyPath | None, preset: AnyPath | None, overrides: Sequence[str]
-) -> None:
+def require_named_data(directory: Path, data: AnyPath | None, preset: AnyPath | None, overrides: Sequence[str]) -> None:
     """Where there is no run to go on with, the name may be wrong: no other data is trained on unasked."""
     layers = [read_preset(Path(preset))] if preset else []
     layers += map(parse_override, overrides)
@@ -239,14 +243,14 @@ def prepare(
         trainer = Trainer(built, config, workers, gradient)
     else:
         progress = Progress.from_json(checkpoint.values)
+        if notes:
+            notes.append(f"going on from the checkpoint before it, at step {progress.step}")
         if changed:
             require_possible(config, progress, changed, is_finished=run.is_finished())
         config = noted(config, progress, changed)
         built = plugin.build(config, run.assets, workers.device, data_dir)
         trainer = Trainer(built, config, workers, gradient)
-        trainer.load_state_dict(checkpoint)
-        if notes:
-            notes.append(f"going on from the checkpoint before it, at step {trainer.progress.step}")
+        trainer.load_state_dict(checkpoint if gradient is None else _beside_others(checkpoint, notes))
         notes += _told(config, trainer)
     run.failed_batch.unlink(missing_ok=True)
     run.settings = lasting_settings(config)
@@ -257,6 +261,13 @@ def prepare(
     hand_over(run, trainer, config, checkpoint)
     listener(_started(run, built, trainer, config, notes))
     return built, trainer, config
+
+
+def _beside_others(checkpoint: Checkpoint, notes: list[str]) -> Checkpoint:
+    """For a model that is trained with others, whatever kernel it had."""
+    if set(checkpoint.values["kernels"].values()) != {"stacked"}:
+        notes.append("it was trained by itself so far: beside others its numbers differ in their last digits")
+    return Checkpoint(checkpoint.tensors, {**checkpoint.values, "kernels": {}})
 
 
 def _told(config: TaskConfig, trainer: Trainer[Any]) -> list[str]:

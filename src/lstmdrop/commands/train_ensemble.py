@@ -78,13 +78,17 @@ def train_ensemble(
                 if not run.exists() or not resume:
                     held.enter_context(begun(run, config))
             held.enter_context(naming_moved_data([pairs[0][1].data.name]))
-            numbers = [n for n, pair in enumerate(pairs) if not pair[0].is_finished() or changes(pair[0], plugin, pair[1])]
+            numbers = [
+                n for n, pair in enumerate(pairs) if not pair[0].is_finished() or changes(pair[0], plugin, pair[1])
+            ]
             for number, (run, config) in enumerate(pairs):
                 if number not in numbers:
                     go_on(run, plugin, config, workers, data_dir, lambda event, at=number: listener(at, event))
             if numbers:
                 open_pairs = [pairs[number] for number in numbers]
-                _train(open_pairs, plugin, workers, data_dir, lambda at, event: listener(numbers[at], event), num_models)
+                _train(
+                    open_pairs, plugin, workers, data_dir, lambda at, event: listener(numbers[at], event), num_models
+                )
         for number, run in enumerate(runs):
             listener(number, Finished(run.directory, run.result()))
         return runs
@@ -110,7 +114,9 @@ def _chosen(
     if seed is None:
         given = (*options, None, preset, overrides)
         resolved = (
-            resolve_config(plugin, *given, data_dir=data_dir) if start is None else started_config(plugin, start, *given)
+            resolve_config(plugin, *given, data_dir=data_dir)
+            if start is None
+            else started_config(plugin, start, *given)
         )
         seed = resolved.seed
     if any("seed" in parse_override(text) for text in overrides):
@@ -166,7 +172,9 @@ def _train(
     randomness, members = Randomness(), []
     with Interruption() as interruption:
         for number, (run, config) in enumerate(pairs):
-            if number and config.start is None and not any(run.assets.iterdir()):  # what is learnt from the text is the same for all
+            if (
+                number and config.start is None and not any(run.assets.iterdir())
+            ):  # what is learnt from the text is the same for all
                 shutil.copytree(pairs[0][0].assets, run.assets, dirs_exist_ok=True)
             hear = lambda event, at=number: listener(at, event)  # noqa: E731
             members.append(_Member(run, *prepare(run, plugin, config, workers, data_dir, hear, GivenGradient())))

@@ -45,8 +45,8 @@ def _has_onednn() -> bool:
 PACKED_SIZE, PACKED_STEPS = 1 << 19, 8
 """From so many numbers of a matrix, and so many products with it, on: packing it then costs less than it saves.
 
-Of 20 rows and 650 x 2,600 numbers, on one AVX2 core, a product takes 0.6 to 0.7 of the time that BLAS takes, and packing
-as long as one to four products; at 200 x 800 they are alike.
+Of 20 rows and 650 x 2,600 numbers, on one AVX2 core, a product takes 0.6 to 0.7 of the time that BLAS takes, and
+packing as long as one to four products; at 200 x 800 they are alike.
 """
 
 

@@ -46,9 +46,9 @@ def _filled(part: Tensor, width: int) -> Tensor:
 class Noise:
     """What a rule does to the recurrent path of one layer, drawn before the scan starts.
 
-    Masks have shape ``(time or 1, batch, hidden)``, of several networks with an axis before. ``hidden`` multiplies what the gates read of h[t-1];
-    ``candidate`` multiplies the candidate update g[t]. ``zone_hidden`` and ``zone_cell`` say how much of
-    h[t-1] and c[t-1] stays in place of the new value: 0 or 1 in training, the rate itself in evaluation.
+    Masks have shape ``(time or 1, batch, hidden)``, of several networks with an axis before. ``hidden`` multiplies what
+    the gates read of h[t-1]; ``candidate`` multiplies the candidate update g[t]. ``zone_hidden`` and ``zone_cell`` say
+    how much of h[t-1] and c[t-1] stays in place of the new value: 0 or 1 in training, the rate itself in evaluation.
     """
 
     hidden: Tensor | None = None

@@ -1,11 +1,11 @@
-"""One LSTM layer over a window, step by step, so that noise can reach its path through time; with its own backward pass.
+"""One LSTM layer over a window, step by step, so that noise can reach its path through time, and its backward pass.
 
 Autograd would keep a dozen tensors of every step and launch two dozen operations for it. Here a window has a few
 buffers: what a step makes is written where the backward pass reads it, and all that needs no earlier step (the products
 with the inputs, the gradients of the weights, the slopes of the gates) is one operation for the whole window.
 
-Axes may stand before those of time and batch, in the weights too: layers of several networks side by side, whose products
-are batched ones.
+An axis may stand before those of time and batch, in the weights too: layers of several networks side by side, whose
+products are batched ones.
 """
 
 from __future__ import annotations
@@ -92,9 +92,7 @@ class _Window(torch.autograd.Function):
             advance(sums, old_hidden, old_memory, masks, gate, *new)
             old_hidden, old_memory, _ = new
         ctx.noise, ctx.dtype = noise, dtype
-        ctx.save_for_backward(
-            inputs, hidden, memory, input_weight, recurrent_weight, gates, outputs, memories, bent
-        )
+        ctx.save_for_backward(inputs, hidden, memory, input_weight, recurrent_weight, gates, outputs, memories, bent)
         return outputs, old_hidden.clone(), old_memory.clone()
 
     @staticmethod
@@ -162,7 +160,7 @@ def _slopes(gates: Tensor, bent: Tensor, before: Tensor, noise: Noise) -> tuple[
 def _backwards(
     gates: Tensor, bent: Tensor, before: Tensor, factor: StepFactor, noise: Noise, *grads: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """From the last step to the first: the gradients of what the gates are made of, and of the state at the beginning."""
+    """From the last step to the first: the gradients of what the gates are made of, and of the state before."""
     slopes, through = _slopes(gates, bent, before, noise)
     num_steps, size = bent.shape[TIME], bent.shape[-1]
     cell_slopes = slopes[..., : 3 * size].unflatten(-1, (3, size)).unbind(TIME - 1)

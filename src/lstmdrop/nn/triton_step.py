@@ -1,7 +1,7 @@
 """The steps of a scan on a GPU: all that belongs to a step but its product, in one kernel forward and one backward.
 
-Triton comes with PyTorch for CUDA on Linux. Where it is missing, `lstmdrop.nn.scan` takes operations of PyTorch's own, a
-dozen for one of these. With ``TRITON_INTERPRET=1`` the kernels run on a CPU, slowly, for tests.
+Triton comes with PyTorch for CUDA on Linux. Where it is missing, `lstmdrop.nn.scan` takes operations of PyTorch's own,
+a dozen for one of these. With ``TRITON_INTERPRET=1`` the kernels run on a CPU, slowly, for tests.
 
 Tensors of a step are ``(batch, units)``, or ``(networks, batch, units)`` of several networks; units lie side by side.
 """
@@ -38,34 +38,34 @@ def _forward(
     sums, hidden, memory, candidate, zone_hidden, zone_cell, gates, new_hidden, new_memory, bent,
     size, num_rows, sums_n, sums_r, gates_n, gates_r, old_n, old_r, new_n, new_r,
     candidate_n, candidate_r, candidate_u, hidden_n, hidden_r, hidden_u, cell_n, cell_r, cell_u,
-    HAS_CANDIDATE: tl.constexpr, HAS_HIDDEN: tl.constexpr, HAS_CELL: tl.constexpr,
-    DTYPE: tl.constexpr, BLOCK: tl.constexpr,
+    has_candidate: tl.constexpr, has_hidden: tl.constexpr, has_cell: tl.constexpr,
+    dtype: tl.constexpr, block: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     n, r = (tl.program_id(0) // num_rows).to(tl.int64), tl.program_id(0) % num_rows
-    u = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    u = tl.program_id(1) * block + tl.arange(0, block)
     inside = u < size
     total, gate = sums + n * sums_n + r * sums_r + u, gates + n * gates_n + r * gates_r + u
     old, new = n * old_n + r * old_r + u, n * new_n + r * new_r + u
-    i = _sigmoid(tl.load(total, mask=inside).to(DTYPE))
-    f = _sigmoid(tl.load(total + size, mask=inside).to(DTYPE))
-    g = _tanh(tl.load(total + 2 * size, mask=inside).to(DTYPE))
-    o = _sigmoid(tl.load(total + 3 * size, mask=inside).to(DTYPE))
+    i = _sigmoid(tl.load(total, mask=inside).to(dtype))
+    f = _sigmoid(tl.load(total + size, mask=inside).to(dtype))
+    g = _tanh(tl.load(total + 2 * size, mask=inside).to(dtype))
+    o = _sigmoid(tl.load(total + 3 * size, mask=inside).to(dtype))
     tl.store(gate, i, mask=inside)
     tl.store(gate + size, f, mask=inside)
     tl.store(gate + 2 * size, g, mask=inside)
     tl.store(gate + 3 * size, o, mask=inside)
-    if HAS_CANDIDATE:
-        g *= tl.load(candidate + n * candidate_n + r * candidate_r + u * candidate_u, mask=inside).to(DTYPE)
-    c = tl.load(memory + old, mask=inside).to(DTYPE)
+    if has_candidate:
+        g *= tl.load(candidate + n * candidate_n + r * candidate_r + u * candidate_u, mask=inside).to(dtype)
+    c = tl.load(memory + old, mask=inside).to(dtype)
     made = f * c + i * g
     tanh = _tanh(made)
     tl.store(bent + new, tanh, mask=inside)
     said = o * tanh
-    if HAS_HIDDEN:
-        zone = tl.load(zone_hidden + n * hidden_n + r * hidden_r + u * hidden_u, mask=inside).to(DTYPE)
-        said = zone * tl.load(hidden + old, mask=inside).to(DTYPE) + (1.0 - zone) * said
-    if HAS_CELL:
-        zone = tl.load(zone_cell + n * cell_n + r * cell_r + u * cell_u, mask=inside).to(DTYPE)
+    if has_hidden:
+        zone = tl.load(zone_hidden + n * hidden_n + r * hidden_r + u * hidden_u, mask=inside).to(dtype)
+        said = zone * tl.load(hidden + old, mask=inside).to(dtype) + (1.0 - zone) * said
+    if has_cell:
+        zone = tl.load(zone_cell + n * cell_n + r * cell_r + u * cell_u, mask=inside).to(dtype)
         made = zone * c + (1.0 - zone) * made
     tl.store(new_hidden + new, said, mask=inside)
     tl.store(new_memory + new, made, mask=inside)
@@ -76,31 +76,35 @@ def _backward(
     gates, memory, bent, candidate, zone_hidden, zone_cell, grad_hidden, grad_memory, arriving, slopes,
     size, num_rows, gates_n, gates_r, old_n, old_r, new_n, new_r, add_n, add_r,
     candidate_n, candidate_r, candidate_u, hidden_n, hidden_r, hidden_u, cell_n, cell_r, cell_u,
-    HAS_CANDIDATE: tl.constexpr, HAS_HIDDEN: tl.constexpr, HAS_CELL: tl.constexpr,
-    DTYPE: tl.constexpr, BLOCK: tl.constexpr,
+    has_candidate: tl.constexpr, has_hidden: tl.constexpr, has_cell: tl.constexpr,
+    dtype: tl.constexpr, block: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     n, r = (tl.program_id(0) // num_rows).to(tl.int64), tl.program_id(0) % num_rows
-    u = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    u = tl.program_id(1) * block + tl.arange(0, block)
     inside = u < size
     gate = n * gates_n + r * gates_r + u
     new, own = n * new_n + r * new_r + u, (n * num_rows + r) * size + u
-    i = tl.load(gates + gate, mask=inside).to(DTYPE)
-    f = tl.load(gates + gate + size, mask=inside).to(DTYPE)
-    g = tl.load(gates + gate + 2 * size, mask=inside).to(DTYPE)
-    o = tl.load(gates + gate + 3 * size, mask=inside).to(DTYPE)
-    tanh = tl.load(bent + new, mask=inside).to(DTYPE)
-    c = tl.load(memory + n * old_n + r * old_r + u, mask=inside).to(DTYPE)
-    h_slope = tl.load(grad_hidden + own, mask=inside).to(DTYPE)
-    c_slope = tl.load(grad_memory + own, mask=inside).to(DTYPE)
-    left_h, left_c, kept = tl.load(arriving + n * add_n + r * add_r + u, mask=inside).to(DTYPE), c_slope * 0.0, g * 0.0 + 1.0
-    if HAS_CANDIDATE:
-        kept = tl.load(candidate + n * candidate_n + r * candidate_r + u * candidate_u, mask=inside).to(DTYPE)
-    if HAS_HIDDEN:
-        zone = tl.load(zone_hidden + n * hidden_n + r * hidden_r + u * hidden_u, mask=inside).to(DTYPE)
+    i = tl.load(gates + gate, mask=inside).to(dtype)
+    f = tl.load(gates + gate + size, mask=inside).to(dtype)
+    g = tl.load(gates + gate + 2 * size, mask=inside).to(dtype)
+    o = tl.load(gates + gate + 3 * size, mask=inside).to(dtype)
+    tanh = tl.load(bent + new, mask=inside).to(dtype)
+    c = tl.load(memory + n * old_n + r * old_r + u, mask=inside).to(dtype)
+    h_slope = tl.load(grad_hidden + own, mask=inside).to(dtype)
+    c_slope = tl.load(grad_memory + own, mask=inside).to(dtype)
+    left_h, left_c, kept = (
+        tl.load(arriving + n * add_n + r * add_r + u, mask=inside).to(dtype),
+        c_slope * 0.0,
+        g * 0.0 + 1.0,
+    )
+    if has_candidate:
+        kept = tl.load(candidate + n * candidate_n + r * candidate_r + u * candidate_u, mask=inside).to(dtype)
+    if has_hidden:
+        zone = tl.load(zone_hidden + n * hidden_n + r * hidden_r + u * hidden_u, mask=inside).to(dtype)
         left_h += zone * h_slope
         h_slope = (1.0 - zone) * h_slope
-    if HAS_CELL:
-        zone = tl.load(zone_cell + n * cell_n + r * cell_r + u * cell_u, mask=inside).to(DTYPE)
+    if has_cell:
+        zone = tl.load(zone_cell + n * cell_n + r * cell_r + u * cell_u, mask=inside).to(dtype)
         left_c = zone * c_slope
         c_slope = (1.0 - zone) * c_slope
     c_slope += h_slope * o * (1.0 - tanh * tanh)
@@ -147,8 +151,8 @@ def retreat(
 ) -> None:
     """The gradient of one step: into ``slopes`` that of what the gates are made of, which lie as the gates do.
 
-    ``grad_hidden`` and ``grad_memory`` are those of the state after the step and become those of the state before it, but
-    for what the gates read of it; ``arriving``, the gradient of the output before, is added. Both are contiguous.
+    ``grad_hidden`` and ``grad_memory`` are those of the state after the step and become those of the state before it,
+    but for what the gates read of it; ``arriving``, the gradient of the output before, is added. Both are contiguous.
     """
     grid, sizes = _grid(memory)
     masks, strides, flags = _masks(noise, memory)

@@ -104,7 +104,9 @@ class Ensemble:
         Raises:
             NonFiniteError: the numbers of a member, which is named, are none.
         """
-        while going := [number for number, one in enumerate(self.trainers) if not one.progress.is_at_the_end(one.config)]:
+        while going := [
+            number for number, one in enumerate(self.trainers) if not one.progress.is_at_the_end(one.config)
+        ]:
             with _SideBySide(self.trainers, going, self.randomness, self._stack) as together:
                 yield from self._train_epoch(together)
             first = self.trainers[going[0]].progress

@@ -40,8 +40,8 @@ def take_kernels(
             _set_kernel(lstm, config, device)
     if "stacked" in kernels.values():
         log.warning(
-            "the run was trained beside others (--ensemble): by itself it goes on with a kernel whose numbers differ in "
-            "their last digits"
+            "the run was trained beside others (--ensemble): by itself it goes on with a kernel whose numbers differ "
+            "in their last digits"
         )
     unusable = {kernel for kernel in kernels.values() if kernel not in (None, "stacked", *usable)}
     if gone := sorted(filter(None, unusable)):

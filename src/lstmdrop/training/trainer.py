@@ -43,7 +43,7 @@ from lstmdrop.training.workers import Workers
 class Trainer(Generic[BatchT]):
     """Fits a task's model; everything that the next step depends on is in `state_dict`.
 
-    Several workers each have a trainer, and their steps are those of one. ``gradient`` is one that comes from elsewhere.
+    Several workers each have a trainer, and their steps are those of one. A ``gradient`` may come from elsewhere.
     """
 
     def __init__(
@@ -64,8 +64,7 @@ class Trainer(Generic[BatchT]):
         self.looks_at_steps = self.device.type == "cpu"  # elsewhere the host would wait for the device
         self.gradient_norm = torch.zeros((), dtype=self.parameters[0].dtype, device=self.device)
         self.watch = GradientWatch(self.names, self.parameters[0])
-        self.epoch_loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.logged_loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.epoch_loss, self.logged_loss = (torch.zeros((), dtype=torch.float64, device=self.device) for _ in range(2))
         can_record = self.device.type == "cuda" and self.workers.count == 1 and is_recordable(self.config)
         self.record: Record | None = recorder_on(self.device) if can_record and gradient is None else None
         self._start_pass()
@@ -179,7 +178,8 @@ class Trainer(Generic[BatchT]):
         self.epoch_loss, self.logged_loss, self.gradient_norm = losses["epoch"], losses["logged"], losses["norm"]
         load_random_state(checkpoint.part("random"), self.device)
         here = (self.progress.epoch, self.progress.step)
-        self._begin_anew({key for change in self.changes if (change.epoch, change.step) == here for key in change.settings})
+        begun = [change.settings for change in self.changes if (change.epoch, change.step) == here]
+        self._begin_anew({key for settings in begun for key in settings})
 
     def _take_kernels(self, kernels: Mapping[str, Kernel | None]) -> None:
         take_kernels(self.task.model, kernels, self.config, self.device)

@@ -33,7 +33,7 @@ class StackedStreamLoss:
         self.lstm = StackedLSTM([member.model.lstm for member in members], parts, each)
 
     def __call__(self, window: Window) -> Loss:
-        """Their sum, which gives each its own gradient; ``plain`` has the loss of each, the other numbers are of one."""
+        """Their sum, which gives each its own gradient; ``plain`` has that of each, the other numbers are of one."""
         begins = [member.begin(window) for member in self.members]
         carried = [begin for begin in begins if begin is not None]
         batch_size = window.num_rows
