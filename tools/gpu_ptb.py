@@ -178,10 +178,10 @@ def _time_models(options: argparse.Namespace) -> None:
 
 def _seconds_to(run: Run, perplexity: float | None) -> float | None:
     """Of training, until the end of the first epoch that is as good."""
-    seconds = 0.0
+    seconds: float = 0.0
     for line in (run.directory / "log.jsonl").read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
-        seconds = entry.get("seconds", seconds)
+        seconds = float(entry.get("seconds", seconds))
         if perplexity is not None and entry["event"] == "evaluated" and entry["scores"][0]["value"] <= perplexity:
             return seconds
     return None

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,10 @@ def train_ensemble(
             ]
             for number, (run, config) in enumerate(pairs):
                 if number not in numbers:
-                    go_on(run, plugin, config, workers, data_dir, lambda event, at=number: listener(at, event))
+                    go_on(run, plugin, config, workers, data_dir, partial(listener, number))
             if numbers:
-                open_pairs = [pairs[number] for number in numbers]
-                _train(
-                    open_pairs, plugin, workers, data_dir, lambda at, event: listener(numbers[at], event), num_models
-                )
+                listeners = [partial(listener, number) for number in numbers]
+                _train([pairs[number] for number in numbers], plugin, workers, data_dir, listeners, num_models)
         for number, run in enumerate(runs):
             listener(number, Finished(run.directory, run.result()))
         return runs
@@ -164,24 +163,24 @@ def _train(
     plugin: TaskPlugin,
     workers: Workers,
     data_dir: Path | None,
-    listener: Listener,
+    listeners: Sequence[Callable[[Event | Started | Finished], None]],
     num_models: int,
 ) -> None:
     assert plugin.stack is not None
     _align([run for run, _ in pairs], pairs[0][1])
     randomness, members = Randomness(), []
     with Interruption() as interruption:
-        for number, (run, config) in enumerate(pairs):
-            if (
-                number and config.start is None and not any(run.assets.iterdir())
+        for (run, config), listener in zip(pairs, listeners, strict=True):
+            if config.start is None and not any(
+                run.assets.iterdir()
             ):  # what is learnt from the text is the same for all
                 shutil.copytree(pairs[0][0].assets, run.assets, dirs_exist_ok=True)
-            hear = lambda event, at=number: listener(at, event)  # noqa: E731
-            members.append(_Member(run, *prepare(run, plugin, config, workers, data_dir, hear, GivenGradient())))
+            members.append(_Member(run, *prepare(run, plugin, config, workers, data_dir, listener, GivenGradient())))
             randomness.add_present()
         _require_one_point(members)
         ensemble = Ensemble([member.trainer for member in members], randomness, plugin.stack)
-        fit_together([member.run for member in members], ensemble, interruption, listener)
+        runs = [member.run for member in members]
+        fit_together(runs, ensemble, interruption, lambda number, event: listeners[number](event))
         for member in members:
             result = run_result(member.run, member.built, member.trainer, member.config)
             finish(member.run, plugin, member.built, {**result, "ensemble": num_models})

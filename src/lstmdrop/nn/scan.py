@@ -78,7 +78,7 @@ class _Window(torch.autograd.Function):
         num_steps = inputs.shape[TIME]
         rows = inputs.flatten(TIME, -2).to(dtype)
         gates = _affine(rows, input_weight.to(dtype), bias.to(dtype)).to(memory.dtype)
-        gates = gates.unflatten(-2, (num_steps, -1))
+        gates = gates.view(*inputs.shape[:TIME], num_steps, inputs.shape[-2], -1)
         outputs, memories, bent = (torch.empty_like(gates[..., : memory.shape[-1]]) for _ in range(3))
         factor = StepFactor(recurrent_weight.mT.to(dtype), num_steps)
         old_hidden, old_memory = hidden.contiguous(), memory.contiguous()
@@ -163,7 +163,7 @@ def _backwards(
     """From the last step to the first: the gradients of what the gates are made of, and of the state before."""
     slopes, through = _slopes(gates, bent, before, noise)
     num_steps, size = bent.shape[TIME], bent.shape[-1]
-    cell_slopes = slopes[..., : 3 * size].unflatten(-1, (3, size)).unbind(TIME - 1)
+    cell_slopes = slopes.view(*bent.shape[:-1], 4, size)[..., :3, :].unbind(TIME - 1)
     output_slopes, forget = slopes[..., 3 * size :].unbind(TIME), gates[..., size : 2 * size].unbind(TIME)
     steps, masks = slopes.unbind(TIME), noise.steps(num_steps)
     arriving, grad_hidden, grad_memory = _arriving(*grads)
@@ -174,9 +174,9 @@ def _backwards(
         cell_slopes[t].mul_(new.unsqueeze(-2))
         output_slopes[t].mul_(grad_hidden)
         grad_memory = new.mul_(forget[t]) if masks[t].zone_cell is None else torch.addcmul(kept, new, forget[t])
-        base = arriving[t]
-        if masks[t].zone_hidden is not None:
-            base = torch.addcmul(base, grad_hidden, masks[t].zone_hidden)
+        base, zone = arriving[t], masks[t].zone_hidden
+        if zone is not None:
+            base = torch.addcmul(base, grad_hidden, zone)
         grad_hidden = factor.added_to(base, steps[t], masks[t].hidden)
     return slopes, grad_hidden, grad_memory
 

@@ -59,7 +59,7 @@ class StackedLSTM:
         for place, (weights, *old) in enumerate(zip(self.layers, *state, strict=True)):
             begin = narrowed(LSTMState(*old), weights.recurrent.shape[-1])
             dropped = self._dropped(inputs, self.regularizer.at(place, len(self.layers)))
-            noise = self._noise(inputs.shape[1:3], weights)
+            noise = self._noise(inputs.shape[1], inputs.shape[2], weights)
             thinned = weights._replace(recurrent=self._dropped(weights.recurrent, self.regularizer.weight))
             inputs, final = scan(thinned, dropped, begin, noise)
             finals.append(final)
@@ -74,9 +74,9 @@ class StackedLSTM:
     def _dropped(self, values: Tensor, drop: Callable[[Tensor], Tensor]) -> Tensor:
         return values if drop is unchanged else torch.stack(self.each(drop, values))
 
-    def _noise(self, sizes: Sequence[int], weights: LayerWeights) -> Noise:
-        draw = partial(self.regularizer.noise, (*sizes, weights.recurrent.shape[-1]))
-        drawn = self.each(draw, weights.recurrent)
+    def _noise(self, num_steps: int, batch_size: int, weights: LayerWeights) -> Noise:
+        draw = partial(self.regularizer.noise, (num_steps, batch_size, weights.recurrent.shape[-1]))
+        drawn: list[Noise] = self.each(draw, weights.recurrent)
         if drawn[0] is SILENT:
             return SILENT
         masks = ([getattr(noise, field.name) for noise in drawn] for field in fields(Noise))

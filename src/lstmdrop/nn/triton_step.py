@@ -6,6 +6,7 @@ a dozen for one of these. With ``TRITON_INTERPRET=1`` the kernels run on a CPU, 
 Tensors of a step are ``(batch, units)``, or ``(networks, batch, units)`` of several networks; units lie side by side.
 """
 
+# mypy: disable-error-code="untyped-decorator, no-untyped-def"
 from __future__ import annotations
 
 from typing import Any
@@ -22,12 +23,12 @@ BLOCK = 256
 
 
 @triton.jit
-def _sigmoid(x):  # type: ignore[no-untyped-def]
+def _sigmoid(x):
     return 1.0 / (1.0 + tl.exp(-x))
 
 
 @triton.jit
-def _tanh(x):  # type: ignore[no-untyped-def]
+def _tanh(x):
     small = tl.exp(-2.0 * tl.abs(x))  # of the side on which it cannot overflow
     size = (1.0 - small) / (1.0 + small)
     return tl.where(x < 0, -size, size)
@@ -40,7 +41,7 @@ def _forward(
     candidate_n, candidate_r, candidate_u, hidden_n, hidden_r, hidden_u, cell_n, cell_r, cell_u,
     has_candidate: tl.constexpr, has_hidden: tl.constexpr, has_cell: tl.constexpr,
     dtype: tl.constexpr, block: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     n, r = (tl.program_id(0) // num_rows).to(tl.int64), tl.program_id(0) % num_rows
     u = tl.program_id(1) * block + tl.arange(0, block)
     inside = u < size
@@ -78,7 +79,7 @@ def _backward(
     candidate_n, candidate_r, candidate_u, hidden_n, hidden_r, hidden_u, cell_n, cell_r, cell_u,
     has_candidate: tl.constexpr, has_hidden: tl.constexpr, has_cell: tl.constexpr,
     dtype: tl.constexpr, block: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     n, r = (tl.program_id(0) // num_rows).to(tl.int64), tl.program_id(0) % num_rows
     u = tl.program_id(1) * block + tl.arange(0, block)
     inside = u < size

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -33,7 +34,9 @@ Round = Sequence[tuple[int, Event]]
 class Stack(Protocol):
     """A task's losses of several models as one."""
 
-    def __call__(self, objectives: Sequence[Any], weights: Mapping[str, Tensor], each: Each) -> Callable[[Any], Loss]:
+    def __call__(
+        self, objectives: Sequence[Any], weights: Mapping[str, Tensor], each: Each, /
+    ) -> Callable[[Any], Loss]:
         """Of stacked batches: ``total`` is the sum, ``plain`` has the loss of each, the other numbers are those of one.
 
         ``objectives`` are those of the members' tasks; what they carry from batch to batch is theirs.
@@ -121,7 +124,7 @@ class Ensemble:
         while all(groups := [list(islice(batches, config.accumulate)) for batches in remaining]):
             together.compute(groups)
             for number, trainer, group in zip(going, trainers, groups, strict=True):
-                self._of(number, lambda trainer=trainer, group=group: trainer.step(group))
+                self._of(number, partial(trainer.step, group))
             is_due = first.step % config.log_every == 0
             if is_due:
                 wait_for(trainers[0].device)
