@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from signal import SIGINT, raise_signal
 from typing import Any
@@ -14,11 +14,13 @@ import torch
 
 from lstmdrop.commands.train import train
 from lstmdrop.commands.train_ensemble import train_ensemble
+from lstmdrop.data.batching import Window
 from lstmdrop.errors import ConfigError, DataError, LstmdropError, UsageError
 from lstmdrop.nn.rules import RULE_NAMES
 from lstmdrop.run import Run
+from lstmdrop.task import Loss
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint
-from lstmdrop.training.ensemble import Ensemble, GivenGradient, Randomness
+from lstmdrop.training.ensemble import Ensemble, GivenGradient, Randomness, Round, Stack
 from lstmdrop.training.progress import Logged, Stepped
 from lstmdrop.training.trainer import Trainer
 from lstmdrop_tasks.lm.stacked import StackedStreamLoss
@@ -53,23 +55,56 @@ SLOW = [pytest.param(rule, marks=pytest.mark.slow) for rule in RULE_NAMES if rul
 def test_after_100_steps_each_has_the_loss_of_its_solo_run(build_lm: Callable[..., Any], rule: str) -> None:
     settings = (f"regularizer.rule={rule}", "training.epochs=6", "training.log_every=1")
 
-    def member(seed: int, gradient: GivenGradient | None = None) -> Trainer[Any]:
-        task = build_lm(*settings, f"seed={seed}")
-        return Trainer(task, task.config, gradient=gradient)
-
-    solo = {seed: [event for event in member(seed).run() if isinstance(event, Logged)] for seed in SEEDS}
-    trainers, randomness = [], Randomness()
-    for seed in SEEDS:
-        trainers.append(member(seed, GivenGradient()))
-        randomness.add_present()
-    rounds = list(Ensemble(trainers, randomness, StackedStreamLoss).run())
-    found = [[event for _, event in events] for events in rounds if isinstance(events[0][1], Logged)]
+    solo = {seed: _logged([(0, event)] for event in _trainer(build_lm, settings, seed).run()) for seed in SEEDS}
+    found = _logged(_ensemble(build_lm, settings).run())
     assert len(found) > 100
     for number, seed in enumerate(SEEDS):
-        for ours, theirs in zip((events[number] for events in found), solo[seed], strict=True):
+        for ours, (theirs,) in zip((events[number] for events in found), solo[seed], strict=True):
             assert ours.loss == pytest.approx(theirs.loss, abs=1e-4)
             assert ours.gradient_norm == pytest.approx(theirs.gradient_norm, rel=1e-3)
-    assert solo[SEEDS[0]][-1].loss != pytest.approx(solo[SEEDS[1]][-1].loss, abs=1e-3)
+    assert solo[SEEDS[0]][-1][0].loss != pytest.approx(solo[SEEDS[1]][-1][0].loss, abs=1e-3)
+
+
+def test_where_memory_runs_out_each_has_the_gradient_of_the_whole_batch(build_lm: Callable[..., Any]) -> None:
+    settings = ("regularizer.rule=none", "training.epochs=1", "training.log_every=1")
+
+    def tight(*given: Any) -> Callable[[Window], Loss]:
+        losses = StackedStreamLoss(*given)
+
+        def loss(window: Window) -> Loss:
+            if window.num_rows > 2:
+                raise MemoryError
+            return losses(window)
+
+        return loss
+
+    whole = _logged(_ensemble(build_lm, settings).run())
+    parts = _logged(_ensemble(build_lm, settings, tight).run())
+    for found, expected in zip(parts, whole, strict=True):
+        for ours, theirs in zip(found, expected, strict=True):
+            assert ours.num_parts == 2
+            assert ours.loss == pytest.approx(theirs.loss, abs=1e-5)
+            assert ours.gradient_norm == pytest.approx(theirs.gradient_norm, rel=1e-4)
+
+
+def _trainer(
+    build_lm: Callable[..., Any], settings: Sequence[str], seed: int, gradient: GivenGradient | None = None
+) -> Trainer[Any]:
+    task = build_lm(*settings, f"seed={seed}")
+    return Trainer(task, task.config, gradient=gradient)
+
+
+def _ensemble(build_lm: Callable[..., Any], settings: Sequence[str], stack: Stack = StackedStreamLoss) -> Ensemble:
+    trainers, randomness = [], Randomness()
+    for seed in SEEDS:
+        trainers.append(_trainer(build_lm, settings, seed, GivenGradient()))
+        randomness.add_present()
+    return Ensemble(trainers, randomness, stack)
+
+
+def _logged(rounds: Iterable[Round]) -> list[list[Logged]]:
+    found = ([event for _, event in events if isinstance(event, Logged)] for events in rounds)
+    return [events for events in found if events]
 
 
 def log(run: Path) -> list[dict[str, Any]]:
