@@ -83,6 +83,23 @@ def test_what_needs_no_gradient_gets_none() -> None:
         assert not run(leaves, SILENT)[0].requires_grad
 
 
+@pytest.mark.parametrize(("rows", "size"), [(64, 100), (20, 370), (1, 30)])
+def test_its_bits_do_not_depend_on_the_number_of_threads(rows: int, size: int) -> None:
+    """Small matrices, and one that is packed; `lstmdrop.training.threads` relies on it."""
+    shapes = [(9, rows, size), (rows, size), (rows, size), (4 * size, size), (4 * size, size), (4 * size,), (4 * size,)]
+    leaves = [0.1 * random(*shape, seed=n).float() for n, shape in enumerate(shapes)]
+    noise = Noise(hidden=random(9, rows, size, seed=40).float(), zone_cell=random(9, rows, size, seed=41).float())
+    found = []
+    for number in (1, 2, 4):
+        torch.set_num_threads(number)
+        fresh = [leaf.clone().requires_grad_() for leaf in leaves]
+        results = run(fresh, noise)
+        found.append((*results, *gradients(results, fresh)))
+    torch.set_num_threads(1)
+    for other in found[1:]:
+        assert all(torch.equal(one, two) for one, two in zip(found[0], other, strict=True))
+
+
 def test_under_autocast_products_are_of_low_precision_and_the_state_is_not() -> None:
     leaves = [leaf.detach().float().requires_grad_() for leaf in given()]
     exact = run(leaves, SILENT)

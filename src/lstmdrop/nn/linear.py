@@ -46,22 +46,25 @@ PACKED_SIZE, PACKED_STEPS = 1 << 19, 8
 """From so many numbers of a matrix, and so many products with it, on: packing it then costs less than it saves.
 
 Of 20 rows and 650 x 2,600 numbers, on one AVX2 core, a product takes 0.6 to 0.7 of the time that BLAS takes, and
-packing as long as one to four products; at 200 x 800 they are alike.
+packing as long as one to four products; at 200 x 800 it does not pay.
 """
 
 
 class StepFactor:
     """Products of the few rows of each of many steps with one matrix, outside the reach of autograd.
 
-    On a CPU a large matrix is packed once for all of them.
+    On a CPU they are oneDNN's, whose sums do not depend on the number of threads as those of BLAS may, and a large
+    matrix is packed once for all of them.
     """
 
     def __init__(self, matrix: Float[Tensor, "*batch inputs outputs"], num_steps: int) -> None:
         self._matrix = matrix
-        self._packed: Tensor | None = None
-        is_worth_it = matrix.numel() >= PACKED_SIZE and num_steps >= PACKED_STEPS and matrix.dim() == 2
-        if is_worth_it and matrix.device.type == "cpu" and matrix.dtype == torch.float32 and _has_onednn():
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(matrix.mT)
+        self._weight: Tensor | None = None
+        is_known = matrix.device.type == "cpu" and matrix.dtype == torch.float32 and matrix.dim() == 2
+        if is_known and _has_onednn():
+            self._weight = matrix.mT
+            if matrix.numel() >= PACKED_SIZE and num_steps >= PACKED_STEPS:
+                self._weight = torch.ops.mkldnn._reorder_linear_weight(matrix.mT)
 
     def added_to(
         self,
@@ -72,17 +75,17 @@ class StepFactor:
         """``base + (left @ matrix) * mask``, in memory of its own."""
         if mask is not None:
             return torch.addcmul(base, self._product(left).to(base.dtype), mask)
-        if self._packed is not None:
-            total: Tensor = torch.ops.mkldnn._linear_pointwise.binary(left, base, self._packed, None, "add")
+        if self._weight is not None:
+            total: Tensor = torch.ops.mkldnn._linear_pointwise.binary(left, base, self._weight, None, "add")
             return total
         if base.dtype != self._matrix.dtype:
             return base + self._product(left)
         return torch.addmm(base, left, self._matrix) if base.dim() == 2 else torch.baddbmm(base, left, self._matrix)
 
     def _product(self, left: Tensor) -> Tensor:
-        if self._packed is None:
+        if self._weight is None:
             return left.to(self._matrix.dtype) @ self._matrix
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(left, self._packed, None, "none", [], "")
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(left, self._weight, None, "none", [], "")
         return product
 
 

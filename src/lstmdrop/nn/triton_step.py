@@ -133,7 +133,8 @@ def advance(
     """
     grid, sizes = _grid(memory)
     masks, strides, flags = _masks(noise, memory)
-    _forward[grid](
+    kernel: Any = _forward
+    kernel[grid](
         sums, hidden, memory, *masks, gates, new_hidden, new_memory, bent,
         *sizes, *_rows(sums), *_rows(gates), *_rows(memory), *_rows(new_memory), *strides, *flags,
         _number_format(memory), BLOCK,
@@ -157,7 +158,8 @@ def retreat(
     """
     grid, sizes = _grid(memory)
     masks, strides, flags = _masks(noise, memory)
-    _backward[grid](
+    kernel: Any = _backward
+    kernel[grid](
         gates, memory, bent, *masks, grad_hidden, grad_memory, arriving, slopes,
         *sizes, *_rows(gates), *_rows(memory), *_rows(bent), *_rows(arriving), *strides, *flags,
         _number_format(memory), BLOCK,

@@ -149,12 +149,8 @@ class Trainer(Generic[BatchT]):
             "loss": {"epoch": self.epoch_loss, "logged": self.logged_loss, "norm": self.gradient_norm},
         }
         tensors = {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
-        values = {
-            **self.progress.as_json(),
-            "kernels": kernels_of(self.task.model),
-            "data_sha256": self.task.data_sha256(),
-        }
-        return Checkpoint(tensors, values)
+        about = {"kernels": kernels_of(self.task.model), "data_sha256": self.task.data_sha256()}
+        return Checkpoint(tensors, {**self.progress.as_json(), **about})
 
     def load_state_dict(self, checkpoint: Checkpoint) -> None:
         """Go on from ``checkpoint``: the next step is the one that an uninterrupted run would have made.
@@ -164,10 +160,9 @@ class Trainer(Generic[BatchT]):
         Raises:
             DataError: the data is no longer what it was.
         """
-        values = dict(checkpoint.values)
-        require_same_data(values["data_sha256"], self.task)
-        self._take_kernels(values["kernels"])
-        self.progress = Progress.from_json(values)
+        require_same_data(checkpoint.values["data_sha256"], self.task)
+        self._take_kernels(checkpoint.values["kernels"])
+        self.progress = Progress.from_json(checkpoint.values)
         self.watch.num_seen = self.progress.step
         self.task.model.load_state_dict(checkpoint.part("model"))
         load_optimizer_tensors(self.optimizer, checkpoint.part("optimizer"))
