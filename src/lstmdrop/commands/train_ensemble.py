@@ -104,14 +104,14 @@ def _chosen(
 ) -> list[tuple[Run, TaskConfig]]:
     named = dict(choices)
     start = named.pop("start", None)
-    options = [named.pop(name, None) for name in ("size", "data", "regularizer")]
+    size, data, regularizer = (named.pop(name, None) for name in ("size", "data", "regularizer"))
     preset, overrides = named.pop("preset", None), named.pop("overrides", ())
     if named:
         raise TypeError(f"train_ensemble has no {', '.join(named)}")
     if num_models < 2:
         raise UsageError(f"--ensemble {num_models}: an ensemble has 2 models or more")
     if seed is None:
-        given = (*options, None, preset, overrides)
+        given = (size, data, regularizer, None, preset, overrides)
         resolved = (
             resolve_config(plugin, *given, data_dir=data_dir)
             if start is None
@@ -120,13 +120,12 @@ def _chosen(
         seed = resolved.seed
     if any("seed" in parse_override(text) for text in overrides):
         raise UsageError("--set seed: the models of an ensemble have seeds of their own; the first one is --seed N")
-    return [
-        chosen(
-            plugin, (*options, number, preset, overrides), None if out is None else Path(out, f"s{number}"), start,
-            resume, data_dir,
-        )
-        for number in range(seed, seed + num_models)
-    ]  # fmt: skip
+    found = []
+    for number in range(seed, seed + num_models):
+        place = None if out is None else Path(out, f"s{number}")
+        own = (size, data, regularizer, number, preset, overrides)
+        found.append(chosen(plugin, own, place, start, resume, data_dir))
+    return found
 
 
 def _require_stackable(plugin: TaskPlugin, config: TaskConfig, workers: Workers) -> None:
