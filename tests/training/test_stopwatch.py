@@ -7,7 +7,8 @@ import time
 import pytest
 import torch
 
-from lstmdrop.training.bench import matrix_product_rate, median_seconds
+from lstmdrop.training.bench import median_seconds
+from lstmdrop.training.limits import matrix_product_rate
 
 CPU = torch.device("cpu")
 
