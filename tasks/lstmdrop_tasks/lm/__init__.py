@@ -42,7 +42,7 @@ PLUGIN = TaskPlugin(
         Axis("vocabulary", "data.vocabulary_size", (1_000, 4_000, 16_000, 64_000, 250_000)),
         Axis("window", "training.num_steps", (10, 20, 40, 80, 160)),
         Axis("batch", "training.batch_size", (10, 20, 40, 80, 160)),
-        Axis("corpus", None, (50_000, 200_000, 800_000, 3_200_000)),
+        Axis("corpus", None, (200_000, 800_000, 3_200_000, 12_800_000)),
     ),
     examples=examples,
     graphs=graphs,
