@@ -28,6 +28,7 @@ from typing import Any
 from lstmdrop.commands.bench import bench, profile_training
 from lstmdrop.commands.growth import grow
 from lstmdrop.config import TaskConfig
+from lstmdrop.contest import WORKS
 from lstmdrop.parsing import to_json
 from lstmdrop.plugin import installed_tasks, load_plugin, sizes
 from lstmdrop.settings import resolve_config
@@ -47,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("what", choices=["alone", "shared", "render"])
     parser.add_argument("--seconds", type=float, help="of each measurement; default: 3, and 30 beside others")
     parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--work", nargs="+", default=WORKS)
+    parser.add_argument("--axes", nargs="+", help="the sizes that grow; default: all")
+    parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.FIELD=VALUE")
     parser.add_argument("--tasks", nargs="+", default=installed_tasks())
     parser.add_argument("--largest", type=int, help="of the sizes that grow, leave out values above it")
     parser.add_argument("--records", type=Path, default=RECORDS)
@@ -97,12 +101,13 @@ def alone(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     growth: list[dict[str, Any]] = []
     for task in options.tasks:
         chosen = _chosen(task, options)
-        for row in bench(task, sizes=chosen, seconds=seconds, memory=True):
+        for row in bench(task, sizes=chosen, seconds=seconds, overrides=options.set, work=options.work, memory=True):
             speed.append(asdict(row))
             _say(f"{task} {row.size} {row.work}: {row.ratio:.2f} times as fast")
-        profiles += [asdict(part) for part in profile_training(task, sizes=chosen[:2])]
+        profiles += [asdict(part) for part in profile_training(task, sizes=chosen[:2], overrides=options.set)]
         if load_plugin(task).growth:
-            for point in grow(task, size=chosen[0], seconds=seconds / 2, limit=options.largest):
+            for point in grow(task, size=chosen[0], axes=options.axes, seconds=seconds / 2, overrides=options.set,
+                              limit=options.largest):  # fmt: skip
                 growth.append(asdict(point))
                 _say(f"{task} {point.axis} {point.value}: {point.seconds:.3f} s")
     return {"speed": speed, "profile": profiles, "growth": growth}
