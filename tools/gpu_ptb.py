@@ -110,7 +110,7 @@ def _measure_speed(options: argparse.Namespace) -> None:
     path = options.out / "speed.json"
     if not path.exists():
         rows = bench(
-            "lm", sizes=options.sizes, seconds=options.bench_seconds, device=options.device,
+            "lm", sizes=options.sizes, seconds=options.bench_seconds, device=options.device, work=["train"],
             overrides=[setting for setting in options.set if _is_of_a_step(setting.partition("=")[0])],
         )  # fmt: skip
         path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")

@@ -17,7 +17,8 @@ NOTHING = "Not measured yet."
 HEAD = """# Speed
 
 How fast each task trains, scores and decodes, beside the plainest PyTorch loop for the same network; what memory
-that takes, where a step's time goes, and how all of it grows. This file is written by code, from the records in `{records}/`:
+that takes, where a step's time goes, and how all of it grows. This file is written by code, from the records in
+`{records}/`:
 
 ```console
 $ make bench              # a machine that does nothing else: all but the last table, about a quarter of an hour

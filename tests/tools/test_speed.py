@@ -33,7 +33,8 @@ def test_the_document_is_what_the_code_makes_of_what_was_measured(tool: Any) -> 
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything once, with little to compute."""
     monkeypatch.setattr("lstmdrop.training.bench.BLOCK_SECONDS", 0.0)
-    monkeypatch.setattr("lstmdrop.training.limits.REPEATS", 1)
+    monkeypatch.setattr("lstmdrop.training.limits.LIMIT_SECONDS", 0.0)
+    monkeypatch.setattr("lstmdrop.training.limits.PRODUCT_SIZE", 64)
     monkeypatch.setattr("lstmdrop.training.limits.COPIED_BYTES", 1 << 16)
 
 

@@ -18,7 +18,10 @@ from lstmdrop.training.device import autocast, wait_for
 
 COPIED_BYTES = 1 << 28
 """Of a copy that measures memory: more than caches hold."""
-REPEATS = 20
+PRODUCT_SIZE = 2048
+REPEATS = 3
+LIMIT_SECONDS = 0.5
+"""For each of the two limits, but as many times at least as `REPEATS` says."""
 
 
 class Limits(NamedTuple):
@@ -31,41 +34,41 @@ class Limits(NamedTuple):
 
 
 def measured_limits(config: TrainingConfig, device: torch.device) -> Limits:
-    """Both, in about a second each."""
+    """Both, in about a second."""
     return Limits(matrix_product_rate(device, config=config), memory_bandwidth(device))
 
 
-def matrix_product_rate(
-    device: torch.device, size: int = 2048, repeats: int = REPEATS, config: TrainingConfig | None = None
-) -> float:
+def matrix_product_rate(device: torch.device, size: int | None = None, config: TrainingConfig | None = None) -> float:
     """Floating-point operations a second in a large matrix product at its best: what the machine could do.
 
     In float32, or in the precision of ``config``; TF32 is used where it has been switched on.
     """
+    size = size or PRODUCT_SIZE
     left, right = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
     if config is not None and config.precision == "bf16":
         left, right = left.bfloat16(), right.bfloat16()
     with autocast(config or TrainingConfig(), device):
-        seconds = _shortest(lambda: linear(left, right), device, repeats)
+        seconds = _shortest(lambda: linear(left, right), device)
     return 2 * size**3 / seconds
 
 
-def memory_bandwidth(device: torch.device, num_bytes: int = COPIED_BYTES, repeats: int = REPEATS) -> float:
+def memory_bandwidth(device: torch.device, num_bytes: int | None = None) -> float:
     """Bytes a second of a large copy at its best, those that are read and those that are written."""
+    num_bytes = num_bytes or COPIED_BYTES
     source = torch.ones(num_bytes // 4, device=device)
     target = torch.empty_like(source)
-    return 2 * num_bytes / _shortest(lambda: target.copy_(source), device, repeats)
+    return 2 * num_bytes / _shortest(lambda: target.copy_(source), device)
 
 
-def _shortest(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    seconds = []
-    for _ in range(repeats):
+def _shortest(work: Callable[[], object], device: torch.device) -> float:
+    taken: list[float] = []
+    while len(taken) < REPEATS or sum(taken) < LIMIT_SECONDS:
         wait_for(device)
         start = time.perf_counter()
         work()
         wait_for(device)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
 
 
 def forget_peak(device: torch.device) -> None:
