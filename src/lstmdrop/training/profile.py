@@ -112,13 +112,13 @@ def _scoped_layers(model: nn.Module | None) -> Iterator[None]:
 
     def begin(part: str) -> None:
         entered.append(record_function(_SCOPE + part))
-        entered[-1].__enter__()
+        entered[-1].__enter__()  # type: ignore[no-untyped-call]
 
     for name, layer in model.named_modules() if model is not None else ():
         if isinstance(layer, nn.Linear):
             own = name.rpartition(".")[2]
             part = SOFTMAX if own == "softmax" else ATTENTION if "attention" in name else f"layer {own!r}"
-            hooks.append(layer.register_forward_pre_hook(lambda *_, part=part: begin(part)))  # type: ignore[misc]
+            hooks.append(layer.register_forward_pre_hook(lambda *_, part=part: begin(part)))
             hooks.append(layer.register_forward_hook(lambda *_: entered.pop().__exit__(None, None, None)))
     try:
         yield

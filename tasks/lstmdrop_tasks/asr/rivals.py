@@ -48,7 +48,7 @@ class PlainRecogniser(nn.Module):
         if isinstance(self.targets, TranscriptObjective):
             return self._logits(batch.features).log_softmax(-1)
         logits = self._logits(batch.features)
-        return logits.unflatten(-1, (self.stride, -1)).log_softmax(-1).flatten(-2)
+        return logits.view(*logits.shape[:2], self.stride, -1).log_softmax(-1).flatten(-2)
 
     @torch.no_grad()
     def take_weights(self, task: SpeechRecognition) -> PlainRecogniser:
@@ -85,9 +85,10 @@ def plain_decoded(blank: int, beam: int, outputs: LogProbs) -> list[int]:
                     end + step[token] for end in ([ends_blank] if is_again else [ends_blank, ends_token])
                 ]
         summed = {prefix: (_log_sum(blanks), _log_sum(tokens)) for prefix, (blanks, tokens) in longer.items()}
-        best = sorted(summed, key=lambda prefix: -_log_sum(summed[prefix]))[:beam]
+        best: list[tuple[int, ...]] = sorted(summed, key=lambda prefix: -_log_sum(summed[prefix]))[:beam]
         kept = {prefix: summed[prefix] for prefix in best}
-    return list(max(kept, key=lambda prefix: _log_sum(kept[prefix])))
+    likeliest = max(kept, key=lambda prefix: _log_sum(kept[prefix]))
+    return list(likeliest)
 
 
 def _log_sum(values: list[float] | tuple[float, ...]) -> float:

@@ -36,7 +36,7 @@ class PlainCaptioner(nn.Module):
 
     def log_probs(self, batch: CaptionBatch) -> Tensor:
         """Of the targets, in nats; no row is padded."""
-        logits = self.network(batch.images, batch.inputs)
+        logits: Tensor = self.network(batch.images, batch.inputs)
         return logits.log_softmax(-1).gather(-1, batch.targets[..., None])[..., 0]
 
     def caption(self, images: Tensor, eos: int, unk: int, longest: int, settings: BeamSettings) -> list[int]:

@@ -40,7 +40,7 @@ def bench(config: MTConfig, device: torch.device) -> list[Contest]:
     batches = partial(random_batches, task)
     plain = partial(_plain, task)
     encoder, decoder = _flops_per_token(config, _vocabulary_size(config))
-    read, written = (weight_bytes(part) for part in (task.model, task.decoder))
+    read, written = (weight_bytes(part) for part in (task.model, task.model.decoder))
     return [
         Contest(
             "train", "tokens",

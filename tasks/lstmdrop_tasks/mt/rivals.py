@@ -36,7 +36,7 @@ class PlainTranslator(nn.Module):
 
     def log_probs(self, batch: PairBatch) -> Tensor:
         """Of the targets, in nats; no row is padded."""
-        logits = self.network(batch.source, batch.inputs)
+        logits: Tensor = self.network(batch.source, batch.inputs)
         return logits.log_softmax(-1).gather(-1, batch.targets[..., None])[..., 0]
 
     def translation(self, source: Tensor, eos: int, unk: int, longest: int, settings: BeamSettings) -> list[int]:
@@ -51,7 +51,7 @@ class PlainTranslator(nn.Module):
         """Those of the task, which then gives the same numbers."""
         others = dict(self.network.named_parameters())
         for name, parameter in task.model.named_parameters(remove_duplicate=False):
-            scale = task.decoder.embedding.scale if name == "decoder.embedding.weight" else 1.0
+            scale = task.model.decoder.embedding.scale if name == "decoder.embedding.weight" else 1.0
             others[plain_name(name, task.config.model.architecture)].copy_(scale * parameter)
         return self.eval()
 
