@@ -10,7 +10,7 @@ WORKERS ?= auto
 # How much of the long form of the faults; 1 is all of it.
 SHARE ?= 1
 
-.PHONY: demo test test-short mutation faults fuzz scale check lint format wheel-test results docs gpu-ptb clean
+.PHONY: demo test test-short bench bench-shared mutation faults fuzz scale check lint format wheel-test results docs gpu-ptb clean
 
 demo: $(READY)             ## train on the built-in text without dropout and with it, compare, sample
 	PATH="$(abspath $(BIN)):$$PATH" tools/demo.sh
@@ -23,6 +23,12 @@ test: $(READY)             ## all tests, on all cores
 
 test-short: $(READY)       ## the tests that are quick, for while one writes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
+
+bench: $(READY)            ## speed, memory, growth and where the time goes, into docs/results/speed.md: a quarter of an hour, alone
+	$(BIN)/python tools/speed.py alone $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-shared: $(READY)     ## trainings beside a process that only spins, and two at once, into the same document
+	$(BIN)/python tools/speed.py shared $(if $(SECONDS),--seconds $(SECONDS))
 
 mutation: $(READY)         ## break lines of the core at random: does the short suite notice?
 	$(BIN)/python tools/mutation.py --number 40 --seed 1 --output docs/mutation.md

@@ -68,7 +68,7 @@ COMMANDS = (
     "predict lm --run RUN --score --text TEXT",
     "report RUN --format json",
     "compare RUN RUN --format json",
-    pytest.param("bench lm --seconds 0.1", marks=pytest.mark.slow),
+    pytest.param("bench lm --sizes tiny --seconds 0.001", marks=pytest.mark.slow),
     pytest.param("export lm --run RUN --out OUT", marks=pytest.mark.slow),
 )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from lstmdrop.config import Split
+    from lstmdrop.contest import Axis, Contest
     from lstmdrop.graphs.graph import Graph
     from lstmdrop.metrics.score import Score
     from lstmdrop.metrics.segments import SegmentsOf
@@ -85,6 +86,8 @@ class TaskPlugin:
     """Settings of how a run's data is read that say nothing of other data which ``eval --data`` gives."""
     bench_settings: Sequence[str] = ()
     """Settings beside the common ones that a training step on random numbers depends on: ``bench`` takes them."""
+    growth: Sequence[Axis] = ()
+    """The sizes that ``bench --grow`` lets grow one after the other."""
     eval_only: Sequence[str] = ()
     """Those of them that a training would not know what to do with: ``train`` neither offers nor takes them."""
     inherited: Sequence[str] = ("model",)
@@ -120,16 +123,6 @@ class TaskOption:
     help: str
     metavar: str | None = None
     """None for a flag, which takes no value and switches the setting on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """Training speed in items (tokens, frames) a second."""
-
-    tokens_per_second: float
-    plain_tokens_per_second: float
-    """Of the plainest PyTorch loop for the same network."""
-    flops_per_token: float
 
 
 class Build(Protocol):
@@ -243,10 +236,10 @@ class Oddities(Protocol):
 
 
 class Bench(Protocol):
-    """Times training."""
+    """Says what of a task is timed, on random inputs; the core times it."""
 
-    def __call__(self, config: Any, device: torch.device, seconds: float) -> Speed:
-        """Ours and the plainest loop by turns, each for about ``seconds``."""
+    def __call__(self, config: Any, device: torch.device) -> Sequence[Contest]:
+        """Training, scoring and decoding, each beside the plainest PyTorch loop for the same network."""
         ...
 
 

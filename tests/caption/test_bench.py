@@ -1,4 +1,4 @@
-"""Laws of timing: both loops train the same network."""
+"""Both rivals train, score and caption with the same network."""
 
 from __future__ import annotations
 
@@ -7,42 +7,70 @@ import torch
 
 from lstmdrop.plugin import load_plugin
 from lstmdrop.settings import resolve_config
-from lstmdrop_tasks.caption.bench import PlainCaptioner, _random_batches, _task_on_random_words, bench
+from lstmdrop_tasks.caption.bench import (
+    BEAMS,
+    IMAGES,
+    bench,
+    captions,
+    log_probs,
+    plain_caption,
+    random_batches,
+    random_images,
+    task_on_random_words,
+)
+from lstmdrop_tasks.caption.rivals import PlainCaptioner
+from lstmdrop_tasks.caption.task import ImageCaptioning
 
 SETTINGS = (
-    "model.hidden_size=8", "model.tied=false", "training.batch_tokens=60", "data.vocabulary_size=20",
-    "regularizer.rule=none", "training.label_smoothing=0",
+    "model.hidden_size=8", "training.batch_tokens=60", "data.vocabulary_size=20", "regularizer.rule=none",
+    "training.label_smoothing=0", "model.init_bound=0.7",
 )  # fmt: skip
+
+
+def built(*overrides: str) -> tuple[ImageCaptioning, PlainCaptioner]:
+    config = resolve_config(load_plugin("caption"), "tiny", overrides=[*SETTINGS, *overrides])
+    task = task_on_random_words(config, torch.device("cpu"))
+    return task, PlainCaptioner(task).take_weights(task)
 
 
 @pytest.mark.parametrize("architecture", ["show-tell", "attend"])
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_the_plain_loop_has_the_same_weights_and_loss(architecture: str, num_layers: int) -> None:
-    overrides = [*SETTINGS, f"model.architecture={architecture}", f"model.num_layers={num_layers}"]
-    task = _task_on_random_words(
-        resolve_config(load_plugin("caption"), "tiny", overrides=overrides), torch.device("cpu")
-    )
-    batches = _random_batches(task)
-    plain = PlainCaptioner(task)
-    own = dict(task.model.named_parameters())
-    others = dict(plain.network.named_parameters())
-    assert sum(p.numel() for p in own.values()) == sum(p.numel() for p in others.values())
+def test_the_plain_loop_has_the_same_weights_loss_and_scores(architecture: str, num_layers: int) -> None:
+    task, plain = built(f"model.architecture={architecture}", f"model.num_layers={num_layers}", "model.tied=false")
+    assert sum(p.numel() for p in task.model.parameters()) == sum(p.numel() for p in plain.parameters())
+    batch = next(random_batches(task))
     with torch.no_grad():
-        for name, parameter in own.items():
-            others[_plain_name(name, is_cell=architecture == "attend")].copy_(parameter)
-        loss = task.objective()(batches[0])
-        assert float(loss.total / loss.count) == pytest.approx(float(plain(batches[0])), rel=1e-4)
+        loss = task.objective()(batch)
+        assert float(loss.total / loss.count) == pytest.approx(float(plain(batch)), rel=1e-4)
+        torch.testing.assert_close(log_probs(task, batch), plain.log_probs(batch), atol=1e-5, rtol=1e-4)
 
 
-def _plain_name(name: str, *, is_cell: bool) -> str:
-    name = name.removeprefix("decoder.").removeprefix("attention.")
-    if name.startswith("lstm.layers."):
-        _, _, number, weight = name.split(".")
-        return f"cells.{number}.{weight.removesuffix('_l0')}" if is_cell else f"lstm.{weight[:-1]}{number}"
-    return name
+@pytest.mark.parametrize("beam", BEAMS)
+@pytest.mark.parametrize("architecture", ["show-tell", "attend"])
+@pytest.mark.parametrize("tied", ["true", "false"])
+def test_one_hypothesis_after_the_other_finds_what_the_batch_finds(beam: int, architecture: str, tied: str) -> None:
+    task, plain = built(f"model.architecture={architecture}", f"model.tied={tied}")
+    images = random_images(task, 3)
+    with torch.no_grad():
+        for sooner in (0, 3):  # to end
+            task.decoder.softmax.bias[task.tokenizer.eos] += sooner
+            plain.take_weights(task)
+            found = captions(task, beam, images)
+            assert found == [plain_caption(task, plain, beam, image) for image in images]
 
 
-def test_bench_gives_rates_of_both() -> None:
-    speed = bench(resolve_config(load_plugin("caption"), "tiny", overrides=list(SETTINGS)), torch.device("cpu"), 0.01)
-    assert speed.tokens_per_second > 0 < speed.plain_tokens_per_second
-    assert speed.flops_per_token > 0
+def test_every_contest_runs_and_has_as_many_items_as_it_says() -> None:
+    contests = bench(resolve_config(load_plugin("caption"), "tiny", overrides=SETTINGS), torch.device("cpu"))
+    assert [(one.work, one.beam) for one in contests] == [
+        ("train", None), ("score", None), *(("decode", beam) for beam in BEAMS)
+    ]  # fmt: skip
+    for one in contests:
+        assert one.flops > 0 < one.step_bytes
+        one.plain.make()()
+        done = one.ours.make()()
+        if one.work == "score":
+            assert isinstance(done, torch.Tensor)
+            assert done.numel() == one.ours.num_items
+        if one.work == "decode":
+            assert isinstance(done, list)
+            assert len(done) == one.ours.num_items == IMAGES

@@ -1,59 +1,68 @@
-"""The bench measures the same network twice."""
+"""Both rivals train, score and continue texts with the same network."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import itertools
 from typing import Any
 
 import pytest
 import torch
 
-from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, PlainLanguageModel, _task_on_random_words, bench
-from lstmdrop_tasks.lm.config import LMConfig, LMModelConfig, LMRegularizerConfig, LMTrainingConfig
+from lstmdrop_tasks.lm.bench import DRAWN, VOCABULARY_SIZE, bench, random_windows, task_on_random_words, text
+from lstmdrop_tasks.lm.config import LMConfig, LMDataConfig, LMModelConfig, LMRegularizerConfig, LMTrainingConfig
+from lstmdrop_tasks.lm.rivals import PlainLanguageModel
 
+CPU = torch.device("cpu")
 CONFIG = LMConfig(
-    model=LMModelConfig(hidden_size=4, num_layers=2), training=LMTrainingConfig(batch_size=2, num_steps=3)
+    model=LMModelConfig(hidden_size=4, num_layers=2, init_bound=1.0),
+    training=LMTrainingConfig(batch_size=2, num_steps=3),
+    regularizer=LMRegularizerConfig(rule="none"),
+    data=LMDataConfig(vocabulary_size=50),
 )
+NETWORKS: list[dict[str, Any]] = [
+    {},
+    {"embedding_size": 3},
+    {"tied": True},
+    {"tied": True, "embedding_size": 3},  # a layer each, since the top one is narrower
+]
 
 
-def test_both_loops_train_and_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstmdrop.training.bench.BLOCK_SECONDS", 0.0)
-    seen: list[PlainLanguageModel] = []
-    start = PlainLanguageModel.__init__
-    monkeypatch.setattr(PlainLanguageModel, "__init__", lambda self, task: (start(self, task), seen.append(self))[0])
-    speed = bench(CONFIG, torch.device("cpu"), 0.01)
-    assert speed.tokens_per_second > 0
-    assert speed.plain_tokens_per_second > 0
-    (plain,) = seen
-    assert plain.states[0] is not None  # it has stepped
-
-
-@pytest.mark.parametrize(
-    ("network", "place"),
-    [
-        ({}, r"0.\2\1"),
-        ({"embedding_size": 3}, r"0.\2\1"),
-        ({"tied": True}, r"0.\2\1"),
-        ({"tied": True, "embedding_size": 3}, r"\1.\g<2>0"),  # a layer each, since the top one is narrower
-    ],
-)
-def test_the_plain_loop_has_the_same_weights_and_loss(tmp_path: Path, network: dict[str, Any], place: str) -> None:
-    model = CONFIG.model.model_copy(update=network)
-    config = CONFIG.model_copy(update={"regularizer": LMRegularizerConfig(rule="none"), "model": model})
-    task = _task_on_random_words(config, tmp_path, torch.device("cpu"))
-    plain = PlainLanguageModel(task)
-    own, others = dict(task.model.named_parameters()), dict(plain.named_parameters())
-    assert sum(p.numel() for p in own.values()) == sum(p.numel() for p in others.values())
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_plain_loop_has_the_same_weights_loss_and_text(network: dict[str, Any]) -> None:
+    task = task_on_random_words(CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update=network)}), CPU)
+    plain = PlainLanguageModel(task).take_weights(task)
+    assert sum(p.numel() for p in task.model.parameters()) == sum(p.numel() for p in plain.parameters())
+    objective = task.objective()
     with torch.no_grad():
-        for name, parameter in own.items():
-            others[re.sub(r"layers\.(\d)\.(\w+)0", place, name)].copy_(parameter)
-        objective = task.objective()
-        for window in list(task.batches("train"))[:2]:  # the second one starts from the state of the first
+        for window in itertools.islice(random_windows(task, 2, 3), 2):  # the second goes on from the first one's state
             assert float(objective(window).total) == pytest.approx(float(plain(window)) * CONFIG.training.batch_size)
+        first = torch.arange(5)
+        assert torch.equal(text(task, first), plain.text(first, DRAWN))
+
+
+def test_both_score_alike_window_after_window() -> None:
+    _, score, _ = bench(CONFIG, CPU)
+    ours, plain = score.ours.make(), score.plain.make()
+    for _ in range(3):
+        torch.testing.assert_close(ours(), plain(), atol=1e-5, rtol=1e-5)
 
 
 def test_the_arithmetic_is_that_of_the_matrix_products() -> None:
-    speed = bench(CONFIG, torch.device("cpu"), 0.01)
+    train, score, decode = bench(CONFIG.model_copy(update={"data": LMDataConfig()}), CPU)
     layer, softmax = 8 * 4 * 4, 4 * VOCABULARY_SIZE
-    assert speed.flops_per_token == 3 * 2 * (2 * layer + softmax)
+    assert train.flops == 3 * 2 * (2 * layer + softmax)
+    assert score.flops == decode.flops == 2 * (2 * layer + softmax)
+    weights = 2 * (layer + 32) + softmax + VOCABULARY_SIZE
+    assert (train.step_bytes, score.step_bytes, decode.step_bytes) == (20 * weights, 4 * weights, DRAWN * 4 * weights)
+
+
+def test_a_step_has_as_many_tokens_as_it_is_said_to_have() -> None:
+    training = LMTrainingConfig(batch_size=4, num_steps=3, accumulate=2)
+    train, *_ = bench(CONFIG.model_copy(update={"training": training}), CPU)
+    task = task_on_random_words(CONFIG.model_copy(update={"training": training}), CPU)
+    window = next(random_windows(task, 4, 3, 2))
+    assert train.ours.num_items == train.plain.num_items == window.targets.numel()
+    for rival in (train.ours, train.plain):
+        step = rival.make()
+        step()
+        step()

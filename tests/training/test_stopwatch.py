@@ -7,7 +7,15 @@ import time
 import pytest
 import torch
 
-from lstmdrop.training.bench import matrix_product_rate, median_seconds
+from lstmdrop.training.bench import median_seconds
+from lstmdrop.training.limits import (
+    forget_peak,
+    machine,
+    matrix_product_rate,
+    memory_bandwidth,
+    peak_bytes,
+    resident_bytes,
+)
 
 CPU = torch.device("cpu")
 
@@ -28,3 +36,20 @@ def test_rivals_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_larger_product_is_not_slower_an_operation_by_orders_of_magnitude() -> None:
     assert 1e8 < matrix_product_rate(CPU, size=128) < 1e14
+
+
+def test_a_process_that_takes_memory_has_its_peak_counted_from_where_it_says() -> None:
+    for size in (1 << 26, 1 << 24):  # the larger one first: it is forgotten
+        forget_peak(CPU)
+        before = resident_bytes(CPU)
+        taken = torch.ones(size)
+        assert peak_bytes(CPU) - before == pytest.approx(4 * size, rel=0.2, abs=2e7)
+        del taken
+
+
+def test_a_copy_moves_bytes_and_a_machine_is_described() -> None:
+    assert 1e7 < memory_bandwidth(CPU, 1 << 22) < 1e13
+    found = machine()
+    assert isinstance(found["cores"], int)
+    assert found["cores"] >= 1
+    assert found["torch"] == torch.__version__

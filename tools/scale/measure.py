@@ -31,14 +31,14 @@ from lstmdrop.plugin import load_plugin
 from lstmdrop.settings import resolve_config
 from lstmdrop.training.bench import training_step
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE
+from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, random_windows
 from lstmdrop_tasks.lm.bench import _flops_per_token as lm_flops
-from lstmdrop_tasks.lm.bench import _task_on_random_words as _lm_on_random_words
+from lstmdrop_tasks.lm.bench import task_on_random_words as _lm_on_random_words
 from lstmdrop_tasks.lm.demo import demo_folder
 from lstmdrop_tasks.lm.model import LanguageModel
 from lstmdrop_tasks.mt.bench import _flops_per_token as mt_flops
-from lstmdrop_tasks.mt.bench import _random_batches, _vocabulary_size
-from lstmdrop_tasks.mt.bench import _task_on_random_words as _mt_on_random_words
+from lstmdrop_tasks.mt.bench import _vocabulary_size, random_batches
+from lstmdrop_tasks.mt.bench import task_on_random_words as _mt_on_random_words
 from lstmdrop_tasks.mt.model import AttentionTranslator, SequenceTranslator
 
 NETWORKS = (("lm", "small"), ("lm", "medium"), ("lm", "large"), ("mt", "small"), ("mt", "medium"), ("mt", "paper"))
@@ -104,7 +104,7 @@ def network(task: str, size: str) -> dict[str, Any]:
     else:
         vocabulary_size = _vocabulary_size(config)
         model = translator(config, vocabulary_size)
-        flops = mt_flops(config, vocabulary_size)
+        flops = 3 * sum(mt_flops(config, vocabulary_size))
     return {
         "task": task,
         "size": size,
@@ -135,18 +135,18 @@ def tokens_per_step(config: TaskConfig) -> int:
 def training(task: str, size: str) -> dict[str, Any]:
     """Tokens for each second of one core, and the share of what a large matrix product reaches in the same measure."""
     config: Any = resolve_config(load_plugin(task), size)
-    with tempfile.TemporaryDirectory() as folder:
-        if task == "lm":
-            made: Any = _lm_on_random_words(config, Path(folder), torch.device("cpu"))
-            batches = list(islice(made.batches("train"), STEPS))
-            num_tokens = batches[0].targets.numel()
-        else:
-            made = _mt_on_random_words(config, torch.device("cpu"))
-            batches = _random_batches(made)[:STEPS]
-            num_tokens = batches[0].num_targets
-        step = training_step(made, batches)
-        step()  # measures the kernels
-        seconds = min(_core_seconds(step) for _ in range(STEPS))
+    if task == "lm":
+        made: Any = _lm_on_random_words(config, torch.device("cpu"))
+        windows = random_windows(made, config.training.batch_size, config.training.num_steps)
+        batches: list[Any] = list(islice(windows, STEPS))
+        num_tokens = batches[0].targets.numel()
+    else:
+        made = _mt_on_random_words(config, torch.device("cpu"))
+        batches = list(islice(random_batches(made), STEPS))
+        num_tokens = batches[0].num_targets
+    step = training_step(made, batches)
+    step()  # measures the kernels
+    seconds = min(_core_seconds(step) for _ in range(STEPS))
     left, right = torch.rand(1024, 1024), torch.rand(1024, 1024)
     product = min(_core_seconds(lambda: linear(left, right)) for _ in range(2 * STEPS))
     rate = num_tokens / seconds

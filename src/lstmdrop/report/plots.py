@@ -44,10 +44,11 @@ def overfitting_figure(runs: Sequence[Curves]) -> str:
     with mpl.rc_context({"svg.hashsalt": "lstmdrop", "svg.fonttype": "path", "font.size": 9}):
         figure = Figure(figsize=(7.2, 4.2), layout="constrained", facecolor="white")
         _draw(figure, runs)
-        return _svg(figure)
+        return svg_text(figure)
 
 
-def _svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
+    """The same bytes for the same figure under the same matplotlib."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "lstmdrop"})
     return text.getvalue()
@@ -187,7 +188,7 @@ def forest_figure(forest: Forest) -> str:
         for row, place in zip(forest.rows, places, strict=True):
             _draw_interval(axes, row, place, forest.reference)
         _label_rows(axes, forest, places)
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def forest_places(rows: Sequence[ForestRow]) -> list[int]:
@@ -249,7 +250,7 @@ def attention_figure(source: Sequence[str], target: Sequence[str], weights: Sequ
         axes.set_xticks(range(len(source)), [_plain(token) for token in source], rotation=60, ha="left")
         axes.set_yticks(range(len(target)), [_plain(token) for token in target])
         axes.tick_params(length=0)
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def _plain(token: str) -> str:

@@ -1,20 +1,20 @@
-"""What tasks time: a step of training, a plain one, and the clock."""
+"""What tasks time: a step of training, a plain one, a plain search, and the clock."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from itertools import cycle
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from lstmdrop.config import TaskConfig, TrainingConfig
-from lstmdrop.nn.linear import linear
 from lstmdrop.task import BatchT, Task
 from lstmdrop.training.device import reset_switches, set_switches
+from lstmdrop.training.profile import DATA
 from lstmdrop.training.trainer import Trainer
 
 WARM_UP_STEPS = 2
@@ -23,31 +23,32 @@ BLOCK_SECONDS = 1.0
 """Rivals take turns after so long, so that a machine that slows down slows all of them."""
 
 Step = Callable[[], object]
+StateT = TypeVar("StateT")
+Batches = Sequence[BatchT] | Callable[[], Iterator[BatchT]]
+"""Those of a pass, or what makes them as each pass goes."""
 
 
-def median_seconds(rivals: Sequence[Step], seconds: float, device: torch.device) -> list[float]:
-    """Median duration in seconds of each rival's step, after a warm-up, within about ``seconds`` for each.
+def durations(rivals: Sequence[Step], seconds: float, device: torch.device) -> list[list[float]]:
+    """Seconds of each rival's steps, after a warm-up, within about ``seconds`` for each; they take turns.
 
-    On a GPU it is the mean of some steps in a row, after which alone the host waits, as it does in training.
+    On a GPU one is the mean of some steps in a row, after which alone the host waits, as it does in training.
     """
-    durations: list[list[float]] = [[] for _ in rivals]
+    taken: list[list[float]] = [[] for _ in rivals]
     for step in rivals:
         for _ in range(WARM_UP_STEPS):
             _duration(step, device)
-    while min(sum(taken) for taken in durations) < seconds:
-        for step, taken in zip(rivals, durations, strict=True):
+    while min(sum(own) for own in taken) < seconds:
+        for step, own in zip(rivals, taken, strict=True):
             end = time.perf_counter() + BLOCK_SECONDS
-            taken.append(_duration(step, device))
+            own.append(_duration(step, device))
             while time.perf_counter() < end:
-                taken.append(_duration(step, device))
-    return [median(taken) for taken in durations]
+                own.append(_duration(step, device))
+    return taken
 
 
-def matrix_product_rate(device: torch.device, size: int = 2048, repeats: int = 20) -> float:
-    """Floating-point operations a second in a large float32 matrix product at its best: what the machine could do."""
-    left, right = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
-    seconds = min(_duration(lambda: linear(left, right), device) for _ in range(repeats))
-    return 2 * size**3 / seconds
+def median_seconds(rivals: Sequence[Step], seconds: float, device: torch.device) -> list[float]:
+    """Median duration in seconds of each rival's step, timed as in `durations`."""
+    return [median(own) for own in durations(rivals, seconds, device)]
 
 
 def _duration(step: Step, device: torch.device) -> float:
@@ -69,18 +70,24 @@ def _steps_in_a_row(step: Step, device: torch.device) -> None:
     torch.cuda.synchronize(device)
 
 
-def plain_step(network: nn.Module, config: TrainingConfig, batches: Sequence[BatchT]) -> Callable[[], None]:
+def endless(batches: Batches[BatchT]) -> Iterator[BatchT]:
+    """Pass after pass."""
+    while True:
+        yield from batches() if callable(batches) else batches
+
+
+def plain_step(network: nn.Module, config: TrainingConfig, batches: Batches[BatchT]) -> Callable[[], None]:
     """The plainest step on these batches, over and over, with the flags that PyTorch starts with.
 
     ``network(batch)`` is the loss.
     """
     parameters = list(network.parameters())
     optimizer = _optimizer(config, parameters)
-    endless = cycle(batches)
+    coming = endless(batches)
 
     def step() -> None:
         reset_switches()
-        loss: Tensor = network(next(endless))
+        loss: Tensor = network(next(coming))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, config.clip)
@@ -100,13 +107,89 @@ class _Configured(Task[BatchT], Protocol[BatchT]):
     def config(self) -> TaskConfig: ...
 
 
-def training_step(task: _Configured[BatchT], batches: Sequence[BatchT]) -> Callable[[], None]:
+class TrainingStep(Generic[BatchT]):
     """The trainer's step on these batches, over and over, with the flags that training sets."""
-    task.model.train()
-    trainer, endless = Trainer(task, task.config), cycle(batches)
 
-    def step() -> None:
-        set_switches(task.config.training)
-        trainer.step([next(endless)])
+    def __init__(self, task: _Configured[BatchT], batches: Batches[BatchT]) -> None:
+        task.model.train()
+        self.model = task.model
+        self._config = task.config.training
+        self._trainer, self._coming = Trainer(task, task.config), endless(batches)
+
+    def __call__(self) -> None:
+        """The next one."""
+        set_switches(self._config)
+        with record_function(DATA):
+            batch = next(self._coming)
+        self._trainer.step([batch])
+
+
+def training_step(task: _Configured[BatchT], batches: Batches[BatchT]) -> TrainingStep[BatchT]:
+    """Ours."""
+    return TrainingStep(task, batches)
+
+
+def on_each(work: Callable[[BatchT], object], batches: Batches[BatchT], config: TrainingConfig | None) -> Step:
+    """Scores or decodes one batch after the other; without ``config`` with the flags that PyTorch starts with."""
+    coming = endless(batches)
+
+    def step() -> object:
+        if config is None:
+            reset_switches()
+        else:
+            set_switches(config)
+        with torch.inference_mode():
+            return work(next(coming))
 
     return step
+
+
+def weight_bytes(module: nn.Module) -> float:
+    """Of all weights that one run over the network reads; of embeddings few rows are read, which do not count."""
+    layers = [layer for layer in module.modules() if not isinstance(layer, nn.Embedding)]
+    return 4.0 * sum(weight.numel() for layer in layers for weight in layer.parameters(recurse=False))
+
+
+def plain_beam_search(
+    step: Callable[[int, StateT], tuple[Tensor, StateT]],
+    state: StateT,
+    *,
+    eos: int,
+    banned: Sequence[int],
+    longest: int,
+    beam_size: int,
+    length_penalty: float,
+) -> list[int]:
+    """The tokens of the best hypothesis of one input, as a tutorial finds them: one hypothesis after the other.
+
+    ``step(token, state)`` gives the log-probabilities of the next token, shape ``(vocabulary,)``; the first token is
+    ``eos``. It finds what `lstmdrop.decoding.beam.beam_search` finds, which takes all hypotheses of all inputs at once.
+    """
+    live: list[tuple[float, list[int], StateT]] = [(0.0, [], state)]
+    finished: list[tuple[float, list[int]]] = []
+    for length in range(longest + 1):
+        candidates: list[tuple[float, list[int], StateT]] = []
+        for log_prob, tokens, own in live:
+            log_probs, after = step(tokens[-1] if tokens else eos, own)
+            log_probs[list(banned)] = -torch.inf
+            best, words = log_probs.topk(min(2 * beam_size, len(log_probs)))
+            pairs = zip(best.tolist(), words.tolist(), strict=True)
+            candidates += [(log_prob + value, [*tokens, word], after) for value, word in pairs]
+        candidates.sort(key=lambda candidate: -candidate[0])
+        ends = [(total, tokens) for total, tokens, _ in candidates[:beam_size] if tokens[-1] == eos]
+        finished += [(total / len(tokens) ** length_penalty, tokens[:-1]) for total, tokens in ends]
+        going = [one for one in candidates[: 2 * beam_size] if one[1][-1] != eos][:beam_size]
+        if len(finished) >= beam_size or length == longest or _is_decided(going, finished, longest, length_penalty):
+            break
+        live = going
+    return max(finished)[1] if finished else live[0][1]
+
+
+def _is_decided(
+    going: Sequence[tuple[float, list[int], StateT]],
+    finished: Sequence[tuple[float, list[int]]],
+    longest: int,
+    length_penalty: float,
+) -> bool:
+    """Whether no live hypothesis can overtake the best finished one, were the rest of its tokens certain."""
+    return bool(finished) and going[0][0] / (longest + 1) ** length_penalty <= max(finished)[0]

@@ -1,60 +1,30 @@
-"""The recogniser's training step timed beside the plainest PyTorch loop for the same network."""
+"""The recogniser's work timed beside the plainest PyTorch and Python loops for the same."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import NoReturn
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from lstmdrop.contest import Contest, Rival, Step
 from lstmdrop.data.tokenizers.words import CharacterTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
+from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.plugin import Speed
-from lstmdrop.training.bench import median_seconds, plain_step, training_step
+from lstmdrop.training.bench import on_each, plain_step, training_step, weight_bytes
 from lstmdrop_tasks.asr.audio.features import Normalisation
 from lstmdrop_tasks.asr.config import ASRConfig
-from lstmdrop_tasks.asr.model import AcousticModel, stack_frames
+from lstmdrop_tasks.asr.model import AcousticModel
 from lstmdrop_tasks.asr.objectives.frames import FrameObjective
 from lstmdrop_tasks.asr.objectives.objective import Objective, SpeechBatch, pad_utterances
 from lstmdrop_tasks.asr.objectives.transcripts import TranscriptObjective
+from lstmdrop_tasks.asr.rivals import PlainRecogniser, plain_decoded
 from lstmdrop_tasks.asr.speech import Speech
 from lstmdrop_tasks.asr.task import SpeechRecognition
-
-
-class PlainRecogniser(nn.Module):
-    """The same network as the task's."""
-
-    def __init__(self, task: SpeechRecognition) -> None:
-        super().__init__()
-        self.targets, model, regularizer = task.targets, task.config.model, task.config.regularizer
-        rate = 0.0 if regularizer.rule == "none" else regularizer.dropout
-        self.stack, self.stride = model.stack, model.stride
-        self.dropout = nn.Dropout(rate)
-        self.lstm = nn.LSTM(
-            model.stack * len(task.normalisation.mean), model.hidden_size, model.num_layers,
-            bidirectional=model.bidirectional, dropout=rate if model.num_layers > 1 else 0.0,
-        )  # fmt: skip
-        self.softmax = nn.Linear(model.hidden_size * (2 if model.bidirectional else 1), task.targets.num_outputs)
-
-    def forward(self, batch: SpeechBatch) -> Tensor:
-        """The mean loss of a batch."""
-        logits = self._logits(batch.features)
-        if isinstance(self.targets, TranscriptObjective):
-            lengths = torch.full((logits.shape[1],), len(logits))
-            return F.ctc_loss(
-                logits.log_softmax(-1), batch.targets.T, lengths, batch.target_lengths, blank=self.targets.blank
-            )
-        by_frame = logits.view(*logits.shape[:2], self.stride, -1).transpose(1, 2).flatten(0, 1)[: len(batch.targets)]
-        return F.cross_entropy(by_frame.flatten(0, 1), batch.targets.flatten())
-
-    def _logits(self, features: Tensor) -> Tensor:
-        outputs, _ = self.lstm(self.dropout(stack_frames(features, self.stack, self.stride)))
-        logits: Tensor = self.softmax(self.dropout(outputs))
-        return logits
-
 
 NUM_PHONES = 43
 LETTERS = " 'abcdefghijklmnopqrstuvwxyz"
@@ -64,18 +34,89 @@ FRAMES_A_LETTER = 12
 NUM_BATCHES = 4
 
 
-def bench(config: ASRConfig, device: torch.device, seconds: float) -> Speed:
-    """Frames a second of both, on random utterances of six seconds."""
-    task = _task_on_noise(config, device)
-    batches = _random_batches(task)
-    plain = PlainRecogniser(task).to(device)
-    steps = [training_step(task, batches), plain_step(plain, config.training, batches)]
-    ours, theirs = median_seconds(steps, seconds, device)
-    num_frames = int(batches[0].lengths.sum())
-    return Speed(num_frames / ours, num_frames / theirs, _flops_per_frame(task))
+UTTERANCES = 8
+BEAMS = (1, 5, 12)
+SURE = 7.0
+"""By so much a letter, or the blank, stands out of the noise in what is decoded: as after training."""
 
 
-def _task_on_noise(config: ASRConfig, device: torch.device) -> SpeechRecognition:
+def bench(config: ASRConfig, device: torch.device) -> list[Contest]:
+    """On random utterances of six seconds; what is decoded are outputs as of a trained network, without its time."""
+    task = task_on_noise(config, device)
+    num_frames = max(1, config.training.batch_frames // NUM_FRAMES) * NUM_FRAMES
+    batches, plain = partial(random_batches, task), partial(_plain, task)
+    flops, num_bytes = _flops_per_frame(task), weight_bytes(task.model)
+    searches = BEAMS if isinstance(task.targets, TranscriptObjective) else ()
+    return [
+        Contest(
+            "train", "frames",
+            Rival(lambda: training_step(task, batches), num_frames),
+            Rival(lambda: plain_step(plain().train(), config.training, batches), num_frames),
+            3 * flops, 5 * num_bytes,  # forward, backward, its gradient, and twice for the optimiser
+        ),
+        Contest(
+            "score", "frames",
+            Rival(lambda: on_each(partial(log_probs, task), batches, config.training), num_frames),
+            Rival(lambda: on_each(plain().log_probs, batches, None), num_frames),
+            flops, num_bytes,
+        ),
+        *(
+            Contest(
+                "decode", "utterances",
+                Rival(partial(_ours_decoding, task, beam), 1),
+                Rival(partial(_plain_decoding, task, beam), 1),
+                0.0, 0.0, beam,
+            )
+            for beam in searches
+        ),
+    ]  # fmt: skip
+
+
+def _plain(task: SpeechRecognition) -> PlainRecogniser:
+    return PlainRecogniser(task).to(task.device).take_weights(task)
+
+
+def log_probs(task: SpeechRecognition, batch: SpeechBatch) -> Tensor:
+    """Of every output at every step, in nats, as a score computes them."""
+    task.model.eval()
+    return task.targets.log_probs(task.model(batch.features, batch.lengths))
+
+
+def random_outputs(task: SpeechRecognition) -> list[LogProbs]:
+    """Of some utterances, ``(steps, tokens)``: now and then a letter is likely, else the blank."""
+    targets = task.targets
+    assert isinstance(targets, TranscriptObjective)
+    rng = np.random.default_rng(task.config.seed)
+    num_steps = -(-NUM_FRAMES // task.config.model.stride)
+    found = []
+    for _ in range(UTTERANCES):
+        scores = rng.standard_normal((num_steps, targets.num_outputs), np.float32)
+        said = np.full(num_steps, targets.blank)
+        places = rng.choice(num_steps, NUM_FRAMES // FRAMES_A_LETTER, replace=False)
+        said[places] = rng.integers(2, targets.num_outputs, len(places))
+        scores[np.arange(num_steps), said] += SURE
+        found.append(torch.from_numpy(scores).log_softmax(-1).numpy())
+    return found
+
+
+def decoded(task: SpeechRecognition, beam: int, outputs: LogProbs) -> list[int]:
+    """The tokens of an utterance, as `predict` finds them."""
+    assert isinstance(task.targets, TranscriptObjective)
+    decoder = task.targets.decoder(task.config.decoding.model_copy(update={"beam_size": beam}))
+    return list(decoder.decode(outputs)[0].tokens)
+
+
+def _ours_decoding(task: SpeechRecognition, beam: int) -> Step:
+    return on_each(partial(decoded, task, beam), random_outputs(task), task.config.training)
+
+
+def _plain_decoding(task: SpeechRecognition, beam: int) -> Step:
+    assert isinstance(task.targets, TranscriptObjective)
+    return on_each(partial(plain_decoded, task.targets.blank, beam), random_outputs(task), None)
+
+
+def task_on_noise(config: ASRConfig, device: torch.device) -> SpeechRecognition:
+    """A recogniser with fresh weights that hears noise."""
     size = config.features.num_filters * (1 + config.features.deltas)
     objective = _objective(config)
     rule = make_regularizer(config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout)
@@ -95,25 +136,24 @@ def _no_corpus() -> NoReturn:
     raise AssertionError("noise comes from no corpus")
 
 
-def _random_batches(task: SpeechRecognition) -> list[SpeechBatch]:
+def random_batches(task: SpeechRecognition) -> Iterator[SpeechBatch]:
+    """Made one after the other, as those of training are."""
     num_rows = max(1, task.config.training.batch_frames // NUM_FRAMES)
     rng = np.random.default_rng(task.config.seed)
     size = len(task.normalisation.mean)
     is_frames = task.config.objective == "frames"
     length = NUM_FRAMES if is_frames else NUM_FRAMES // FRAMES_A_LETTER
     low, high = (0, NUM_PHONES) if is_frames else (2, len(LETTERS) + 2)
-    return [
-        pad_utterances(
-            list(range(num_rows)),
-            list(rng.standard_normal((num_rows, NUM_FRAMES, size), np.float32)),
-            list(rng.integers(low, high, (num_rows, length))),
-            task.device,
-        )
-        for _ in range(NUM_BATCHES)
-    ]
+    sounds = rng.standard_normal((NUM_BATCHES, num_rows, NUM_FRAMES, size), np.float32)
+    said = rng.integers(low, high, (NUM_BATCHES, num_rows, length))
+    numbers = list(range(num_rows))
+    return (
+        pad_utterances(numbers, list(features), list(targets), task.device)
+        for features, targets in zip(sounds, said, strict=True)
+    )
 
 
 def _flops_per_frame(task: SpeechRecognition) -> float:
-    """Of the matrix products: one pass forward, two passes' worth backward."""
+    """Of the matrix products forward."""
     matrices = [parameter for parameter in task.model.parameters() if parameter.dim() == 2]
-    return 3 * 2 * sum(matrix.numel() for matrix in matrices) / task.config.model.stride
+    return 2 * sum(matrix.numel() for matrix in matrices) / task.config.model.stride

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lstmdrop.contest import Axis
 from lstmdrop.plugin import TaskOption, TaskPlugin, deferred
 from lstmdrop_tasks.lm.config import READING, LMConfig, LMPrediction
 from lstmdrop_tasks.lm.datasets import DATASETS
@@ -38,6 +39,14 @@ PLUGIN = TaskPlugin(
     inputs_where=READING,
     bench=bench,
     bench_settings=("training.batch_size", "training.num_steps"),
+    growth=(
+        Axis("hidden size", "model.hidden_size", (128, 256, 512, 1024, 1536), ("data.vocabulary_size=2000",)),
+        Axis("layers", "model.num_layers", (1, 2, 4, 8, 16), ("data.vocabulary_size=2000",)),
+        Axis("vocabulary", "data.vocabulary_size", (1_000, 4_000, 16_000, 64_000, 250_000)),
+        Axis("window", "training.num_steps", (10, 20, 40, 80, 160)),
+        Axis("batch", "training.batch_size", (10, 20, 40, 80, 160)),
+        Axis("corpus", None, (200_000, 800_000, 3_200_000, 12_800_000)),
+    ),
     examples=examples,
     graphs=graphs,
     oddities=own_oddities,

@@ -1,82 +1,112 @@
-"""The language model's training step timed beside the plainest PyTorch loop for the same network."""
+"""The language model's work timed beside the plainest PyTorch loops for the same network."""
 
 from __future__ import annotations
 
-import random
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from lstmdrop.data.batching import Window
-from lstmdrop.plugin import Speed
-from lstmdrop.training.bench import median_seconds, plain_step, training_step
+from lstmdrop.contest import Contest, Rival, Step
+from lstmdrop.data.batching import Window, stream_windows
+from lstmdrop.data.tokenizers.words import WordTokenizer
+from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
+from lstmdrop.decoding.sampling import SamplingOptions, sample
+from lstmdrop.training.bench import endless, on_each, plain_step, training_step, weight_bytes
+from lstmdrop_tasks.lm.adaptation import SCORING_WINDOW
 from lstmdrop_tasks.lm.config import LMConfig
+from lstmdrop_tasks.lm.rivals import PlainLanguageModel
 from lstmdrop_tasks.lm.task import LanguageModelling, build
-
-
-class PlainLanguageModel(nn.Module):
-    """The same network as the task's; it carries its state from window to window."""
-
-    def __init__(self, task: LanguageModelling) -> None:
-        super().__init__()
-        config = task.config
-        size, vocabulary_size = config.model.hidden_size, len(task.tokenizer.vocabulary)
-        rate = 0.0 if config.regularizer.rule == "none" else config.regularizer.dropout
-        width, top = task.model.embedding.embedding_dim, task.model.lstm.output_size
-        sizes = [width, *[size] * (config.model.num_layers - 1), top]
-        self.embedding = nn.Embedding(vocabulary_size, width)
-        if top == size:
-            self.lstm = nn.ModuleList([nn.LSTM(width, size, config.model.num_layers, dropout=rate)])
-        else:
-            self.lstm = nn.ModuleList(nn.LSTM(below, above) for below, above in pairwise(sizes))
-        self.softmax = nn.Linear(top, vocabulary_size)
-        if config.model.tied:
-            self.softmax.weight = self.embedding.weight
-        self.dropout = nn.Dropout(rate)
-        self.states: list[tuple[Tensor, Tensor] | None] = [None] * len(self.lstm)
-
-    def forward(self, window: Window) -> Tensor:
-        """The loss summed over time, the mean over the batch."""
-        outputs = self.dropout(self.embedding(window.inputs))
-        for number, layer in enumerate(self.lstm):
-            outputs, (hidden, cell) = layer(outputs, self.states[number])
-            self.states[number] = (hidden.detach(), cell.detach())
-            outputs = self.dropout(outputs)
-        logits = self.softmax(outputs)
-        return F.cross_entropy(logits.flatten(0, 1), window.targets.flatten()) * len(window.targets)
-
 
 VOCABULARY_SIZE = 10_000
 NUM_WINDOWS = 40
+DRAWN, STREAMS = 50, 16
+"""Tokens of a text that is written, and texts that are written together."""
 
 
-def bench(config: LMConfig, device: torch.device, seconds: float) -> Speed:
-    """Tokens a second of both, on random words with the paper's vocabulary size."""
-    with tempfile.TemporaryDirectory() as folder:
-        task = _task_on_random_words(config, Path(folder), device)
-        windows = list(task.batches("train"))[:-1]  # the last one is shorter
-        plain = PlainLanguageModel(task).to(device)
-        steps = [training_step(task, windows), plain_step(plain, config.training, windows)]
-        ours, theirs = median_seconds(steps, seconds, device)
-    tokens = windows[0].targets.numel()
-    return Speed(tokens / ours, tokens / theirs, _flops_per_token(config, len(task.tokenizer.vocabulary)))
-
-
-def _task_on_random_words(config: LMConfig, folder: Path, device: torch.device) -> LanguageModelling:
+def bench(config: LMConfig, device: torch.device) -> list[Contest]:
+    """On random words, as many different ones as the paper has unless ``data.vocabulary_size`` says another number."""
+    task = task_on_random_words(config, device)
     training = config.training
-    num_tokens = training.batch_size * (training.num_steps * NUM_WINDOWS + training.num_steps // 2)
-    words = [f"w{number}" for number in range(VOCABULARY_SIZE - 2)]
-    text = words + random.Random(config.seed).choices(words, k=max(0, num_tokens - len(words)))
-    for split in ("train", "valid", "test"):
-        (folder / f"{split}.txt").write_text(" ".join(text), encoding="utf-8")
-    assets = folder / "assets"
-    assets.mkdir()
-    data = config.data.model_copy(update={"name": str(folder), "min_count": 1})
-    return build(config.model_copy(update={"data": data}), assets, device, None)
+    num_tokens = training.batch_size // training.accumulate * training.num_steps
+    flops, num_bytes = _flops_per_token(config, len(task.tokenizer.vocabulary)), weight_bytes(task.model)
+    windows = partial(random_windows, task, training.batch_size, training.num_steps, training.accumulate)
+    scored = partial(random_windows, task, 1, SCORING_WINDOW)
+    first = torch.arange(STREAMS, device=device) % len(task.tokenizer.vocabulary)
+    plain = partial(_plain, task)
+    return [
+        Contest(
+            "train", "tokens",
+            Rival(lambda: training_step(task, windows), num_tokens),
+            Rival(lambda: plain_step(plain().train(), training, windows), num_tokens),
+            flops, 5 * num_bytes,  # forward, backward, its gradient, and read and written by the optimiser
+            held_bytes=_held_bytes(task, num_tokens),
+        ),
+        Contest(
+            "score", "tokens",
+            Rival(lambda: _scoring(task, scored), SCORING_WINDOW),
+            Rival(lambda: on_each(plain().log_probs, scored, None), SCORING_WINDOW),
+            flops / 3, num_bytes,
+        ),
+        Contest(
+            "decode", "tokens",
+            Rival(lambda: on_each(partial(text, task), [first], training), DRAWN * STREAMS),
+            Rival(lambda: on_each(partial(plain().text, number=DRAWN), [first], None), DRAWN * STREAMS),
+            flops / 3, DRAWN * num_bytes, 1,
+        ),
+    ]  # fmt: skip
+
+
+def _plain(task: LanguageModelling) -> PlainLanguageModel:
+    return PlainLanguageModel(task).to(task.device).take_weights(task)
+
+
+def _scoring(task: LanguageModelling, windows: partial[Iterator[Window]]) -> Step:
+    task.model.eval()
+    state, coming = None, endless(windows)
+
+    def score(_: None) -> Tensor:
+        nonlocal state
+        window = next(coming)
+        log_probs, state = task.model.log_probs(window.inputs, window.targets, state)
+        return log_probs
+
+    return on_each(score, [None], task.config.training)
+
+
+def text(task: LanguageModelling, first: Tensor) -> Tensor:
+    """The likeliest `DRAWN` tokens after ``first``, as ``predict`` writes them at the lowest temperature."""
+    task.model.eval()
+    options = SamplingOptions(temperature=0.0)
+    return sample(task.model.next_logits, first[None], DRAWN, options, list(range(len(first))))
+
+
+def task_on_random_words(config: LMConfig, device: torch.device) -> LanguageModelling:
+    """A language model with fresh weights whose words have no text."""
+    size = config.data.vocabulary_size or VOCABULARY_SIZE
+    with tempfile.TemporaryDirectory() as folder:
+        WordTokenizer(Vocabulary((EOS, UNK, *(f"w{number}" for number in range(size - 2))))).save(Path(folder))
+        return build(config, Path(folder), device, None)
+
+
+def random_windows(task: LanguageModelling, batch_size: int, num_steps: int, num_parts: int = 1) -> Iterator[Window]:
+    """Windows of one length, made as those of training are."""
+    generator = np.random.default_rng(task.config.seed)
+    num_tokens = batch_size * (num_steps * NUM_WINDOWS + 1)
+    tokens = generator.integers(0, len(task.tokenizer.vocabulary), num_tokens, np.int32)
+    return stream_windows(tokens, batch_size, num_steps, task.device, num_parts)
+
+
+def _held_bytes(task: LanguageModelling, num_tokens: int) -> float:
+    """Weights and gradients; of each token the logits, and of each layer four gates, two states and the input."""
+    model = task.config.model
+    of_a_token = len(task.tokenizer.vocabulary) + 7 * model.num_layers * model.hidden_size
+    return 4.0 * (2 * sum(weight.numel() for weight in task.model.parameters()) + num_tokens * of_a_token)
 
 
 def _flops_per_token(config: LMConfig, vocabulary_size: int) -> int:

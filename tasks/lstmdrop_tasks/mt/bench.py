@@ -1,128 +1,124 @@
-"""The translator's training step timed beside the plainest PyTorch loop for the same network."""
+"""The translator's work timed beside the plainest PyTorch loops for the same network."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import NoReturn
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from lstmdrop.contest import Contest, Rival, Step
 from lstmdrop.data.tokenizers.words import WordTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
-from lstmdrop.nn.decoder import PADDING
+from lstmdrop.decoding.beam import BeamSettings
+from lstmdrop.nn.decoder import decoder_log_probs
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.plugin import Speed
-from lstmdrop.training.bench import median_seconds, plain_step, training_step
+from lstmdrop.training.bench import on_each, plain_step, training_step, weight_bytes
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.model import build_translator
 from lstmdrop_tasks.mt.pairs import PairBatch, Tokenizers, pad_pairs
+from lstmdrop_tasks.mt.rivals import PlainTranslator
 from lstmdrop_tasks.mt.task import MachineTranslation
-
-State = tuple[Tensor, Tensor]
-
-
-class PlainTranslator(nn.Module):
-    """The same network as the task's but for tied weights."""
-
-    def __init__(self, task: MachineTranslation) -> None:
-        super().__init__()
-        config = task.config
-        rate = 0.0 if config.regularizer.rule == "none" else config.regularizer.dropout
-        network = _Attention if config.model.architecture == "attention" else _Sequence
-        self.network = network(task, rate)
-        self.smoothing = config.training.label_smoothing
-
-    def forward(self, batch: PairBatch) -> Tensor:
-        """The mean loss of a token."""
-        logits = self.network(batch.source, batch.inputs)
-        targets = batch.targets.flatten()
-        return F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=PADDING, label_smoothing=self.smoothing)
-
-
-class _Sequence(nn.Module):
-    def __init__(self, task: MachineTranslation, rate: float) -> None:
-        super().__init__()
-        config, vocabulary = task.config.model, task.tokenizers
-        size, embedding, layers = config.hidden_size, config.embedding_size, config.num_layers
-        between = rate if layers > 1 else 0.0
-        self.source = nn.Embedding(len(vocabulary.source.vocabulary), embedding)
-        self.target = nn.Embedding(len(vocabulary.target.vocabulary), embedding)
-        self.decoder = nn.LSTM(embedding, size, layers, dropout=between)
-        is_stream = config.architecture == "stream"
-        self.encoder = self.decoder if is_stream else nn.LSTM(embedding, size, layers, dropout=between)
-        self.dropout = nn.Dropout(rate)
-        self.softmax = nn.Linear(size, len(vocabulary.target.vocabulary))
-
-    def forward(self, source: Tensor, inputs: Tensor) -> Tensor:
-        _, state = self.encoder(self.dropout(self.source(source)))
-        outputs, _ = self.decoder(self.dropout(self.target(inputs)), state)
-        logits: Tensor = self.softmax(self.dropout(outputs))
-        return logits
-
-
-class _Attention(nn.Module):
-    def __init__(self, task: MachineTranslation, rate: float) -> None:
-        super().__init__()
-        config, vocabulary = task.config.model, task.tokenizers
-        size, embedding, layers = config.hidden_size, config.embedding_size, config.num_layers
-        self.source = nn.Embedding(len(vocabulary.source.vocabulary), embedding)
-        self.target = nn.Embedding(len(vocabulary.target.vocabulary), embedding)
-        between = rate if layers > 1 else 0.0
-        self.encoder = nn.LSTM(embedding, size // 2, layers, bidirectional=True, dropout=between)
-        self.cells = nn.ModuleList(nn.LSTMCell(embedding + size if n == 0 else size, size) for n in range(layers))
-        self.key = nn.Linear(size, size, bias=False)
-        self.combine = nn.Linear(2 * size, size, bias=False)
-        self.dropout = nn.Dropout(rate)
-        self.softmax = nn.Linear(size, len(vocabulary.target.vocabulary))
-
-    def forward(self, source: Tensor, inputs: Tensor) -> Tensor:
-        memory, final = self.encoder(self.dropout(self.source(source)))
-        memory = self.dropout(memory).transpose(0, 1)
-        states = [_joined(final, layer) for layer in range(len(self.cells))]
-        keys, feed, logits = self.key(memory), torch.zeros_like(states[0][0]), []
-        for embedded in self.target(inputs):
-            feed = self._step(torch.cat([embedded, feed], -1), states, memory, keys)
-            logits.append(self.softmax(feed))
-        return torch.stack(logits)
-
-    def _step(self, inputs: Tensor, states: list[State], memory: Tensor, keys: Tensor) -> Tensor:
-        for number, cell in enumerate(self.cells):
-            states[number] = cell(self.dropout(inputs), states[number])
-            inputs = states[number][0]
-        output = self.dropout(inputs)
-        weights = (torch.bmm(keys, output[:, :, None]) / output.shape[1] ** 0.5).softmax(1)
-        context = (weights * memory).sum(1)
-        return torch.tanh(self.combine(torch.cat([context, output], -1)))
-
-
-def _joined(final: State, layer: int) -> State:
-    hidden, cell = (torch.cat([part[2 * layer], part[2 * layer + 1]], -1) for part in final)
-    return hidden, cell
-
+from lstmdrop_tasks.mt.translate import LONGEST_MORE, search_settings, translate
 
 DEFAULT_VOCABULARY = 8_000
 SENTENCE_LENGTH = 24
 NUM_BATCHES = 8
+SENTENCES = 16
+"""Searched together."""
+BEAMS = (1, 5, 12)
 
 
-def bench(config: MTConfig, device: torch.device, seconds: float) -> Speed:
-    """Target tokens a second of both, on random sentences of one length."""
-    task = _task_on_random_words(config, device)
-    batches = _random_batches(task)
-    plain = PlainTranslator(task).to(device)
-    steps = [training_step(task, batches), plain_step(plain, config.training, batches)]
-    ours, theirs = median_seconds(steps, seconds, device)
-    num_tokens = batches[0].num_targets
-    return Speed(num_tokens / ours, num_tokens / theirs, _flops_per_token(config, _vocabulary_size(config)))
+def bench(config: MTConfig, device: torch.device) -> list[Contest]:
+    """On random sentences of one length; translations are cut at it, as one without training would not end."""
+    task = task_on_random_words(config, device)
+    rows = max(1, config.training.batch_tokens // SENTENCE_LENGTH)
+    num_tokens = rows * SENTENCE_LENGTH
+    batches = partial(random_batches, task)
+    plain = partial(_plain, task)
+    encoder, decoder = _flops_per_token(config, _vocabulary_size(config))
+    read, written = (weight_bytes(part) for part in (task.model, task.model.decoder))
+    return [
+        Contest(
+            "train", "tokens",
+            Rival(lambda: training_step(task, batches), num_tokens),
+            Rival(lambda: plain_step(plain().train(), config.training, batches), num_tokens),
+            3 * (encoder + decoder), 5 * read,  # forward, backward, its gradient, and twice for the optimiser
+        ),
+        Contest(
+            "score", "tokens",
+            Rival(lambda: on_each(partial(log_probs, task), batches, config.training), num_tokens),
+            Rival(lambda: on_each(plain().log_probs, batches, None), num_tokens),
+            encoder + decoder, read,
+        ),
+        *(
+            Contest(
+                "decode", "sentences",
+                Rival(partial(_ours_translating, task, beam), SENTENCES),
+                Rival(partial(_plain_translating, task, plain, beam), 1),
+                SENTENCE_LENGTH * (encoder + beam * decoder), SENTENCE_LENGTH * written + read - written, beam,
+            )
+            for beam in BEAMS
+        ),
+    ]  # fmt: skip
+
+
+def _plain(task: MachineTranslation) -> PlainTranslator:
+    return PlainTranslator(task).to(task.device).take_weights(task)
+
+
+def log_probs(task: MachineTranslation, batch: PairBatch) -> Tensor:
+    """Of the targets, in nats, as a score computes them."""
+    task.model.eval()
+    state = task.model.encode(batch.source, batch.source_lengths)
+    return decoder_log_probs(task.decoder, batch.inputs, batch.targets, state)
+
+
+def _settings(task: MachineTranslation, beam: int) -> BeamSettings:
+    chosen = search_settings(task.config)
+    return BeamSettings(beam, chosen.length_penalty)
+
+
+def random_sources(task: MachineTranslation, number: int) -> list[str]:
+    """Sentences of one length, of all words but the unknown one."""
+    size = len(task.tokenizers.source.vocabulary)
+    words = np.random.default_rng(task.config.seed).integers(2, size, (number, SENTENCE_LENGTH - 1))
+    return [" ".join(f"w{word - 2}" for word in row) for row in words.tolist()]
+
+
+def translations(task: MachineTranslation, beam: int, lines: list[str]) -> list[list[int]]:
+    """The tokens of each line's translation, all lines together."""
+    ratio = (SENTENCE_LENGTH - LONGEST_MORE) / SENTENCE_LENGTH
+    found = translate([task], lines, _settings(task, beam), SENTENCES, ratio)
+    return [list(best.tokens) for best, *_ in found]
+
+
+def plain_translation(task: MachineTranslation, network: PlainTranslator, beam: int, line: str) -> list[int]:
+    """Of one line."""
+    source, target = task.tokenizers.source, task.tokenizers.target
+    tokens = torch.tensor([*source.encode(line), source.eos], device=task.device)
+    return network.translation(tokens[:, None], target.eos, target.unk, SENTENCE_LENGTH, _settings(task, beam))
+
+
+def _ours_translating(task: MachineTranslation, beam: int) -> Step:
+    task.model.eval()
+    return on_each(partial(translations, task, beam), [random_sources(task, SENTENCES)], task.config.training)
+
+
+def _plain_translating(task: MachineTranslation, plain: partial[PlainTranslator], beam: int) -> Step:
+    network = plain()
+    return on_each(partial(plain_translation, task, network, beam), random_sources(task, SENTENCES), None)
 
 
 def _vocabulary_size(config: MTConfig) -> int:
     return config.data.target_vocabulary_size or config.data.vocabulary_size or DEFAULT_VOCABULARY
 
 
-def _task_on_random_words(config: MTConfig, device: torch.device) -> MachineTranslation:
+def task_on_random_words(config: MTConfig, device: torch.device) -> MachineTranslation:
+    """A translator with fresh weights whose words have no text."""
     size = _vocabulary_size(config)
     tokenizer = WordTokenizer(Vocabulary((EOS, UNK, *(f"w{number}" for number in range(size - 2)))))
     rule = make_regularizer(config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout)
@@ -134,26 +130,26 @@ def _no_corpus() -> NoReturn:
     raise AssertionError("random words come from no corpus")
 
 
-def _random_batches(task: MachineTranslation) -> list[PairBatch]:
+def random_batches(task: MachineTranslation) -> Iterator[PairBatch]:
+    """Made one after the other, as those of training are."""
     num_rows = max(1, task.config.training.batch_tokens // SENTENCE_LENGTH)
     generator = np.random.default_rng(task.config.seed)
     size, eos = len(task.tokenizers.target.vocabulary), task.tokenizers.target.eos
-    shape = (2, NUM_BATCHES, num_rows, SENTENCE_LENGTH)
-    words = generator.integers(2, size, shape)
+    words = generator.integers(2, size, (2, NUM_BATCHES, num_rows, SENTENCE_LENGTH))
     words[..., -1] = eos
     numbers = list(range(num_rows))
-    return [pad_pairs(numbers, list(source), list(target), task.device) for source, target in zip(*words, strict=True)]
+    return (pad_pairs(numbers, list(source), list(target), task.device) for source, target in zip(*words, strict=True))
 
 
-def _flops_per_token(config: MTConfig, vocabulary_size: int) -> int:
-    """Of the matrix products for one source and one target token: one pass forward, two passes' worth backward."""
+def _flops_per_token(config: MTConfig, vocabulary_size: int) -> tuple[int, int]:
+    """Of the matrix products forward: the encoder's for a source token, the decoder's for a target token."""
     size, embedding = config.model.hidden_size, config.model.embedding_size
     later = (config.model.num_layers - 1) * 8 * size * size
     if config.model.architecture != "attention":
-        network = 2 * (4 * size * (embedding + size) + later)
+        encoder = 4 * size * (embedding + size) + later
+        decoder = encoder
     else:
         encoder = 4 * size * (embedding + size // 2) + (config.model.num_layers - 1) * 4 * size * (size + size // 2)
-        decoder = 4 * size * (embedding + 2 * size) + later
-        attention = size * size + 2 * SENTENCE_LENGTH * size + 2 * size * size
-        network = encoder + decoder + attention
-    return 3 * 2 * (network + size * vocabulary_size)
+        encoder += size * size  # the keys
+        decoder = 4 * size * (embedding + 2 * size) + later + 2 * SENTENCE_LENGTH * size + 2 * size * size
+    return 2 * encoder, 2 * (decoder + size * vocabulary_size)
