@@ -89,19 +89,26 @@ def target_log_probs(
     weight: Float[Tensor, "vocabulary features"],
     bias: Float[Tensor, " vocabulary"],
     targets: Int[Tensor, " items"],
-    chunk_size: int = 1024,
+    chunk_size: int | None = None,
 ) -> Float[Tensor, " items"]:
     """Log-probability of each target, in nats; at most ``chunk_size`` rows of logits exist at a time.
+
+    By default as many as `rows_at_once` has room for.
 
     Raises:
         ValueError: the shapes do not fit.
     """
     require_shape("targets", targets, features.shape[:1])
-    parts = []
-    for feature, target in zip(torch.split(features, chunk_size), torch.split(targets, chunk_size), strict=True):
+    parts, size = [], chunk_size or rows_at_once(len(weight))
+    for feature, target in zip(torch.split(features, size), torch.split(targets, size), strict=True):
         logits = linear(feature, weight, bias).to(_loss_dtype(feature))
         parts.append(logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(1))
     return torch.cat(parts)
+
+
+def rows_at_once(vocabulary_size: int, most: int = 1024) -> int:
+    """How many rows of logits are made at the same time where they are not all needed: at most 2^25 numbers."""
+    return max(1, min(most, (1 << 25) // vocabulary_size))
 
 
 def _loss_dtype(features: Tensor) -> torch.dtype:

@@ -1,0 +1,244 @@
+"""Language models with a softmax for large vocabularies: trained, stopped, scored, and refused where they do not fit."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lstmdrop.commands.evaluate import evaluate
+from lstmdrop.commands.predict import predict
+from lstmdrop.commands.train import train
+from lstmdrop.dry_run import plan
+from lstmdrop.errors import ConfigError
+from lstmdrop.graphs.onnx_file import write_onnx
+from lstmdrop.nn.softmax import AdaptiveSoftmax, SampledSoftmax
+from lstmdrop.plugin import load_plugin
+from lstmdrop.settings import resolve_config
+from lstmdrop.training.checkpoint import read_checkpoint
+from lstmdrop.training.progress import Stepped
+from lstmdrop_tasks.lm.adaptation import adaptation_of
+from lstmdrop_tasks.lm.config import LMConfig
+from lstmdrop_tasks.lm.export import graphs
+
+BuildLM = Callable[..., Any]
+Command = Callable[..., Any]
+
+ADAPTIVE = ("model.softmax=adaptive", "model.softmax_cutoffs=[6, 15]", "model.softmax_reduction=2")
+SAMPLED = ("model.softmax=sampled", "model.softmax_samples=9")
+KINDS = [ADAPTIVE, SAMPLED]
+LOUD = "model.init_bound=1"
+
+
+def configured(*overrides: str) -> LMConfig:
+    return resolve_config(load_plugin("lm"), "tiny", "demo", overrides=overrides)  # type: ignore[return-value]
+
+
+def test_a_full_softmax_is_not_noted_in_a_configuration() -> None:
+    """Configurations from before, and their hashes, are those of today."""
+    for config in (LMConfig(), configured()):
+        assert not any(name.startswith("softmax") for name in config.model_dump()["model"])
+        assert config.model_dump(mode="json") == json.loads(config.model_dump_json())
+    assert LMConfig().sha256() == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"  # of {}
+    chosen = configured(*ADAPTIVE)
+    assert chosen.model_dump(mode="json")["model"]["softmax_cutoffs"] == [6, 15]
+    assert chosen.sha256() != configured().sha256()
+    assert LMConfig.model_validate(chosen.model_dump(mode="json")) == chosen
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ((*ADAPTIVE, "model.tied=true"), "tied = false, or softmax = sampled"),
+        (("model.softmax=adaptive", "model.softmax_cutoffs=[6, 6]"), "do not rise"),
+        (("model.softmax=adaptive", "model.softmax_cutoffs=[0, 6]"), "do not rise from 1"),
+        (("model.softmax_samples=9",), "with model.softmax=sampled"),
+        ((*SAMPLED, "model.softmax_cutoffs=[6]"), "with model.softmax=adaptive"),
+        ((*SAMPLED, "model.softmax_reduction=2"), "with model.softmax=adaptive"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_way_out(settings: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        configured(*settings)
+
+
+def test_groups_beyond_the_vocabulary_are_refused(build_lm: BuildLM) -> None:
+    with pytest.raises(ConfigError, match=r"500 is not below \d+, the size of the vocabulary; left out, it is \d+"):
+        build_lm("model.softmax=adaptive", "model.softmax_cutoffs=[5, 500]")
+
+
+def test_a_new_softmax_knows_the_words_of_the_training_text(build_lm: BuildLM) -> None:
+    task = build_lm(*SAMPLED)
+    tokens = np.asarray(task.store("train").tokens)
+    counts = np.bincount(tokens, minlength=len(task.tokenizer.vocabulary))
+    assert isinstance(task.model.softmax, SampledSoftmax)
+    expected = torch.from_numpy((counts + 1) / (counts + 1).sum()).float()
+    torch.testing.assert_close(task.model.softmax.shares, expected)
+
+
+def test_subwords_which_are_not_sorted_by_their_counts_are_sorted_for_the_groups(build_lm: BuildLM) -> None:
+    task = build_lm("data.tokens=bpe", "data.min_count=null", "data.vocabulary_size=40", "model.softmax=adaptive")
+    assert isinstance(task.model.softmax, AdaptiveSoftmax)
+    counts = task.store("train").counts(len(task.tokenizer.vocabulary))
+    assert not (np.diff(counts) <= 0).all()
+    assert (np.diff(counts[task.model.softmax.places.argsort()]) <= 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_are_of_probabilities_that_sum_to_one(build_lm: BuildLM, kind: tuple[str, ...]) -> None:
+    task = build_lm(LOUD, *kind)
+    task.model.eval()
+    tokens = torch.arange(12)[:, None]
+    logits, _ = task.model.next_logits(tokens)
+    log_probs = logits.double().log_softmax(-1)[0]
+    every = [task.model.log_probs(tokens, torch.cat([tokens[1:], torch.tensor([[word]])]))[0] for word in range(20)]
+    np.testing.assert_allclose([float(found[-1, 0]) for found in every], log_probs[:20].tolist(), atol=1e-5)
+    assert float(log_probs.exp().sum()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_goes_on_learning_remembers_and_is_tempered(build_lm: BuildLM, kind: tuple[str, ...]) -> None:
+    still = ("scoring.dynamic=true", "scoring.dynamic_rate=0", "scoring.cache=true", "scoring.cache_weight=0")
+    task = build_lm(LOUD, *kind, *still)
+    plain = task.log_probs("test")
+    np.testing.assert_allclose(task.log_probs("test", adaptation_of(task.config.scoring)), plain, atol=1e-5)
+    tempered = build_lm(LOUD, *kind, "scoring.temperature=1.5")
+    state, expected = None, []
+    tokens = torch.from_numpy(np.asarray(task.store("test").tokens).astype(np.int64))
+    tempered.model.eval()
+    for here, after in zip(tokens[:-1], tokens[1:], strict=True):
+        logits, state = tempered.model.next_logits(here.view(1, 1), state)
+        expected.append(float((logits / 1.5).log_softmax(-1)[0, after]))
+    found = tempered.log_probs("test", adaptation_of(tempered.config.scoring))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    learning = build_lm(LOUD, *kind, "scoring.dynamic=true", "scoring.dynamic_rate=0.01")
+    before = [weight.clone() for weight in learning.model.parameters()]
+    assert not np.allclose(learning.log_probs("test", adaptation_of(learning.config.scoring)), plain)
+    assert all(map(torch.equal, before, learning.model.parameters()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
+    toy_corpus: Path, toy_settings: list[str], tmp_path: Path, kind: tuple[str, ...]
+) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(event: object) -> None:
+        if isinstance(event, Stepped) and event.step == 8:
+            raise StoppedError
+
+    settings = [*toy_settings, *kind, "training.save_minutes=0"]
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train("lm", size="tiny", data=str(toy_corpus), overrides=settings, out=whole)
+    with pytest.raises(StoppedError):
+        train("lm", size="tiny", data=str(toy_corpus), overrides=settings, out=run, listener=stop)
+    train("lm", size="tiny", data=str(toy_corpus), overrides=settings, out=run, resume=True)
+    for name in ("best", "last"):
+        found, expected = (read_checkpoint(folder / f"{name}.safetensors").tensors for folder in (run, whole))
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[key], value) for key, value in expected.items())
+    scores = {score["split"]: score["value"] for score in json.loads((run / "result.json").read_text())["scores"]}
+    assert evaluate("lm", runs=[run])[0].value == pytest.approx(scores["test"], rel=1e-6)
+    together = evaluate("lm", runs=[run, whole])[0].value
+    assert together == pytest.approx(scores["test"], rel=1e-5)
+    (line,) = predict("lm", ["the cat sees the moon"], runs=[run], score=True)
+    assert line["log_prob"] < 0
+    (text,) = predict("lm", [], runs=[run], length=5, prompt="the cat", ban=("<unk>",))
+    assert text["text"].startswith("the cat")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("symbolic_sizes")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_graph_gives_what_the_network_gives(build_lm: BuildLM, tmp_path: Path, kind: tuple[str, ...]) -> None:
+    task = build_lm(LOUD, *kind)
+    task.model.eval()
+    assert write_onnx(graphs(task)["model"], tmp_path / "model.onnx") < 1e-5
+
+
+def test_one_that_changes_its_shapes_is_not_recorded(build_lm: BuildLM) -> None:
+    found = [build_lm(*kind).objective().is_replayable for kind in ((), ADAPTIVE, SAMPLED)]
+    assert found == [True, False, True]
+
+
+def test_a_costly_softmax_is_mentioned_once(
+    build_lm: BuildLM, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lstmdrop_tasks.lm.softmax.LARGE", 20)
+    with caplog.at_level(logging.WARNING, "lstmdrop.lm"):
+        build_lm("model.hidden_size=2")
+        build_lm("model.hidden_size=2")  # which goes on: there are assets
+    (line,) = [record.getMessage() for record in caplog.records if "softmax" in record.getMessage()]
+    assert "--set model.softmax=sampled or adaptive" in line
+
+
+@pytest.mark.parametrize("settings", [("model.hidden_size=200",), ("model.hidden_size=2", *SAMPLED)])
+def test_one_that_is_not_costly_is_not_mentioned(
+    build_lm: BuildLM, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("lstmdrop_tasks.lm.softmax.LARGE", 20)
+    with caplog.at_level(logging.WARNING, "lstmdrop.lm"):
+        build_lm(*settings)
+    assert not any("softmax" in record.getMessage() for record in caplog.records)
+
+
+def test_a_plan_says_what_the_logits_take(toy_corpus: Path, toy_settings: list[str]) -> None:
+    def planned(*settings: str) -> dict[str, str]:
+        plugin = load_plugin("lm")
+        config = resolve_config(plugin, "tiny", str(toy_corpus), overrides=[*toy_settings, *settings])
+        return plan(plugin, config, "cpu")
+
+    def mebibytes(rows: dict[str, str]) -> float:
+        return float(rows["  logits"].split()[0])
+
+    wide = "training.batch_size=4", "training.num_steps=2000"
+    full, sampled, adaptive = planned(*wide), planned(*SAMPLED, *wide), planned(*ADAPTIVE, *wide)
+    num_words = int(full["vocabulary"].split()[0])
+    assert mebibytes(full) == pytest.approx(4 * 8000 * num_words / 2**20, abs=0.06)
+    assert mebibytes(sampled) == pytest.approx(4 * 8000 * 9 / 2**20, abs=0.06)
+    assert mebibytes(adaptive) == pytest.approx(4 * 8000 * 8 / 2**20, abs=0.06)
+    assert sampled["softmax"] == f"trained on 9 of {num_words} words at a time"
+    assert adaptive["softmax"] == f"6 words, 8 numbers; 9 words, 4; {num_words - 15} words, 2 each"
+    assert "softmax" not in full
+
+
+PEAKS = """
+import resource, torch
+from lstmdrop.nn.rules import make_regularizer
+from lstmdrop_tasks.lm.config import LMModelConfig
+from lstmdrop_tasks.lm.model import LanguageModel
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+def step(kind):
+    config = LMModelConfig(num_layers=1, hidden_size=4, softmax=kind)
+    model = LanguageModel(config, 250_000, make_regularizer("none"), torch.Generator().manual_seed(1))
+    tokens = torch.randint(250_000, (21, 20))
+    model.loss(tokens[:-1], tokens[1:])[0].backward()
+    model.eval().log_probs(tokens[:-1], tokens[1:])
+
+torch.set_num_threads(1)
+print(peak())
+for kind in ("sampled", "adaptive", "full"):
+    step(kind)
+    print(peak())
+"""
+
+
+@pytest.mark.slow
+def test_a_quarter_of_a_million_words_are_trained_and_scored_in_little_memory() -> None:
+    """In a process of its own, the peaks of which only rise: the full softmax is the last."""
+    found = subprocess.run([sys.executable, "-c", PEAKS], check=True, capture_output=True, text=True)
+    start, sampled, adaptive, full = map(int, found.stdout.split())
+    assert adaptive - start < 250, (start, sampled, adaptive, full)
+    assert full - adaptive > 4 * 400 * 250_000 / 2**20 / 2
