@@ -1,4 +1,4 @@
-"""Language models with a softmax for large vocabularies: trained, stopped, scored, and refused where they do not fit."""
+"""Language models with a softmax for large vocabularies: trained, stopped, scored, or refused with a way out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_a_model_goes_on_learning_remembers_and_is_tempered(build_lm: BuildLM, k
     state, expected = None, []
     tokens = torch.from_numpy(np.asarray(task.store("test").tokens).astype(np.int64))
     tempered.model.eval()
-    for here, after in zip(tokens[:-1], tokens[1:], strict=True):
+    for here, after in pairwise(tokens):
         logits, state = tempered.model.next_logits(here.view(1, 1), state)
         expected.append(float((logits / 1.5).log_softmax(-1)[0, after]))
     found = tempered.log_probs("test", adaptation_of(tempered.config.scoring))

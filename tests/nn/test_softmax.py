@@ -226,7 +226,9 @@ def test_the_gradient_comes_to_the_full_one_as_more_words_are_drawn() -> None:
     distances = []
     for num_samples in (2, 8, 25):
         softmax = sampled(num_samples)
-        drawn = over_draws(lambda softmax=softmax: gradients(softmax, softmax.loss(features, targets).total, features)[1], 300)
+        drawn = over_draws(
+            lambda softmax=softmax: gradients(softmax, softmax.loss(features, targets).total, features)[1], 300
+        )
         distances.append(float((torch.stack(drawn).mean(0) - exact).norm() / exact.norm()))
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] < 0.02

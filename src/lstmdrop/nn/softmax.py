@@ -63,8 +63,8 @@ class FullSoftmax(nn.Linear):
 class SampledSoftmax(FullSoftmax):
     """The same in evaluation; in training its normaliser is estimated from the target and other words drawn by chance.
 
-    For each batch ``num_samples`` different words are drawn, frequent ones more often. With s the logits, π_i the chance
-    of word i to be among those that were drawn (given how the others fell out) and t the target::
+    For each batch ``num_samples`` different words are drawn, frequent ones more often. With s the logits, π_i the
+    chance of word i to be among those that were drawn (given how the others fell out) and t the target::
 
         Z = exp(s_t) + sum of exp(s_i) / π_i over the drawn words i other than t,    loss = log Z - s_t
 

@@ -77,10 +77,13 @@ class LMModelConfig(Section):
     softmax_cutoffs: Annotated[tuple[int, ...] | None, BY_COUNTS] = Field(
         default=None,
         min_length=1,
-        description="words in the head, and up to the end of each group but the last; default: by the vocabulary's size",
+        description="words in the head, and to the end of each group but the last; default: by the vocabulary's size",
     )
     softmax_reduction: Annotated[float, BY_COUNTS] = Field(
-        default=4.0, ge=1, allow_inf_nan=False, description="each group reads so many times fewer numbers of the features"
+        default=4.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="each group reads so many times fewer numbers of the features",
     )
     softmax_samples: Annotated[int | None, BY_SAMPLES] = Field(
         default=None, ge=1, description="words drawn for each batch; default: 8 times the root of the vocabulary's size"
@@ -93,7 +96,6 @@ class LMModelConfig(Section):
     forget_bias: float | None = Field(
         default=None, allow_inf_nan=False, description="what the forget gates' bias starts with; default: as the others"
     )
-
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
