@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from lstmdrop.nn.softmax import AdaptiveSoftmax, FullSoftmax, SampledSoftmax, usual_cutoffs, usual_samples
 
+pytestmark = pytest.mark.usefixtures("symbolic_sizes")  # where the tests' own checks of shapes are not
+
 WORDS, SIZE, ITEMS = 30, 8, 12
 COUNTS = torch.tensor([5, 0, 300, 40, 7, 7, 90, 1, 0, 22] * 3)
 
@@ -53,14 +55,12 @@ def assert_mean_is(values: list[Tensor], expected: Tensor) -> None:
     assert bool(((drawn.mean(0) - expected).abs() <= 5 * error + 1e-12).all())
 
 
-@pytest.mark.parametrize(("cutoffs", "reduction"), [((4, 11), 2.0), ((1,), 1.0), ((5, 10, 29), 2.0), ((29,), 100.0)])
+@pytest.mark.parametrize(("cutoffs", "reduction"), [((4, 11), 2.0), ((1,), 1.0), ((5, 10, 29), 2.0), ((29,), 8.0)])
 def test_groups_give_what_the_librarys_softmax_gives_with_the_same_weights(
     cutoffs: tuple[int, ...], reduction: float
 ) -> None:
     ours = adaptive(cutoffs, reduction)
     theirs = nn.AdaptiveLogSoftmaxWithLoss(SIZE, WORDS, list(cutoffs), div_value=reduction, head_bias=True).double()
-    if reduction == 100:  # theirs would have no numbers left
-        theirs.tail[0] = nn.Sequential(nn.Linear(SIZE, 1, bias=False), nn.Linear(1, 1, bias=False)).double()
     with torch.no_grad():
         theirs.head.weight.copy_(ours.head.weight)
         theirs.head.bias.copy_(ours.head.bias)
@@ -172,7 +172,7 @@ def test_the_sampled_loss_is_that_of_its_formula(num_samples: int) -> None:
         torch.testing.assert_close(mine, other)
 
 
-def over_draws(make: Callable[[], Tensor], number: int = 1500) -> list[Tensor]:
+def over_draws(make: Callable[[], Tensor], number: int) -> list[Tensor]:
     torch.manual_seed(3)
     return [make().detach() for _ in range(number)]
 
@@ -189,18 +189,12 @@ def test_the_normaliser_is_unbiased(num_samples: int) -> None:
         drawn, log_chances = softmax.draw()
         return torch.zeros(WORDS, dtype=torch.float64).index_put_((drawn,), (-log_chances).exp())
 
-    assert_mean_is(over_draws(chances), torch.ones(WORDS, dtype=torch.float64))
+    assert_mean_is(over_draws(chances, 600), torch.ones(WORDS, dtype=torch.float64))
 
     def normaliser() -> Tensor:
-        one = torch.stack(
-            [
-                softmax.loss(feature[None], target[None]).total
-                for feature, target in zip(features[:2], targets[:2], strict=True)
-            ]
-        )
-        return (one.detach() + target_logits[:2]).exp()
+        return (softmax.loss(features[:1], targets[:1]).total.detach() + target_logits[0]).exp()
 
-    assert_mean_is(over_draws(normaliser, 800), logits[:2].exp().sum(1))
+    assert_mean_is(over_draws(normaliser, 600), logits[0].exp().sum())
 
 
 def test_the_loss_that_is_logged_is_unbiased_and_that_which_is_trained_too_small() -> None:
@@ -214,7 +208,7 @@ def test_the_loss_that_is_logged_is_unbiased_and_that_which_is_trained_too_small
         assert not plain.requires_grad
         return torch.stack([total.detach(), plain])
 
-    found = torch.stack(over_draws(both, 600))
+    found = torch.stack(over_draws(both, 300))
     assert_mean_is(list(found[:, 1]), exact)
     assert found[:, 0].mean() < exact
 
@@ -227,7 +221,7 @@ def test_the_gradient_comes_to_the_full_one_as_more_words_are_drawn() -> None:
     for num_samples in (2, 8, 25):
         softmax = sampled(num_samples)
         drawn = over_draws(
-            lambda softmax=softmax: gradients(softmax, softmax.loss(features, targets).total, features)[1], 300
+            lambda softmax=softmax: gradients(softmax, softmax.loss(features, targets).total, features)[1], 150
         )
         distances.append(float((torch.stack(drawn).mean(0) - exact).norm() / exact.norm()))
     assert distances == sorted(distances, reverse=True)
@@ -247,8 +241,8 @@ def test_words_are_drawn_as_often_as_they_came() -> None:
     softmax = sampled(1)
     torch.testing.assert_close(softmax.shares, (COUNTS + 1).double() / (COUNTS + 1).sum())
     found = torch.zeros(WORDS, dtype=torch.float64)
-    for drawn in over_draws(lambda: softmax.draw()[0], 2000):
-        found[drawn] += 1 / 2000
+    for drawn in over_draws(lambda: softmax.draw()[0], 1000):
+        found[drawn] += 1 / 1000
     assert float((found - softmax.shares).abs().max()) < 0.05
 
 
