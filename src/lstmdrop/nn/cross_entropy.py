@@ -99,16 +99,19 @@ def target_log_probs(
         ValueError: the shapes do not fit.
     """
     require_shape("targets", targets, features.shape[:1])
-    parts, size = [], chunk_size or rows_at_once(len(weight))
-    for feature, target in zip(torch.split(features, size), torch.split(targets, size), strict=True):
-        logits = linear(feature, weight, bias).to(_loss_dtype(feature))
-        parts.append(logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(1))
-    return torch.cat(parts)
+    size = chunk_size or rows_at_once(len(weight))
+    parts = zip(torch.split(features, size), torch.split(targets, size), strict=True)
+    return torch.cat([_log_probs(linear(feature, weight, bias), target) for feature, target in parts])
+
+
+def _log_probs(logits: Tensor, targets: Tensor) -> Tensor:
+    logits = logits.to(_loss_dtype(logits))
+    return logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(1)
 
 
 def rows_at_once(vocabulary_size: int, most: int = 1024) -> int:
-    """How many rows of logits are made at the same time where they are not all needed: at most 2^25 numbers."""
-    return max(1, min(most, (1 << 25) // vocabulary_size))
+    """How many rows of logits are made at the same time where they are not all needed: at most 2^24 numbers."""
+    return max(1, min(most, (1 << 24) // vocabulary_size))
 
 
 def _loss_dtype(features: Tensor) -> torch.dtype:

@@ -52,7 +52,7 @@ class FullSoftmax(nn.Linear):
 
     def flops(self, num_items: int, counts: Int[Tensor, " vocabulary"]) -> float:
         """Multiplications and additions of the products that train on one of ``num_items`` words of these counts."""
-        return 3 * 2 * self.weight.numel()
+        return 6.0 * self.weight.numel()
 
     @property
     def num_logits(self) -> int:
