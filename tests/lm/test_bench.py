@@ -57,15 +57,3 @@ def test_the_arithmetic_is_that_of_the_matrix_products() -> None:
     speed = bench(CONFIG, torch.device("cpu"), 0.01)
     layer, softmax = 8 * 4 * 4, 4 * VOCABULARY_SIZE
     assert speed.flops_per_token == 3 * 2 * (2 * layer + softmax)
-
-
-def test_a_softmax_that_computes_less_counts_less() -> None:
-    layers = 3 * 2 * 2 * 8 * 4 * 4
-    sampled = CONFIG.model.model_copy(update={"softmax": "sampled", "softmax_samples": 99})
-    speed = bench(CONFIG.model_copy(update={"model": sampled}), torch.device("cpu"), 0.01)
-    whole = 2 * 4 * VOCABULARY_SIZE * 8 / 6  # eight rows for the loss that is logged, of two streams of three steps
-    assert speed.flops_per_token == pytest.approx(layers + 3 * 2 * 4 * 100 + whole)
-    adaptive = CONFIG.model.model_copy(update={"softmax": "adaptive", "softmax_cutoffs": (VOCABULARY_SIZE // 2,)})
-    speed = bench(CONFIG.model_copy(update={"model": adaptive}), torch.device("cpu"), 0.01)
-    head, group = 4 * (VOCABULARY_SIZE // 2 + 1), 4 + VOCABULARY_SIZE // 2  # which reads one number
-    assert layers + 6 * head < speed.flops_per_token < layers + 6 * (head + group / 2)

@@ -30,8 +30,9 @@ from lstmdrop.settings import resolve_config
 from lstmdrop.training.checkpoint import read_checkpoint
 from lstmdrop.training.progress import Stepped
 from lstmdrop_tasks.lm.adaptation import adaptation_of
-from lstmdrop_tasks.lm.config import LMConfig
+from lstmdrop_tasks.lm.config import LMConfig, LMModelConfig, LMTrainingConfig
 from lstmdrop_tasks.lm.export import graphs
+from lstmdrop_tasks.lm.softmax import softmax_flops
 
 BuildLM = Callable[..., Any]
 
@@ -213,6 +214,21 @@ def test_a_plan_says_what_the_logits_take(toy_corpus: Path, toy_settings: list[s
     assert sampled["softmax"] == f"trained on 9 of {num_words} words at a time"
     assert adaptive["softmax"] == f"6 words, 8 numbers; 9 words, 4; {num_words - 15} words, 2 each"
     assert "softmax" not in full
+
+
+def test_a_softmax_that_computes_less_counts_less() -> None:
+    network = LMConfig(model=LMModelConfig(hidden_size=8), training=LMTrainingConfig(batch_size=5, num_steps=8))
+
+    def flops(**settings: Any) -> int:
+        model = network.model.model_copy(update=settings)
+        return softmax_flops(network.model_copy(update={"model": model}), 1000)
+
+    assert flops() == 3 * 2 * 8 * 1000
+    whole = 2 * 8 * 1000 * 8 / 40  # of eight rows of the forty, for the loss that is logged
+    assert flops(softmax="sampled", softmax_samples=99) == 3 * 2 * 8 * 100 + whole
+    rare = sum(1 / rank for rank in range(101, 1001)) / sum(1 / rank for rank in range(1, 1001))
+    groups = flops(softmax="adaptive", softmax_cutoffs=(100,))
+    assert groups == pytest.approx(3 * 2 * (8 * 101 + rare * (8 * 2 + 2 * 900)), rel=1e-4)
 
 
 PEAK = """

@@ -50,8 +50,11 @@ class FullSoftmax(nn.Linear):
         """What calling it gives, faster, without a gradient."""
         return linear(features, self.weight, self.bias)
 
-    def flops(self, num_items: int, counts: Int[Tensor, " vocabulary"]) -> float:
-        """Multiplications and additions of the products that train on one of ``num_items`` words of these counts."""
+    def flops(self, num_items: int, counts: Float[Tensor, " vocabulary"]) -> float:
+        """Multiplications and additions of the products that train on one of ``num_items`` words.
+
+        ``counts``: how often the words come, the most frequent first, to any scale.
+        """
         return 6.0 * self.weight.numel()
 
     @property
@@ -96,8 +99,9 @@ class SampledSoftmax(FullSoftmax):
         require_shape("targets", targets, features.shape[:1])
         drawn, log_chances = self.draw()
         rows = torch.cat([drawn, targets])  # looked up at once, as each gradient of a look-up is a whole matrix
-        others, own = self.weight.index_select(0, rows).split([len(drawn), len(targets)])
-        other_bias, own_bias = self.bias.index_select(0, rows).split([len(drawn), len(targets)])
+        sizes = [len(drawn), len(targets)]
+        others, own = torch.split(self.weight.index_select(0, rows), sizes)
+        other_bias, own_bias = torch.split(self.bias.index_select(0, rows), sizes)
         target_logits = (features * own).sum(1) + own_bias
         logits = F.linear(features, others, other_bias - log_chances).to(target_logits.dtype)
         logits = logits.masked_fill(targets[:, None] == drawn, -torch.inf)
@@ -116,7 +120,7 @@ class SampledSoftmax(FullSoftmax):
         times, words = arrivals.topk(self.num_samples + 1, largest=False)
         return words[:-1], (-torch.expm1(-self.shares[words[:-1]] * times[-1])).log()
 
-    def flops(self, num_items: int, counts: Int[Tensor, " vocabulary"]) -> float:
+    def flops(self, num_items: int, counts: Float[Tensor, " vocabulary"]) -> float:
         """As `FullSoftmax.flops`, with what is computed whole for the logged loss."""
         return 6 * self.in_features * (self.num_samples + 1) + 2 * self.weight.numel() * CHECKED_ROWS / num_items
 
@@ -140,6 +144,7 @@ class AdaptiveSoftmax(nn.Module):
 
     def __init__(self, num_features: int, num_words: int, cutoffs: Sequence[int], reduction: float) -> None:
         super().__init__()
+        self.cutoffs = tuple(cutoffs)
         self.num_frequent = cutoffs[0]
         self.head = nn.Linear(num_features, cutoffs[0] + len(cutoffs))
         self.tails = nn.ModuleList(
@@ -199,12 +204,12 @@ class AdaptiveSoftmax(nn.Module):
             rows = (groups == number + 1).nonzero()[:, 0]
             yield rows, tail.narrow(features.index_select(0, rows)), tail.words, places[rows] - self.starts[number]
 
-    def flops(self, num_items: int, counts: Int[Tensor, " vocabulary"]) -> float:
+    def flops(self, num_items: int, counts: Float[Tensor, " vocabulary"]) -> float:
         """As `FullSoftmax.flops`; each group by the share of its words."""
-        by_count = counts.sort(descending=True).values.double()
-        bounds = [*self.starts.tolist(), len(counts)]
         weights = [sum(part.numel() for part in tail.parameters() if part.dim() == 2) for tail in self.tails]
-        shares = [float(by_count[start:end].sum() / by_count.sum()) for start, end in pairwise(bounds)]
+        shares = [
+            float(counts[start:end].sum() / counts.sum()) for start, end in pairwise([*self.cutoffs, len(counts)])
+        ]
         return 6 * (self.head.weight.numel() + sum(map(math.prod, zip(weights, shares, strict=True))))
 
     @property

@@ -46,33 +46,44 @@ def begin_softmax(
     if isinstance(softmax, AdaptiveSoftmax | SampledSoftmax):
         softmax.take_counts(torch.from_numpy(counts()))
         return
-    share = softmax_share(softmax, config)
-    if softmax.out_features >= LARGE and share > 0.5:
+    size = softmax.out_features
+    own = softmax_flops(config, size)
+    share = own / (own + lstm_flops(config))
+    if size >= LARGE and share > 0.5:
         log.warning(
             "the softmax over %s words is %.0f%% of the arithmetic, and a batch of its logits takes %s MiB: "
             "--set model.softmax=sampled or adaptive takes a fraction of both",
-            f"{softmax.out_features:,}", 100 * share, f"{batch_bytes(softmax, config) / 2**20:,.0f}",
+            f"{size:,}", 100 * share, f"{batch_bytes(softmax, config) / 2**20:,.0f}",
         )  # fmt: skip
-
-
-def softmax_share(softmax: FullSoftmax, config: LMConfig) -> float:
-    """Of the arithmetic of training."""
-    own = 6 * softmax.weight.numel()
-    return own / (own + lstm_flops(config))
 
 
 def lstm_flops(config: LMConfig) -> int:
     """Of the layers' matrix products for a token: one pass forward, two passes' worth backward."""
-    model = config.model
+    widths = _widths(config.model)
+    return 3 * 2 * sum(4 * (below + above) * above for below, above in pairwise(widths))
+
+
+def softmax_flops(config: LMConfig, vocabulary_size: int) -> int:
+    """The same of the softmax; of groups by the share of their words in a text as language is (Zipf 1935)."""
+    with torch.device("meta"):
+        softmax = make_softmax(config.model, _widths(config.model)[-1], vocabulary_size)
+    return round(softmax.flops(_batch_items(config), 1 / torch.arange(1, vocabulary_size + 1)))
+
+
+def _widths(model: LMModelConfig) -> list[int]:
+    """Of the embedding and each layer."""
     width = model.embedding_size or model.hidden_size
-    sizes = [width, *[model.hidden_size] * (model.num_layers - 1), width if model.tied else model.hidden_size]
-    return 3 * 2 * sum(4 * (below + above) * above for below, above in pairwise(sizes))
+    return [width, *[model.hidden_size] * (model.num_layers - 1), width if model.tied else model.hidden_size]
+
+
+def _batch_items(config: LMConfig) -> int:
+    training = config.training
+    return training.batch_size // training.accumulate * training.num_steps
 
 
 def batch_bytes(softmax: FullSoftmax | AdaptiveSoftmax, config: LMConfig) -> int:
     """What the logits of one part of a batch take."""
-    training = config.training
-    return 4 * (training.batch_size // training.accumulate) * training.num_steps * softmax.num_logits
+    return 4 * _batch_items(config) * softmax.num_logits
 
 
 def described(softmax: FullSoftmax | AdaptiveSoftmax) -> dict[str, str]:
