@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_refused_with_a_way_out(settings: tuple[str, ...], 
 
 
 def test_groups_beyond_the_vocabulary_are_refused(build_lm: BuildLM) -> None:
-    with pytest.raises(ConfigError, match=r"500 is not below \d+, the size of the vocabulary; left out, it is \d+"):
+    with pytest.raises(ConfigError, match=r"500 is not below \d+, the size of the vocabulary; left out, it is \[\d+\]"):
         build_lm("model.softmax=adaptive", "model.softmax_cutoffs=[5, 500]")
 
 

@@ -135,20 +135,23 @@ class AdaptiveSoftmax(nn.Module):
 
     Sorted by their counts in the training text, the words before ``cutoffs[0]`` stand in the head, those from
     ``cutoffs[n]`` to the next in group n, which reads ``features / reduction ** (n + 1)`` numbers, a product of the
-    features. Source: Grave, Joulin, Cissé, Grangier & Jégou 2017, section 4; unlike there each word has a bias.
+    features. Source: Grave, Joulin, Cissé, Grangier & Jégou 2017, section 4; unlike there each word has a bias, and
+    ``dropout`` is p on what a group reads.
     """
 
     keeps_shapes = False
     places: Tensor
     starts: Tensor
 
-    def __init__(self, num_features: int, num_words: int, cutoffs: Sequence[int], reduction: float) -> None:
+    def __init__(
+        self, num_features: int, num_words: int, cutoffs: Sequence[int], reduction: float, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.cutoffs = tuple(cutoffs)
         self.num_frequent = cutoffs[0]
         self.head = nn.Linear(num_features, cutoffs[0] + len(cutoffs))
         self.tails = nn.ModuleList(
-            _Tail(num_features, max(1, int(num_features / reduction**number)), end - start)
+            _Tail(num_features, max(1, int(num_features / reduction**number)), end - start, dropout)
             for number, (start, end) in enumerate(pairwise([*cutoffs, num_words]), 1)
         )
         self.register_buffer("places", torch.arange(num_words))
@@ -202,7 +205,7 @@ class AdaptiveSoftmax(nn.Module):
         for number, tail in enumerate(self.tails):
             assert isinstance(tail, _Tail)
             rows = (groups == number + 1).nonzero()[:, 0]
-            yield rows, tail.narrow(features.index_select(0, rows)), tail.words, places[rows] - self.starts[number]
+            yield rows, tail.reads(features.index_select(0, rows)), tail.words, places[rows] - self.starts[number]
 
     def flops(self, num_items: int, counts: Float[Tensor, " vocabulary"]) -> float:
         """As `FullSoftmax.flops`; each group by the share of its words."""
@@ -223,13 +226,18 @@ class AdaptiveSoftmax(nn.Module):
 
 
 class _Tail(nn.Module):
-    def __init__(self, num_features: int, width: int, num_words: int) -> None:
+    def __init__(self, num_features: int, width: int, num_words: int, dropout: float) -> None:
         super().__init__()
         self.narrow = nn.Linear(num_features, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
         self.words = nn.Linear(width, num_words)
 
+    def reads(self, features: Tensor) -> Tensor:
+        values: Tensor = self.dropout(self.narrow(features))
+        return values
+
     def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.words(self.narrow(features))
+        logits: Tensor = self.words(self.reads(features))
         return logits
 
 

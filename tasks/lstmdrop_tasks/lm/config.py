@@ -106,7 +106,7 @@ class LMModelConfig(Section):
             )
         cutoffs = self.softmax_cutoffs or (1,)
         if cutoffs[0] < 1 or any(end <= start for start, end in pairwise(cutoffs)):
-            raise ValueError(f"softmax_cutoffs = {list(cutoffs)} do not rise from 1 or more, as 2000,10000 do")
+            raise ValueError(f"softmax_cutoffs = {list(cutoffs)} do not rise from 1 or more, as [2000, 10000] do")
         return self
 
     @model_serializer(mode="wrap")
@@ -127,6 +127,12 @@ class LMRegularizerConfig(RegularizerConfig):
     embedding_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="p of a word to be left out of a whole window (Gal & Ghahramani 2016)"
     )
+
+    @property
+    def rate_at_output(self) -> float:
+        """What the rule has there, 0 where there is none."""
+        rate = self.dropout if self.output_dropout is None else self.output_dropout
+        return 0.0 if self.rule == "none" else rate
 
 
 class LMTrainingConfig(TrainingConfig):

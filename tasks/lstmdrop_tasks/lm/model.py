@@ -45,7 +45,8 @@ class LanguageModel(nn.Module):
     """Predicts each token from all before it (Zaremba et al. 2014, section 4.1).
 
     With ``embedding_dropout`` some words are zeros wherever they come in a window, the others so much larger (Gal &
-    Ghahramani 2016, section 4.2).
+    Ghahramani 2016, section 4.2). ``output_dropout`` is the rate within the softmax, where that has layers of its own;
+    on what it reads the ``regularizer`` acts.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class LanguageModel(nn.Module):
         regularizer: Regularizer,
         generator: torch.Generator,
         embedding_dropout: float = 0.0,
+        output_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         width = config.embedding_size or config.hidden_size
@@ -62,7 +64,7 @@ class LanguageModel(nn.Module):
         self.embedding = nn.Embedding(vocabulary_size, width)
         self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.lstm = RegularizedLSTM(width, config.hidden_size, config.num_layers, regularizer, top)
-        self.softmax = make_softmax(config, top, vocabulary_size)
+        self.softmax = make_softmax(config, top, vocabulary_size, output_dropout)
         if config.tied:
             assert isinstance(self.softmax, FullSoftmax)  # as the settings have it
             self.softmax.weight = self.embedding.weight

@@ -20,8 +20,10 @@ LARGE = 50_000
 """Words from which on something is said where most of the arithmetic is the softmax's."""
 
 
-def make_softmax(config: LMModelConfig, num_features: int, vocabulary_size: int) -> FullSoftmax | AdaptiveSoftmax:
-    """The one that the settings name.
+def make_softmax(
+    config: LMModelConfig, num_features: int, vocabulary_size: int, dropout: float = 0.0
+) -> FullSoftmax | AdaptiveSoftmax:
+    """The one that the settings name; ``dropout`` is p on what groups read of the features.
 
     Raises:
         ConfigError: its groups do not fit the vocabulary.
@@ -34,9 +36,9 @@ def make_softmax(config: LMModelConfig, num_features: int, vocabulary_size: int)
     if cutoffs[-1] >= vocabulary_size:
         raise ConfigError(
             f"model.softmax_cutoffs: {cutoffs[-1]} is not below {vocabulary_size}, the size of the vocabulary; "
-            f"left out, it is {','.join(map(str, usual_cutoffs(vocabulary_size)))}"
+            f"left out, it is {list(usual_cutoffs(vocabulary_size))}"
         )
-    return AdaptiveSoftmax(num_features, vocabulary_size, cutoffs, config.softmax_reduction)
+    return AdaptiveSoftmax(num_features, vocabulary_size, cutoffs, config.softmax_reduction, dropout)
 
 
 def begin_softmax(

@@ -269,7 +269,9 @@ def build(
     )
     generator = torch.Generator().manual_seed(config.seed)
     size = len(tokenizer.vocabulary)
-    model = LanguageModel(config.model, size, regularizer, generator, chosen.embedding_dropout).to(device)
+    model = LanguageModel(
+        config.model, size, regularizer, generator, chosen.embedding_dropout, chosen.rate_at_output
+    ).to(device)
     task = LanguageModelling(config, model, tokenizer, device, corpus, data_dir)
     if is_new:
         begin_softmax(model.softmax, config, lambda: task.store("train").counts(size))
