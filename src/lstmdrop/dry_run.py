@@ -15,7 +15,7 @@ from lstmdrop.nn.kernel import Kernel
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.plugin import TaskPlugin
 from lstmdrop.start import build_new, start_summary
-from lstmdrop.task import Task
+from lstmdrop.task import PassesMemory, Task
 from lstmdrop.training.device import choose_device, require_kernel
 
 OPTIMIZER_COPIES = {"sgd": 0, "adamw": 2, "adam": 2}
@@ -32,16 +32,18 @@ def plan(plugin: TaskPlugin, config: TaskConfig, device: str = "auto", data_dir:
         weights = 4 * num_parameters
         optimizer = OPTIMIZER_COPIES[config.training.optimizer] * weights
         activations = activation_bytes(built, _kernel(config, built))
+        passing = built.passing_bytes if isinstance(built, PassesMemory) else 0
         return {
             **start_summary(built, config),
             **built.summary(),
             "parameters": f"{num_parameters:,}",
             "steps": f"{steps:,} an epoch, {steps * config.training.epochs:,} in {config.training.epochs} epochs",
-            "memory": _mebibytes(2 * weights + optimizer + activations),
+            "memory": _mebibytes(2 * weights + optimizer + activations + passing),
             "  weights": _mebibytes(weights),
             "  gradients": _mebibytes(weights),
             "  optimizer": _mebibytes(optimizer),
             "  activations": f"{_mebibytes(activations)} kept for the backward pass of one batch",
+            **({"  logits": f"{_mebibytes(passing)} for a moment of each step"} if passing else {}),
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import reduce
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -231,6 +232,14 @@ def setting_names(section: type[Section], prefix: str = "") -> list[str]:
         else:
             names.append(f"{prefix}{name}")
     return names
+
+
+def every_setting(config: Section) -> dict[str, Any]:
+    """The values by dotted key as JSON has them, and of what a configuration leaves out the usual ones."""
+    noted = flatten(config.model_dump(mode="json"))
+    names = set(setting_names(type(config))) - noted.keys()
+    usual = {name: reduce(getattr, name.split("."), config) for name in sorted(names)}
+    return noted | {name: value for name, value in usual.items() if not isinstance(value, Mapping)}
 
 
 def _suggestion(key: str, known: list[str]) -> str:

@@ -15,6 +15,7 @@ from lstmdrop.errors import ConfigError, DataError, as_list
 from lstmdrop.plugin import TaskPlugin, find_preset, sizes, stands_among
 from lstmdrop.presets import (
     Layer,
+    every_setting,
     flatten,
     nest,
     parse_override,
@@ -124,8 +125,7 @@ def _fitting_size(plugin: TaskPlugin, layers: Sequence[Layer], data_dir: Path | 
 def _require_effect(config: TaskConfig, given: Iterable[Layer]) -> None:
     """Refuse what was given and changes nothing; a default may be given anywhere."""
     flat = {key for layer in given for key in flatten(layer)}
-    defaults = flatten(type(config)(task=config.task).model_dump())
-    values = flatten(config.model_dump())
+    defaults, values = every_setting(type(config)(task=config.task)), every_setting(config)
     for key, mark in without_effect(config, flat):
         if values[key] != defaults[key]:
             raise ConfigError(f"{key} = {values[key]} has an effect only {mark.where}")

@@ -47,9 +47,10 @@ class Stateful(Protocol):
 
 @runtime_checkable
 class Replayable(Stateful, Protocol):
-    """An objective whose step a device can record and repeat: it never makes the host wait, its shapes stay."""
+    """An objective whose step a device may be able to record and repeat."""
 
     is_replayable: bool
+    """Whether it can: it never makes the host wait, and its shapes stay."""
 
 
 @runtime_checkable
@@ -120,6 +121,16 @@ class HasLabels(Protocol):
     @property
     def labels(self) -> Mapping[str, Labels]:
         """By field of a batch."""
+        ...
+
+
+@runtime_checkable
+class PassesMemory(Protocol):
+    """A task that can say what a training step needs for a moment beside what it keeps for its backward pass."""
+
+    @property
+    def passing_bytes(self) -> int:
+        """Of memory, at most, for one part of a batch."""
         ...
 
 

@@ -115,8 +115,9 @@ def test_each_gradient_is_right_whichever_others_are_asked_for(wanted: tuple[boo
         torch.testing.assert_close(found, torch.autograd.grad(expected, [tensors[index] for index in asked]))
 
 
-def test_no_items_have_no_loss_and_no_gradient() -> None:
-    *tensors, targets = problem()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_items_have_no_loss_and_no_gradient(dtype: torch.dtype) -> None:
+    *tensors, targets = problem(dtype)
     loss = linear_cross_entropy(tensors[0][:0], tensors[1], tensors[2], targets[:0])
     loss.backward()
     assert float(loss.detach()) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from lstmdrop.metrics.score import Score
 from lstmdrop.plugin import find_preset, load_plugin
-from lstmdrop.presets import flatten, resolve
+from lstmdrop.presets import every_setting, resolve
 from lstmdrop.report.beside_paper import headline_table
 from lstmdrop.report.paper import PAPER_TABLES, TABLE_1, PaperRow, PaperTable
 from lstmdrop.report.runs import RunSummary, SplitScore
@@ -150,7 +150,7 @@ def test_every_row_that_can_be_ours_has_a_command(paper: PaperTable) -> None:
 
 def awd(seed: int, test: float, signature: str = "stream:single", **changes: Any) -> RunSummary:
     plugin = load_plugin("lm")
-    settings = flatten(resolve(plugin.config, [find_preset(plugin, "awd")]).model_dump(mode="json"))
+    settings = every_setting(resolve(plugin.config, [find_preset(plugin, "awd")]))
     scores = (SplitScore("test", Score("perplexity", test, False, signature)),)
     made = RunSummary(Path(f"a{seed}"), "lm", "ptb", "awd", "weight-drop", seed, scores, num_parameters=24_221_600)
     return replace(made, settings=settings, train_seconds=7200.0, **changes)

@@ -38,6 +38,7 @@ RECIPES = cases(
     [("lm", UNEVEN), ("mt", SGD), ("asr", SGD), ("caption", SGD)],
     [
         ("lm", (*PARTS, "training.rotate=true", "training.random_steps=true", "training.ar=2", "training.tar=1")),
+        ("lm", (*UNEVEN, "model.softmax=adaptive")),
         ("lm", (*UNEVEN, "training.average_from=2", "training.average_over=steps", "training.weight_decay=0.01")),
         (
             "lm",
@@ -117,6 +118,8 @@ def resumed(crew: Crew, task: str, counts: list[int], *settings: str, before: An
         [("lm", (*UNEVEN, "training.epochs=2"))],
         [
             ("lm", (*PARTS, "training.rotate=true", "training.average_from=1", "training.average_over=steps")),
+            ("lm", (*PARTS, "model.softmax=adaptive")),
+            ("lm", (*PARTS, "model.softmax=sampled", "model.softmax_samples=9")),
             ("mt", ("training.epochs=6",)),
             ("asr", ()),
             ("caption", ("training.epochs=3",)),

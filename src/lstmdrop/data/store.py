@@ -61,6 +61,13 @@ class TokenStore:
                         start += len(part)
         return np.asarray(np.memmap(path, np.int64, "r"))
 
+    def counts(self, vocabulary_size: int) -> npt.NDArray[np.int64]:
+        """How often each token comes, shape ``(vocabulary_size,)``."""
+        total = np.zeros(vocabulary_size, np.int64)
+        for start in range(0, self.num_tokens, SCANNED_AT_ONCE):
+            total += np.bincount(self.tokens[start : start + SCANNED_AT_ONCE], minlength=vocabulary_size)
+        return total
+
     def stretches(self, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """So many tokens from each start on, one stretch after the other.
 

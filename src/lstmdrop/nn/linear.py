@@ -31,7 +31,7 @@ def linear(
     if bias is not None:
         require_shape("bias", bias, (weight.shape[0],))
     is_known = inputs.device.type == "cpu" and inputs.dtype == torch.float32 and not torch.compiler.is_exporting()
-    if is_known and _has_onednn():
+    if is_known and inputs.numel() and _has_onednn():  # which knows no products of nothing
         product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
         return product
     return F.linear(inputs, weight, bias)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from lstmdrop.plugin import find_preset, load_plugin, sizes
-from lstmdrop.presets import flatten, resolve
+from lstmdrop.presets import every_setting, resolve
 from lstmdrop.report.paper import PUBLISHED, TABLE_1, PaperColumn, PaperRow, PaperTable
 from lstmdrop.report.runs import RunSummary
 from lstmdrop.report.scores import differing_settings, mean_text, pool_score, setting, signature_notes, signatures
@@ -194,7 +194,7 @@ def _is_preset(run: RunSummary) -> bool:
     plugin = load_plugin(run.task)
     if run.size not in sizes(plugin):
         return False
-    recipe = flatten(resolve(plugin.config, [find_preset(plugin, run.size)]).model_dump(mode="json"))
+    recipe = every_setting(resolve(plugin.config, [find_preset(plugin, run.size)]))
     wanted = {key: value for key, value in recipe.items() if key.startswith(("model.", "training.", "regularizer."))}
     neutral = {
         "training.log_every",

@@ -17,7 +17,7 @@ from lstmdrop.errors import DataError
 from lstmdrop.metrics.score import Score
 from lstmdrop.parsing import as_number, read_json_document
 from lstmdrop.plugin import installed_tasks, load_plugin
-from lstmdrop.presets import flatten
+from lstmdrop.presets import every_setting, flatten
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +267,7 @@ def _provenance(result: Mapping[str, object]) -> dict[str, str]:
 def _defaults(task: str) -> Mapping[str, object]:
     if task not in installed_tasks():
         return {}
-    return flatten(load_plugin(task).config(task=task).model_dump(mode="json"))
+    return every_setting(load_plugin(task).config(task=task))
 
 
 def _text(value: object) -> str | None:

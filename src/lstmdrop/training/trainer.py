@@ -130,7 +130,7 @@ class Trainer(Generic[BatchT]):
         self.objective: Callable[[BatchT], Loss] = self.task.objective()
         self.update: Update[BatchT] = self._update
         self.pace = make_pace(self.workers, self.parameters, self.optimizer, self.config.sync_every)
-        if self.record is not None and isinstance(self.objective, Replayable):
+        if self.record is not None and isinstance(self.objective, Replayable) and self.objective.is_replayable:
             self.update = Replay(self._update, self.objective, self.record)
 
     def state_dict(self) -> Checkpoint:

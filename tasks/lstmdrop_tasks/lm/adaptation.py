@@ -21,7 +21,7 @@ from torch import Tensor
 from lstmdrop.data.batching import num_windows, stream_windows
 from lstmdrop.data.work_progress import report_work
 from lstmdrop.metrics.perplexity import LogProbs
-from lstmdrop.nn.linear import linear
+from lstmdrop.nn.cross_entropy import rows_at_once
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop_tasks.lm.config import LMScoringConfig
 from lstmdrop_tasks.lm.model import LanguageModel
@@ -116,11 +116,11 @@ Segments = Generator[Segment, None, None]
 def said_as_trained(model: LanguageModel, tokens: np.ndarray, device: torch.device) -> Segments:
     """The segments of a text, by a model in evaluation mode that learns nothing."""
     state = None
-    for window in stream_windows(tokens, 1, SCORING_WINDOW, device):
+    num_steps = rows_at_once(model.embedding.num_embeddings, SCORING_WINDOW)
+    for window in stream_windows(tokens, 1, num_steps, device):
         with torch.no_grad():
             features, state = model.features(window.inputs, state)
-            logits = linear(features[:, 0], model.softmax.weight, model.softmax.bias)
-        yield Segment(features[:, 0], logits, window.targets[:, 0])
+        yield Segment(features[:, 0], model.softmax.logits(features[:, 0]), window.targets[:, 0])
 
 
 def said_while_learning(

@@ -21,6 +21,7 @@ from lstmdrop.training.bench import endless, on_each, plain_step, training_step,
 from lstmdrop_tasks.lm.adaptation import SCORING_WINDOW
 from lstmdrop_tasks.lm.config import LMConfig
 from lstmdrop_tasks.lm.rivals import PlainLanguageModel
+from lstmdrop_tasks.lm.softmax import lstm_flops, softmax_flops
 from lstmdrop_tasks.lm.task import LanguageModelling, build
 
 VOCABULARY_SIZE = 10_000
@@ -111,8 +112,4 @@ def _held_bytes(task: LanguageModelling, num_tokens: int) -> float:
 
 def _flops_per_token(config: LMConfig, vocabulary_size: int) -> int:
     """Multiplications and additions of the matrix products: one pass forward, two passes' worth backward."""
-    model = config.model
-    width = model.embedding_size or model.hidden_size
-    top = width if model.tied else model.hidden_size
-    sizes = [width, *[model.hidden_size] * (model.num_layers - 1), top]
-    return 3 * 2 * (sum(4 * (below + above) * above for below, above in pairwise(sizes)) + top * vocabulary_size)
+    return lstm_flops(config) + softmax_flops(config, vocabulary_size)

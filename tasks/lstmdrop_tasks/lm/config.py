@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from typing_extensions import Self
 
 from lstmdrop.config import (
@@ -22,6 +23,8 @@ from lstmdrop.config import (
 )
 
 COUNTED = OnlyWhere(lambda config: config.data.tokens in ("word", "character"), "with data.tokens=word or character")
+BY_COUNTS = OnlyWhere(lambda config: config.model.softmax == "adaptive", "with model.softmax=adaptive")
+BY_SAMPLES = OnlyWhere(lambda config: config.model.softmax == "sampled", "with model.softmax=sampled")
 SAMPLING = OnlyWhere(
     lambda options: not options.score and options.states is None and options.next is None,
     "without --score, --next and --states",
@@ -66,6 +69,25 @@ class LMModelConfig(Section):
         default=None, ge=1, description="numbers of a word, and with tied units of the top layer; default: hidden_size"
     )
     tied: bool = Field(default=False, description="the softmax has the embedding's matrix (Press & Wolf 2017)")
+    softmax: Literal["full", "adaptive", "sampled"] = Field(
+        default="full",
+        description="for large vocabularies: adaptive (rare words by way of groups, from fewer numbers; Grave et al. "
+        "2017) or sampled (full, but trained on some words at a time; Jean et al. 2015)",
+    )
+    softmax_cutoffs: Annotated[tuple[int, ...] | None, BY_COUNTS] = Field(
+        default=None,
+        min_length=1,
+        description="words in the head, and to the end of each group but the last; default: by the vocabulary's size",
+    )
+    softmax_reduction: Annotated[float, BY_COUNTS] = Field(
+        default=4.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="each group reads so many times fewer numbers of the features",
+    )
+    softmax_samples: Annotated[int | None, BY_SAMPLES] = Field(
+        default=None, ge=1, description="words drawn for each batch; default: 8 times the root of the vocabulary's size"
+    )
     initialisation: Literal["uniform", "xavier"] = Field(
         default="uniform",
         description="xavier: matrices by their sizes (Glorot & Bengio 2010), embeddings as uniform",
@@ -74,6 +96,23 @@ class LMModelConfig(Section):
     forget_bias: float | None = Field(
         default=None, allow_inf_nan=False, description="what the forget gates' bias starts with; default: as the others"
     )
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.softmax == "adaptive" and self.tied:
+            raise ValueError(
+                "softmax = adaptive has no matrix with a row for each word that could be tied: tied = false, or "
+                "softmax = sampled"
+            )
+        cutoffs = self.softmax_cutoffs or (1,)
+        if cutoffs[0] < 1 or any(end <= start for start, end in pairwise(cutoffs)):
+            raise ValueError(f"softmax_cutoffs = {list(cutoffs)} do not rise from 1 or more, as [2000, 10000] do")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_a_usual_softmax(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        usual = {name: field.default for name, field in type(self).model_fields.items() if name.startswith("softmax")}
+        return {name: value for name, value in dump(self).items() if name not in usual or value != usual[name]}
 
 
 class LMRegularizerConfig(RegularizerConfig):
@@ -88,6 +127,12 @@ class LMRegularizerConfig(RegularizerConfig):
     embedding_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="p of a word to be left out of a whole window (Gal & Ghahramani 2016)"
     )
+
+    @property
+    def rate_at_output(self) -> float:
+        """What the rule has there, 0 where there is none."""
+        rate = self.dropout if self.output_dropout is None else self.output_dropout
+        return 0.0 if self.rule == "none" else rate
 
 
 class LMTrainingConfig(TrainingConfig):

@@ -19,7 +19,7 @@ def graphs(task: LanguageModelling) -> Mapping[str, Graph]:
     """
     model = task.model
     steps = 1 if runs_by_steps(model) else "steps"
-    size = model.softmax.out_features
+    size = model.embedding.num_embeddings
     state = [Port(name, [len(model.lstm.layers), "batch", model.lstm.hidden_size]) for name in ("hidden", "cell")]
     tokens, log_probs = Port("tokens", [steps, "batch"], num_tokens=size), Port("log_probs", [steps, "batch", size])
     return {"model": Graph(_Pass(model), [tokens, *state], [log_probs, *(port.after() for port in state)])}

@@ -10,13 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lstmdrop.data.batching import Window
-from lstmdrop.nn.cross_entropy import linear_cross_entropy, target_log_probs
 from lstmdrop.nn.linear import draw_uniform, draw_xavier, set_forget_bias
 from lstmdrop.nn.lstm import RegularizedLSTM
 from lstmdrop.nn.recurrence import LSTMState
 from lstmdrop.nn.rules import Regularizer
+from lstmdrop.nn.softmax import FullSoftmax
 from lstmdrop.task import Loss
 from lstmdrop_tasks.lm.config import LMModelConfig
+from lstmdrop_tasks.lm.softmax import make_softmax
 
 
 class Penalties(NamedTuple):
@@ -44,7 +45,8 @@ class LanguageModel(nn.Module):
     """Predicts each token from all before it (Zaremba et al. 2014, section 4.1).
 
     With ``embedding_dropout`` some words are zeros wherever they come in a window, the others so much larger (Gal &
-    Ghahramani 2016, section 4.2).
+    Ghahramani 2016, section 4.2). ``output_dropout`` is the rate within the softmax, where that has layers of its own;
+    on what it reads the ``regularizer`` acts.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class LanguageModel(nn.Module):
         regularizer: Regularizer,
         generator: torch.Generator,
         embedding_dropout: float = 0.0,
+        output_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         width = config.embedding_size or config.hidden_size
@@ -61,8 +64,9 @@ class LanguageModel(nn.Module):
         self.embedding = nn.Embedding(vocabulary_size, width)
         self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.lstm = RegularizedLSTM(width, config.hidden_size, config.num_layers, regularizer, top)
-        self.softmax = nn.Linear(top, vocabulary_size)
+        self.softmax = make_softmax(config, top, vocabulary_size, output_dropout)
         if config.tied:
+            assert isinstance(self.softmax, FullSoftmax)  # as the settings have it
             self.softmax.weight = self.embedding.weight
         draw = draw_uniform if config.initialisation == "uniform" else draw_xavier
         draw(self, config.init_bound, generator)
@@ -85,14 +89,16 @@ class LanguageModel(nn.Module):
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""] | None, LSTMState]:
         """Negative log-likelihood of the targets, summed over steps and batch, in nats.
 
-        With ``penalties`` they are added to it, and the likelihood by itself is the second value.
+        With ``penalties`` they are added to it, and the likelihood by itself is the second value; so it is where the
+        softmax trains on an estimate.
         """
         outputs, state = self.lstm.undropped(self._embedded(inputs), state)
         features = self.lstm.drop_output(outputs)
-        loss = linear_cross_entropy(features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten())
+        loss, plain = self.softmax.loss(features.flatten(0, 1), targets.flatten())
         if penalties == NO_PENALTIES:
-            return loss, None, state
-        return loss + targets.numel() * penalties.of(features, outputs), loss, state
+            return loss, plain, state
+        total = loss + targets.numel() * penalties.of(features, outputs)
+        return total, loss if plain is None else plain, state
 
     def _embedded(self, inputs: Tensor) -> Tensor:
         words: Tensor = self.embedding(inputs)
@@ -107,8 +113,7 @@ class LanguageModel(nn.Module):
     ) -> tuple[Float[Tensor, "time batch"], LSTMState]:
         """Log-probability of each target, in nats."""
         features, state = self.features(inputs, state)
-        flat = target_log_probs(features.flatten(0, 1), self.softmax.weight, self.softmax.bias, targets.flatten())
-        return flat.view_as(targets), state
+        return self.softmax.log_probs(features.flatten(0, 1), targets.flatten()).view_as(targets), state
 
     @torch.no_grad()
     def next_logits(
@@ -127,11 +132,11 @@ class LanguageModel(nn.Module):
 class StreamLoss:
     """Starts at zero, carries the state on, and cuts the gradient at each window (Zaremba et al., section 4.1)."""
 
-    is_replayable = True
     stream_axis = 1
 
     def __init__(self, model: LanguageModel, penalties: Penalties = NO_PENALTIES) -> None:
         self.model = model
+        self.is_replayable = model.softmax.keeps_shapes
         self.penalties = penalties
         self.states: dict[int, LSTMState] = {}
 

@@ -41,6 +41,7 @@ from lstmdrop_tasks.lm.corpora import Corpus, find_corpus, text_oddities
 from lstmdrop_tasks.lm.evaluation import evaluate
 from lstmdrop_tasks.lm.lines import scored_lines
 from lstmdrop_tasks.lm.model import LanguageModel, Penalties, StreamLoss
+from lstmdrop_tasks.lm.softmax import batch_bytes, begin_softmax, described
 
 log = logging.getLogger("lstmdrop.lm")
 
@@ -221,7 +222,7 @@ class LanguageModelling:
 
     def summary(self) -> dict[str, str]:
         """Sizes of vocabulary and splits, and how much of each split is unknown."""
-        rows = {"vocabulary": f"{len(self.tokenizer.vocabulary):,} tokens"}
+        rows = {"vocabulary": f"{len(self.tokenizer.vocabulary):,} tokens", **described(self.model.softmax)}
         for split in SPLITS:
             num_unknown, num_tokens = self.num_unknown(split)
             rows[split] = f"{num_tokens:,} tokens, {num_unknown / num_tokens:.2%} unknown"
@@ -231,6 +232,11 @@ class LanguageModelling:
         """How many tokens of a split the vocabulary lacks, and of how many."""
         store = self.store(split)
         return store.num_unknown, store.num_tokens
+
+    @property
+    def passing_bytes(self) -> int:
+        """The logits of a batch, from which the softmax makes their gradient in place."""
+        return batch_bytes(self.model.softmax, self.config)
 
     def data_sha256(self) -> str:
         """Hash over the contents of the three splits."""
@@ -255,6 +261,7 @@ def build(
     def corpus() -> Corpus:
         return find_corpus(config.data.name, data_dir, scored, config.data.column)
 
+    is_new = not any(assets.iterdir())
     tokenizer = _tokenizer(config, assets, corpus)
     chosen = config.regularizer
     regularizer = make_regularizer(
@@ -262,8 +269,13 @@ def build(
     )
     generator = torch.Generator().manual_seed(config.seed)
     size = len(tokenizer.vocabulary)
-    model = LanguageModel(config.model, size, regularizer, generator, chosen.embedding_dropout).to(device)
-    return LanguageModelling(config, model, tokenizer, device, corpus, data_dir)
+    model = LanguageModel(
+        config.model, size, regularizer, generator, chosen.embedding_dropout, chosen.rate_at_output
+    ).to(device)
+    task = LanguageModelling(config, model, tokenizer, device, corpus, data_dir)
+    if is_new:
+        begin_softmax(model.softmax, config, lambda: task.store("train").counts(size))
+    return task
 
 
 def _tokenizer(config: LMConfig, assets: Path, corpus: Callable[[], Corpus]) -> Tokenizer:
