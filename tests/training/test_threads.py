@@ -20,6 +20,10 @@ def _as_before() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+class Alike:
+    sums_alike_on_any_threads = True
+
+
 def run(chosen: Threads, rates: dict[int, float], seconds: float) -> set[int]:
     """Steps of 0.2 s on a machine where so many threads have such a rate; the numbers that were used."""
     used = set()
@@ -59,24 +63,27 @@ def test_a_look_that_finds_nothing_new_comes_ever_more_rarely() -> None:
 
 def test_one_thread_is_never_left_and_another_kernel_keeps_its_number() -> None:
     torch.set_num_threads(3)
-    with threads_for(torch.device("cpu"), ["onednn", "native"]) as kept:
+    with threads_for(Alike, torch.device("cpu"), ["onednn", "native"]) as kept:
         assert run(kept, {3: 1000.0}, 20) == {3}
-    with threads_for(torch.device("cpu"), ["onednn"]) as chosen:
+    with threads_for(None, torch.device("cpu"), ["onednn"]) as kept:
+        assert run(kept, {3: 1000.0}, 20) == {3}
+    with threads_for(Alike, torch.device("cpu"), ["onednn"]) as chosen:
         assert run(chosen, {3: 1000.0, 1: 1500.0}, 20) == {3, 1}
     assert torch.get_num_threads() == 3
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("rule", ["zaremba", "zoneout", "weight-drop"])
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_the_number_of_threads_changes_no_weight(
-    build_lm: Callable[..., Any], precision: str, monkeypatch: pytest.MonkeyPatch
+    build_lm: Callable[..., Any], precision: str, rule: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a size where products are shared out, and with another number at every step."""
     monkeypatch.setattr(threads, "TRIAL_SECONDS", 0.0)
     monkeypatch.setattr(threads, "TRIAL_STEPS", 1)
     settings = [
         "model.hidden_size=256", "training.num_steps=16", "training.batch_size=16", "training.epochs=1",
-        f"training.precision={precision}",
+        f"training.precision={precision}", f"regularizer.rule={rule}",
     ]  # fmt: skip
     trained = []
     for number in (1, 4):

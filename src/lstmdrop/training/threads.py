@@ -92,13 +92,15 @@ class Threads:
 
 
 @contextmanager
-def threads_for(device: torch.device, kernels: Collection[Kernel | None]) -> Iterator[Threads]:
+def threads_for(task: object, device: torch.device, kernels: Collection[Kernel | None]) -> Iterator[Threads]:
     """Those of a training; after it products run on as many as before.
 
-    On a GPU, and on a kernel that may round otherwise with another number of threads, there is nothing to choose.
+    On a GPU, in a task with products of other libraries and on another kernel, whose sums may be rounded otherwise with
+    another number of threads, there is nothing to choose.
     """
     before = torch.get_num_threads()
-    is_free = device.type == "cpu" and all(kernel == "onednn" for kernel in kernels)
+    is_alike = getattr(task, "sums_alike_on_any_threads", False) and all(kernel == "onednn" for kernel in kernels)
+    is_free = device.type == "cpu" and is_alike
     try:
         yield Threads(before, 1 if is_free else before)
     finally:

@@ -80,7 +80,7 @@ class Trainer(Generic[BatchT]):
         Raises:
             NonFiniteError: something overflowed; the weights are not to be saved any more.
         """
-        with threads_for(self.device, kernels_of(self.task.model).values()) as self.threads:
+        with threads_for(self.task, self.device, kernels_of(self.task.model).values()) as self.threads:
             while not self.progress.is_at_the_end(self.config):
                 yield from self._train_epoch()
                 yield Validating(self.progress.step, self.progress.epoch)

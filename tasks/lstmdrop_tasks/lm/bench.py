@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,9 @@ def bench(config: LMConfig, device: torch.device) -> list[Contest]:
     task = task_on_random_words(config, device)
     training = config.training
     num_tokens = training.batch_size // training.accumulate * training.num_steps
-    flops, num_bytes = _flops_per_token(config, len(task.tokenizer.vocabulary)), weight_bytes(task.model)
+    size, num_bytes = len(task.tokenizer.vocabulary), weight_bytes(task.model)
+    flops = lstm_flops(config) + softmax_flops(config, size)
+    scoring = (lstm_flops(config) + softmax_flops(_as_scored(config), size)) / 3
     windows = partial(random_windows, task, training.batch_size, training.num_steps, training.accumulate)
     scored = partial(random_windows, task, 1, SCORING_WINDOW)
     first = torch.arange(STREAMS, device=device) % len(task.tokenizer.vocabulary)
@@ -52,13 +53,13 @@ def bench(config: LMConfig, device: torch.device) -> list[Contest]:
             "score", "tokens",
             Rival(lambda: _scoring(task, scored), SCORING_WINDOW),
             Rival(lambda: on_each(plain().log_probs, scored, None), SCORING_WINDOW),
-            flops / 3, num_bytes,
+            scoring, num_bytes,
         ),
         Contest(
             "decode", "tokens",
             Rival(lambda: on_each(partial(text, task), [first], training), DRAWN * STREAMS),
             Rival(lambda: on_each(partial(plain().text, number=DRAWN), [first], None), DRAWN * STREAMS),
-            flops / 3, DRAWN * num_bytes, 1,
+            scoring, DRAWN * num_bytes, 1,
         ),
     ]  # fmt: skip
 
@@ -99,7 +100,8 @@ def random_windows(task: LanguageModelling, batch_size: int, num_steps: int, num
     """Windows of one length, made as those of training are."""
     generator = np.random.default_rng(task.config.seed)
     num_tokens = batch_size * (num_steps * NUM_WINDOWS + 1)
-    tokens = generator.integers(0, len(task.tokenizer.vocabulary), num_tokens, np.int32)
+    shares = 1 / np.arange(1, len(task.tokenizer.vocabulary) + 1)  # as words come in a text (Zipf 1935)
+    tokens = generator.choice(len(shares), num_tokens, p=shares / shares.sum()).astype(np.int32)
     return stream_windows(tokens, batch_size, num_steps, task.device, num_parts)
 
 
@@ -110,6 +112,11 @@ def _held_bytes(task: LanguageModelling, num_tokens: int) -> float:
     return 4.0 * (2 * sum(weight.numel() for weight in task.model.parameters()) + num_tokens * of_a_token)
 
 
-def _flops_per_token(config: LMConfig, vocabulary_size: int) -> int:
-    """Multiplications and additions of the matrix products: one pass forward, two passes' worth backward."""
-    return lstm_flops(config) + softmax_flops(config, vocabulary_size)
+def _as_scored(config: LMConfig) -> LMConfig:
+    """A sampled softmax is whole where it scores."""
+    is_sampled = config.model.softmax == "sampled"
+    return (
+        config.model_copy(update={"model": config.model.model_copy(update={"softmax": "full"})})
+        if is_sampled
+        else config
+    )

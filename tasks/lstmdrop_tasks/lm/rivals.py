@@ -71,5 +71,7 @@ class PlainLanguageModel(nn.Module):
         for parameter, weight in zip(self.lstm.parameters(), own, strict=True):
             parameter.copy_(weight)
         self.embedding.load_state_dict(task.model.embedding.state_dict())
-        self.softmax.load_state_dict(task.model.softmax.state_dict())
+        state = task.model.softmax.state_dict()
+        if "weight" in state:  # beside an adaptive softmax stands a full one, for no plain loop has another
+            self.softmax.load_state_dict({name: state[name] for name in ("weight", "bias")})
         return self.eval()

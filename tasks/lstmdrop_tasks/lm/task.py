@@ -50,6 +50,8 @@ class LanguageModelling:
     """A language model, its text and its perplexity."""
 
     unit = "tokens"
+    sums_alike_on_any_threads = True
+    """All its products are oneDNN's where its LSTM is."""
 
     def __init__(
         self,
