@@ -28,6 +28,7 @@ PLACES = (
     ("lstmdrop.nn.lstm:fused", KERNEL),
     ("lstmdrop.nn.lstm:fused_stack", KERNEL),
     ("lstmdrop.nn.lstm:scan", RECURRENCE),
+    ("lstmdrop.nn.scan:_affine", INPUTS),
     ("lstmdrop.nn.recurrence:Unrolled.step", RECURRENCE),
     ("lstmdrop.nn.decoder:AttentionDecoder._run", ATTENTION),
     ("lstmdrop.nn.attention:LuongAttention.memory", ATTENTION),
