@@ -32,10 +32,10 @@ from lstmdrop.settings import resolve_config
 from lstmdrop.training.bench import training_step
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from lstmdrop_tasks.lm.bench import VOCABULARY_SIZE, random_windows
-from lstmdrop_tasks.lm.bench import _flops_per_token as lm_flops
 from lstmdrop_tasks.lm.bench import task_on_random_words as _lm_on_random_words
 from lstmdrop_tasks.lm.demo import demo_folder
 from lstmdrop_tasks.lm.model import LanguageModel
+from lstmdrop_tasks.lm.softmax import lstm_flops, softmax_flops
 from lstmdrop_tasks.mt.bench import _flops_per_token as mt_flops
 from lstmdrop_tasks.mt.bench import _vocabulary_size, random_batches
 from lstmdrop_tasks.mt.bench import task_on_random_words as _mt_on_random_words
@@ -100,7 +100,7 @@ def network(task: str, size: str) -> dict[str, Any]:
             config.regularizer.rule, config.regularizer.dropout, config.regularizer.recurrent_dropout
         )
         model: nn.Module = LanguageModel(config.model, vocabulary_size, rule, torch.Generator().manual_seed(1))
-        flops = lm_flops(config, vocabulary_size)
+        flops = lstm_flops(config) + softmax_flops(config, vocabulary_size)
     else:
         vocabulary_size = _vocabulary_size(config)
         model = translator(config, vocabulary_size)
