@@ -63,9 +63,9 @@ def test_stopped_again_and_again_it_ends_as_if_it_had_not_been(call: Call, tmp_p
     assert f"{results[0]['scores'][1]['value']:.2f}" in (whole / "table.md").read_text()
     log = [json.loads(line) for line in (pieces / "pieces.jsonl").read_text().splitlines()]
     assert [piece["done"] for piece in log] == [False] * (num_calls - 1) + [True]
-    (speed,) = json.loads((pieces / "speed.json").read_text())
-    assert speed["task"] == "lm"
-    assert speed["ratio"] > 0
+    speeds = json.loads((pieces / "speed.json").read_text())
+    assert [speed["work"] for speed in speeds] == ["train", "score", "decode"]
+    assert all(speed["task"] == "lm" and speed["ratio"] > 0 for speed in speeds)
     suite = json.loads((pieces / "suite.json").read_text())
     assert suite["exit_code"] == 0
     assert "passed" in suite["said"] or "skipped" in suite["said"]

@@ -141,9 +141,9 @@ def _require_stackable(plugin: TaskPlugin, config: TaskConfig, workers: Workers)
         raise UsageError("--ensemble trains in one process: leave torchrun out, or train one model with all workers")
     values, defaults = (flatten(each.model_dump()) for each in (config, type(config)(task=config.task)))
     for key in ("training.kernel", *plugin.not_stacked):
-        if values[key] != defaults[key]:
+        if values.get(key) != defaults.get(key):  # some settings are left out where they are usual
             raise ConfigError(
-                f"{key} = {values[key]}: a step of several models has {defaults[key]} only; leave it out, or {instead}"
+                f"{key} = {values.get(key)} is nothing that a step of several models has; leave it out, or {instead}"
             )
 
 
