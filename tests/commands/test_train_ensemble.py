@@ -255,7 +255,7 @@ def test_a_failure_names_its_run_and_keeps_its_batch(choices: Choices, tmp_path:
 REFUSED = [
     ("mt", {}, UsageError, "mt has no step for several models"),
     ("lm", {"overrides": ["training.random_steps=true"]}, ConfigError, "random_steps = True.*one by one"),
-    ("lm", {"overrides": ["training.kernel=native"]}, ConfigError, "kernel = native.*has auto only"),
+    ("lm", {"overrides": ["training.kernel=native"]}, ConfigError, "kernel = native is nothing.*one by one"),
     ("lm", {"overrides": ["seed=3"]}, UsageError, "--seed N"),
     ("lm", {"num_models": 1}, UsageError, "2 models or more"),
 ]

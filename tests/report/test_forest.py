@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lstmdrop.errors import DataError
@@ -57,6 +57,7 @@ def test_a_change_tells_both_scores_and_how_sure_it_is() -> None:
     assert (row.heading, row.context, row.low) == ("image captioning", "own, small", None)
 
 
+@example(found=[(5e-324, 0.0)])
 @given(st.lists(st.tuples(st.floats(-99, 99), st.floats(0, 1e4)), min_size=1, max_size=6))
 def test_all_means_are_within_the_limits_and_an_interval_leaves_them_room(found: list[tuple[float, float]]) -> None:
     forest = Forest("t", "a", tuple(ForestRow("x", mean, mean - half, mean + half) for mean, half in found))

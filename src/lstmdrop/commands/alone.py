@@ -20,6 +20,7 @@ from typing import Any
 
 from lstmdrop.config import TaskConfig
 from lstmdrop.errors import ProcessError
+from lstmdrop.parsing import to_json
 from lstmdrop.plugin import TaskPlugin, load_plugin, sizes
 from lstmdrop.presets import setting_names
 
@@ -62,7 +63,7 @@ def measure_alone(
         "seconds": seconds, "threads": threads, "corpus": corpus,
     }  # fmt: skip
     command = [sys.executable, "-m", "lstmdrop.commands.alone"]
-    done = subprocess.run(command, input=json.dumps(request), capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(command, input=to_json(request), capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
         raise ProcessError(f"{config.task} {config.size}, measured in a process of its own: {said[:300]}")
@@ -72,7 +73,7 @@ def measure_alone(
 def main() -> None:
     """Answer the request."""
     request = json.load(sys.stdin)
-    sys.stdout.write(json.dumps(asdict(_answer(**request))) + "\n")
+    sys.stdout.write(to_json(asdict(_answer(**request))) + "\n")
 
 
 def _answer(

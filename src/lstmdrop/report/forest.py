@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Forest:
         reach = (high - low) or math.inf
         low = max(low - reach, min([low, *(row.low for row in self.rows if row.low is not None)]))
         high = min(high + reach, max([high, *(row.high for row in self.rows if row.high is not None)]))
-        pad = 0.04 * ((high - low) or abs(high) or 1.0)
+        pad = max(0.04 * ((high - low) or abs(high) or 1.0), sys.float_info.min)
         return low - pad, high + pad
 
 
