@@ -125,6 +125,16 @@ class HasLabels(Protocol):
 
 
 @runtime_checkable
+class SumsOneWay(Protocol):
+    """A task that can say whether it trains to the same bits on any number of threads, on oneDNN's kernels."""
+
+    @property
+    def sums_one_way(self) -> bool:
+        """Whether each sum of it is one thread's."""
+        ...
+
+
+@runtime_checkable
 class PassesMemory(Protocol):
     """A task that can say what a training step needs for a moment beside what it keeps for its backward pass."""
 

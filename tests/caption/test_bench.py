@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from lstmdrop.plugin import load_plugin
 from lstmdrop.settings import resolve_config
+from lstmdrop.training.plain import PlainWriter
 from lstmdrop_tasks.caption.bench import (
     BEAMS,
     IMAGES,
@@ -14,11 +17,12 @@ from lstmdrop_tasks.caption.bench import (
     captions,
     log_probs,
     plain_caption,
+    plain_network,
     random_batches,
     random_images,
     task_on_random_words,
 )
-from lstmdrop_tasks.caption.rivals import PlainCaptioner
+from lstmdrop_tasks.caption.rivals import weights_of
 from lstmdrop_tasks.caption.task import ImageCaptioning
 
 SETTINGS = (
@@ -27,10 +31,10 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def built(*overrides: str) -> tuple[ImageCaptioning, PlainCaptioner]:
+def built(*overrides: str) -> tuple[ImageCaptioning, PlainWriter[Any]]:
     config = resolve_config(load_plugin("caption"), "tiny", overrides=[*SETTINGS, *overrides])
     task = task_on_random_words(config, torch.device("cpu"))
-    return task, PlainCaptioner(task).take_weights(task)
+    return task, plain_network(task)
 
 
 @pytest.mark.parametrize("architecture", ["show-tell", "attend"])
@@ -54,7 +58,7 @@ def test_one_hypothesis_after_the_other_finds_what_the_batch_finds(beam: int, ar
     with torch.no_grad():
         for sooner in (0, 3):  # to end
             task.decoder.softmax.bias[task.tokenizer.eos] += sooner
-            plain.take_weights(task)
+            plain.take_weights(weights_of(task))
             found = captions(task, beam, images)
             assert found == [plain_caption(task, plain, beam, image) for image in images]
 

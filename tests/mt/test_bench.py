@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from lstmdrop.plugin import load_plugin
 from lstmdrop.settings import resolve_config
+from lstmdrop.training.plain import PlainWriter
 from lstmdrop_tasks.mt.bench import (
     BEAMS,
     SENTENCES,
     bench,
     log_probs,
+    plain_network,
     plain_translation,
     random_batches,
     random_sources,
     task_on_random_words,
     translations,
 )
-from lstmdrop_tasks.mt.rivals import PlainTranslator
+from lstmdrop_tasks.mt.rivals import weights_of
 from lstmdrop_tasks.mt.task import MachineTranslation
 
 SETTINGS = (
@@ -27,10 +31,10 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def built(*overrides: str) -> tuple[MachineTranslation, PlainTranslator]:
+def built(*overrides: str) -> tuple[MachineTranslation, PlainWriter[Any]]:
     config = resolve_config(load_plugin("mt"), "tiny", overrides=[*SETTINGS, *overrides])
     task = task_on_random_words(config, torch.device("cpu"))
-    return task, PlainTranslator(task).take_weights(task)
+    return task, plain_network(task)
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
@@ -57,7 +61,7 @@ def test_one_hypothesis_after_the_other_finds_what_the_batch_finds(
     with torch.no_grad():
         for sooner in (0, 3):  # to end
             task.decoder.softmax.bias[task.tokenizers.target.eos] += sooner
-            plain.take_weights(task)
+            plain.take_weights(weights_of(task))
             found = translations(task, beam, lines)
             assert found == [plain_translation(task, plain, beam, line) for line in lines]
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from lstmdrop.decoding.beam import BeamSettings, beam_search
-from lstmdrop.training.bench import endless, plain_beam_search
+from lstmdrop.training.bench import endless
+from lstmdrop.training.plain import plain_beam_search
 
 EOS, BANNED, NUM_TOKENS = 0, 3, 7
 

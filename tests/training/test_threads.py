@@ -21,7 +21,7 @@ def _as_before() -> Iterator[None]:
 
 
 class Alike:
-    sums_alike_on_any_threads = True
+    sums_one_way = True
 
 
 def run(chosen: Threads, rates: dict[int, float], seconds: float) -> set[int]:
@@ -63,11 +63,11 @@ def test_a_look_that_finds_nothing_new_comes_ever_more_rarely() -> None:
 
 def test_one_thread_is_never_left_and_another_kernel_keeps_its_number() -> None:
     torch.set_num_threads(3)
-    with threads_for(Alike, torch.device("cpu"), ["onednn", "native"]) as kept:
+    with threads_for(Alike(), torch.device("cpu"), ["onednn", "native"]) as kept:
         assert run(kept, {3: 1000.0}, 20) == {3}
     with threads_for(None, torch.device("cpu"), ["onednn"]) as kept:
         assert run(kept, {3: 1000.0}, 20) == {3}
-    with threads_for(Alike, torch.device("cpu"), ["onednn"]) as chosen:
+    with threads_for(Alike(), torch.device("cpu"), ["onednn"]) as chosen:
         assert run(chosen, {3: 1000.0, 1: 1500.0}, 20) == {3, 1}
     assert torch.get_num_threads() == 3
 
@@ -97,3 +97,14 @@ def test_the_number_of_threads_changes_no_weight(
     if any(kernel != "onednn" for kernel in trained[0].state_dict().values["kernels"].values()):
         pytest.skip("this machine has no oneDNN kernel for it, and the number of threads stays")
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    "setting", ["training.ar=2", "training.tar=1", "model.softmax=sampled", "training.batch_size=20000"]
+)
+def test_where_more_threads_would_round_otherwise_the_number_stays(build_lm: Callable[..., Any], setting: str) -> None:
+    assert build_lm().sums_one_way
+    task = build_lm(setting)
+    torch.set_num_threads(2)
+    with threads_for(task, torch.device("cpu"), ["onednn"]) as kept:
+        assert kept.numbers == [2]

@@ -1,17 +1,18 @@
-"""What tasks time: a step of training, a plain one, a plain search, and the clock."""
+"""What tasks time: training and scoring beside plain loops, and the clock."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
 from lstmdrop.config import TaskConfig, TrainingConfig
+from lstmdrop.contest import Contest, Rival, Step
 from lstmdrop.task import BatchT, Task
 from lstmdrop.training.device import reset_switches, set_switches
 from lstmdrop.training.profile import DATA
@@ -22,8 +23,6 @@ STEPS_IN_A_ROW = 20
 BLOCK_SECONDS = 1.0
 """Rivals take turns after so long, so that a machine that slows down slows all of them."""
 
-Step = Callable[[], object]
-StateT = TypeVar("StateT")
 Batches = Sequence[BatchT] | Callable[[], Iterator[BatchT]]
 """Those of a pass, or what makes them as each pass goes."""
 
@@ -150,46 +149,32 @@ def weight_bytes(module: nn.Module) -> float:
     return 4.0 * sum(weight.numel() for layer in layers for weight in layer.parameters(recurse=False))
 
 
-def plain_beam_search(
-    step: Callable[[int, StateT], tuple[Tensor, StateT]],
-    state: StateT,
-    *,
-    eos: int,
-    banned: Sequence[int],
-    longest: int,
-    beam_size: int,
-    length_penalty: float,
-) -> list[int]:
-    """The tokens of the best hypothesis of one input, as a tutorial finds them: one hypothesis after the other.
+def training_and_scoring(
+    task: _Configured[BatchT],
+    plain: Callable[[], Any],
+    batches: Callable[[], Iterator[BatchT]],
+    log_probs: Callable[[BatchT], Tensor],
+    unit: str,
+    num_items: int,
+    flops: float,
+) -> list[Contest]:
+    """On batches of ``num_items``, each of which takes ``flops`` forward, and twice as much backward.
 
-    ``step(token, state)`` gives the log-probabilities of the next token, shape ``(vocabulary,)``; the first token is
-    ``eos``. It finds what `lstmdrop.decoding.beam.beam_search` finds, which takes all hypotheses of all inputs at once.
+    What ``plain`` makes is a network that gives a batch's loss when it is called, and what the task scores by
+    ``log_probs``.
     """
-    live: list[tuple[float, list[int], StateT]] = [(0.0, [], state)]
-    finished: list[tuple[float, list[int]]] = []
-    for length in range(longest + 1):
-        candidates: list[tuple[float, list[int], StateT]] = []
-        for log_prob, tokens, own in live:
-            log_probs, after = step(tokens[-1] if tokens else eos, own)
-            log_probs[list(banned)] = -torch.inf
-            best, words = log_probs.topk(min(2 * beam_size, len(log_probs)))
-            pairs = zip(best.tolist(), words.tolist(), strict=True)
-            candidates += [(log_prob + value, [*tokens, word], after) for value, word in pairs]
-        candidates.sort(key=lambda candidate: -candidate[0])
-        ends = [(total, tokens) for total, tokens, _ in candidates[:beam_size] if tokens[-1] == eos]
-        finished += [(total / len(tokens) ** length_penalty, tokens[:-1]) for total, tokens in ends]
-        going = [one for one in candidates[: 2 * beam_size] if one[1][-1] != eos][:beam_size]
-        if len(finished) >= beam_size or length == longest or _is_decided(going, finished, longest, length_penalty):
-            break
-        live = going
-    return max(finished)[1] if finished else live[0][1]
-
-
-def _is_decided(
-    going: Sequence[tuple[float, list[int], StateT]],
-    finished: Sequence[tuple[float, list[int]]],
-    longest: int,
-    length_penalty: float,
-) -> bool:
-    """Whether no live hypothesis can overtake the best finished one, were the rest of its tokens certain."""
-    return bool(finished) and going[0][0] / (longest + 1) ** length_penalty <= max(finished)[0]
+    config, num_bytes = task.config.training, weight_bytes(task.model)
+    return [
+        Contest(
+            "train", unit,
+            Rival(lambda: training_step(task, batches), num_items),
+            Rival(lambda: plain_step(plain().train(), config, batches), num_items),
+            3 * flops, 5 * num_bytes,  # forward, backward, its gradient, and twice for the optimiser
+        ),
+        Contest(
+            "score", unit,
+            Rival(lambda: on_each(log_probs, batches, config), num_items),
+            Rival(lambda: on_each(plain().log_probs, batches, None), num_items),
+            flops, num_bytes,
+        ),
+    ]  # fmt: skip

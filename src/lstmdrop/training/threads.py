@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from lstmdrop.nn.kernel import Kernel
+from lstmdrop.task import SumsOneWay
 
 log = logging.getLogger("lstmdrop.training")
 
@@ -23,6 +24,9 @@ HALVED = 0.5
 
 LOOK_AGAIN_SECONDS, LONGEST = 60.0, 960.0
 """After which more threads are tried where fewer were better, as a neighbour may have gone; twice as long each time."""
+
+MOST_SUMMED_BY_ONE = 1 << 15
+"""Numbers of one sum; PyTorch lets several threads add up parts of a longer one."""
 
 
 class Threads:
@@ -95,11 +99,10 @@ class Threads:
 def threads_for(task: object, device: torch.device, kernels: Collection[Kernel | None]) -> Iterator[Threads]:
     """Those of a training; after it products run on as many as before.
 
-    On a GPU, in a task with products of other libraries and on another kernel, whose sums may be rounded otherwise with
-    another number of threads, there is nothing to choose.
+    On a GPU, and where another number of threads may round otherwise, there is nothing to choose.
     """
     before = torch.get_num_threads()
-    is_alike = getattr(task, "sums_alike_on_any_threads", False) and all(kernel == "onednn" for kernel in kernels)
+    is_alike = isinstance(task, SumsOneWay) and task.sums_one_way and all(kernel == "onednn" for kernel in kernels)
     is_free = device.type == "cpu" and is_alike
     try:
         yield Threads(before, 1 if is_free else before)

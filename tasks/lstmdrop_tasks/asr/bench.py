@@ -15,7 +15,7 @@ from lstmdrop.data.tokenizers.words import CharacterTokenizer
 from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.decoding.ctc import LogProbs
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.training.bench import on_each, plain_step, training_step, weight_bytes
+from lstmdrop.training.bench import on_each, training_and_scoring
 from lstmdrop_tasks.asr.audio.features import Normalisation
 from lstmdrop_tasks.asr.config import ASRConfig
 from lstmdrop_tasks.asr.model import AcousticModel
@@ -45,21 +45,10 @@ def bench(config: ASRConfig, device: torch.device) -> list[Contest]:
     task = task_on_noise(config, device)
     num_frames = max(1, config.training.batch_frames // NUM_FRAMES) * NUM_FRAMES
     batches, plain = partial(random_batches, task), partial(_plain, task)
-    flops, num_bytes = _flops_per_frame(task), weight_bytes(task.model)
+    flops = _flops_per_frame(task)
     searches = BEAMS if isinstance(task.targets, TranscriptObjective) else ()
     return [
-        Contest(
-            "train", "frames",
-            Rival(lambda: training_step(task, batches), num_frames),
-            Rival(lambda: plain_step(plain().train(), config.training, batches), num_frames),
-            3 * flops, 5 * num_bytes,  # forward, backward, its gradient, and twice for the optimiser
-        ),
-        Contest(
-            "score", "frames",
-            Rival(lambda: on_each(partial(log_probs, task), batches, config.training), num_frames),
-            Rival(lambda: on_each(plain().log_probs, batches, None), num_frames),
-            flops, num_bytes,
-        ),
+        *training_and_scoring(task, plain, batches, partial(log_probs, task), "frames", num_frames, flops),
         *(
             Contest(
                 "decode", "utterances",

@@ -16,12 +16,13 @@ from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.nn.decoder import decoder_log_probs
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.training.bench import on_each, plain_step, training_step, weight_bytes
+from lstmdrop.training.bench import on_each, training_and_scoring, weight_bytes
+from lstmdrop.training.plain import PlainWriter
 from lstmdrop_tasks.caption.captioning import caption
 from lstmdrop_tasks.caption.config import CaptionConfig
 from lstmdrop_tasks.caption.data import CaptionBatch, CaptionData, Captions, FeaturesAbout, caption_batch
 from lstmdrop_tasks.caption.model import build_captioner
-from lstmdrop_tasks.caption.rivals import PlainCaptioner
+from lstmdrop_tasks.caption.rivals import plain_captioner, weights_of
 from lstmdrop_tasks.caption.task import ImageCaptioning
 
 DEFAULT_VOCABULARY = 3_000
@@ -38,22 +39,12 @@ def bench(config: CaptionConfig, device: torch.device) -> list[Contest]:
     """On random features and captions of one length, at which those that are written are cut."""
     task = task_on_random_words(config, device)
     num_tokens = max(1, config.training.batch_tokens // CAPTION_LENGTH) * CAPTION_LENGTH
-    batches, plain = partial(random_batches, task), partial(_plain, task)
+    batches, plain = partial(random_batches, task), partial(plain_network, task)
     image, token = _flops(task)
     read, written = (weight_bytes(part) for part in (task.model, task.model.decoder))
-    forward = token + image / CAPTION_LENGTH
     return [
-        Contest(
-            "train", "tokens",
-            Rival(lambda: training_step(task, batches), num_tokens),
-            Rival(lambda: plain_step(plain().train(), config.training, batches), num_tokens),
-            3 * forward, 5 * read,  # forward, backward, its gradient, and twice for the optimiser
-        ),
-        Contest(
-            "score", "tokens",
-            Rival(lambda: on_each(partial(log_probs, task), batches, config.training), num_tokens),
-            Rival(lambda: on_each(plain().log_probs, batches, None), num_tokens),
-            forward, read,
+        *training_and_scoring(
+            task, plain, batches, partial(log_probs, task), "tokens", num_tokens, token + image / CAPTION_LENGTH
         ),
         *(
             Contest(
@@ -67,8 +58,11 @@ def bench(config: CaptionConfig, device: torch.device) -> list[Contest]:
     ]  # fmt: skip
 
 
-def _plain(task: ImageCaptioning) -> PlainCaptioner:
-    return PlainCaptioner(task).to(task.device).take_weights(task)
+def plain_network(task: ImageCaptioning) -> PlainWriter[CaptionBatch]:
+    """With the task's weights."""
+    plain = plain_captioner(task)
+    plain.take_weights(weights_of(task))
+    return plain.eval()
 
 
 def log_probs(task: ImageCaptioning, batch: CaptionBatch) -> Tensor:
@@ -83,17 +77,17 @@ def captions(task: ImageCaptioning, beam: int, images: Tensor) -> list[list[int]
     return [list(best.tokens) for best, *_ in caption([task], [images], settings, CAPTION_LENGTH)]
 
 
-def plain_caption(task: ImageCaptioning, network: PlainCaptioner, beam: int, image: Tensor) -> list[int]:
+def plain_caption(task: ImageCaptioning, network: PlainWriter[CaptionBatch], beam: int, image: Tensor) -> list[int]:
     """Of one image."""
     settings = BeamSettings(beam, task.config.decoding.length_penalty)
-    return network.caption(image[None], task.tokenizer.eos, task.tokenizer.unk, CAPTION_LENGTH, settings)
+    return network.best(image[None], task.tokenizer.eos, task.tokenizer.unk, CAPTION_LENGTH, settings)
 
 
 def _ours_captioning(task: ImageCaptioning, beam: int) -> Step:
     return on_each(partial(captions, task, beam), [random_images(task, IMAGES)], task.config.training)
 
 
-def _plain_captioning(task: ImageCaptioning, plain: partial[PlainCaptioner], beam: int) -> Step:
+def _plain_captioning(task: ImageCaptioning, plain: partial[PlainWriter[CaptionBatch]], beam: int) -> Step:
     return on_each(partial(plain_caption, task, plain(), beam), list(random_images(task, IMAGES)), None)
 
 

@@ -24,6 +24,7 @@ from lstmdrop.metrics.text_units import ScoredLines
 from lstmdrop.nn.rules import make_regularizer
 from lstmdrop.task import Labels
 from lstmdrop.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from lstmdrop.training.threads import MOST_SUMMED_BY_ONE
 from lstmdrop_tasks.lm.adaptation import (
     NUM_STREAMS,
     SCORING_WINDOW,
@@ -50,8 +51,6 @@ class LanguageModelling:
     """A language model, its text and its perplexity."""
 
     unit = "tokens"
-    sums_alike_on_any_threads = True
-    """All its products are oneDNN's where its LSTM is."""
 
     def __init__(
         self,
@@ -139,6 +138,13 @@ class LanguageModelling:
         training = self.config.training
         windows = num_windows(self.store(split).num_tokens, training.batch_size, training.num_steps)
         return windows * training.accumulate
+
+    @property
+    def sums_one_way(self) -> bool:
+        """Unless another softmax multiplies by BLAS, or PyTorch takes the mean of many activations."""
+        training = self.config.training
+        is_short = training.batch_size * training.num_steps <= MOST_SUMMED_BY_ONE
+        return self.config.model.softmax == "full" and not (training.ar or training.tar) and is_short
 
     @property
     def labels(self) -> dict[str, Labels]:

@@ -16,11 +16,12 @@ from lstmdrop.data.vocabulary import EOS, UNK, Vocabulary
 from lstmdrop.decoding.beam import BeamSettings
 from lstmdrop.nn.decoder import decoder_log_probs
 from lstmdrop.nn.rules import make_regularizer
-from lstmdrop.training.bench import on_each, plain_step, training_step, weight_bytes
+from lstmdrop.training.bench import on_each, training_and_scoring, weight_bytes
+from lstmdrop.training.plain import PlainWriter
 from lstmdrop_tasks.mt.config import MTConfig
 from lstmdrop_tasks.mt.model import build_translator
 from lstmdrop_tasks.mt.pairs import PairBatch, Tokenizers, pad_pairs
-from lstmdrop_tasks.mt.rivals import PlainTranslator
+from lstmdrop_tasks.mt.rivals import plain_translator, weights_of
 from lstmdrop_tasks.mt.task import MachineTranslation
 from lstmdrop_tasks.mt.translate import LONGEST_MORE, search_settings, translate
 
@@ -38,22 +39,11 @@ def bench(config: MTConfig, device: torch.device) -> list[Contest]:
     rows = max(1, config.training.batch_tokens // SENTENCE_LENGTH)
     num_tokens = rows * SENTENCE_LENGTH
     batches = partial(random_batches, task)
-    plain = partial(_plain, task)
+    plain = partial(plain_network, task)
     encoder, decoder = _flops_per_token(config, _vocabulary_size(config))
     read, written = (weight_bytes(part) for part in (task.model, task.model.decoder))
     return [
-        Contest(
-            "train", "tokens",
-            Rival(lambda: training_step(task, batches), num_tokens),
-            Rival(lambda: plain_step(plain().train(), config.training, batches), num_tokens),
-            3 * (encoder + decoder), 5 * read,  # forward, backward, its gradient, and twice for the optimiser
-        ),
-        Contest(
-            "score", "tokens",
-            Rival(lambda: on_each(partial(log_probs, task), batches, config.training), num_tokens),
-            Rival(lambda: on_each(plain().log_probs, batches, None), num_tokens),
-            encoder + decoder, read,
-        ),
+        *training_and_scoring(task, plain, batches, partial(log_probs, task), "tokens", num_tokens, encoder + decoder),
         *(
             Contest(
                 "decode", "sentences",
@@ -66,8 +56,11 @@ def bench(config: MTConfig, device: torch.device) -> list[Contest]:
     ]  # fmt: skip
 
 
-def _plain(task: MachineTranslation) -> PlainTranslator:
-    return PlainTranslator(task).to(task.device).take_weights(task)
+def plain_network(task: MachineTranslation) -> PlainWriter[PairBatch]:
+    """With the task's weights."""
+    plain = plain_translator(task)
+    plain.take_weights(weights_of(task))
+    return plain.eval()
 
 
 def log_probs(task: MachineTranslation, batch: PairBatch) -> Tensor:
@@ -96,11 +89,11 @@ def translations(task: MachineTranslation, beam: int, lines: list[str]) -> list[
     return [list(best.tokens) for best, *_ in found]
 
 
-def plain_translation(task: MachineTranslation, network: PlainTranslator, beam: int, line: str) -> list[int]:
+def plain_translation(task: MachineTranslation, network: PlainWriter[PairBatch], beam: int, line: str) -> list[int]:
     """Of one line."""
     source, target = task.tokenizers.source, task.tokenizers.target
     tokens = torch.tensor([*source.encode(line), source.eos], device=task.device)
-    return network.translation(tokens[:, None], target.eos, target.unk, SENTENCE_LENGTH, _settings(task, beam))
+    return network.best(tokens[:, None], target.eos, target.unk, SENTENCE_LENGTH, _settings(task, beam))
 
 
 def _ours_translating(task: MachineTranslation, beam: int) -> Step:
@@ -108,7 +101,7 @@ def _ours_translating(task: MachineTranslation, beam: int) -> Step:
     return on_each(partial(translations, task, beam), [random_sources(task, SENTENCES)], task.config.training)
 
 
-def _plain_translating(task: MachineTranslation, plain: partial[PlainTranslator], beam: int) -> Step:
+def _plain_translating(task: MachineTranslation, plain: partial[PlainWriter[PairBatch]], beam: int) -> Step:
     network = plain()
     return on_each(partial(plain_translation, task, network, beam), random_sources(task, SENTENCES), None)
 
