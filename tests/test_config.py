@@ -30,6 +30,7 @@ from lstmdrop.plugin import load_plugin
 from lstmdrop.presets import (
     decoding_with,
     differences,
+    flatten,
     nest,
     neutral_settings,
     parse_override,
@@ -445,3 +446,15 @@ def test_the_order_of_settings_plays_no_part_in_their_identity() -> None:
     assert one.sha256() == other.sha256()
     assert len(one.sha256()) == 64
     assert one.sha256() != Example(data=DataConfig(name="ptb")).sha256()
+
+
+@pytest.mark.parametrize("task", ["lm", "mt", "asr", "caption"])
+def test_no_setting_is_larger_than_a_number_of_a_network_can_be(task: str) -> None:
+    """PyTorch meets it deep within a training, and raises an error of its own."""
+    config = load_plugin(task).config(task=task)
+    numbers = [name for name, value in flatten(config.model_dump()).items() if isinstance(value, float)]
+    assert {"training.rate", "model.init_bound"} <= {*numbers}
+    for name in numbers:
+        with pytest.raises(ConfigError, match=name):
+            resolve(type(config), [nest(name, 1e39)])
+    assert resolve(type(config), [nest("training.rate", 3e38)]).training.rate == 3e38

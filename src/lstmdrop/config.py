@@ -5,11 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 log = logging.getLogger("lstmdrop.config")
 
@@ -26,6 +35,10 @@ class OnlyWhere:
     """A setting that was chosen to take the effect away, if it is given too."""
 
 
+LARGEST_NUMBER = (2 - 2**-23) * 2.0**127
+"""Of 32 bits; PyTorch refuses a larger one where it meets a network's."""
+
+
 class Section(BaseModel):
     """A frozen group of settings that refuses keys it does not know."""
 
@@ -37,6 +50,13 @@ class Section(BaseModel):
     """Those that shape batches: a run may go on with another value where an epoch begins, not within one."""
     records: ClassVar[frozenset[str]] = frozenset()
     """What is no setting, but noted of a run: nobody sets it, and where there is nothing to note it is left out."""
+
+    @field_validator("*")
+    @classmethod
+    def _in_single_precision(cls, value: Any) -> Any:
+        if isinstance(value, float) and LARGEST_NUMBER < abs(value) < math.inf:
+            raise ValueError(f"{value:g} is too large: a network's numbers go to {LARGEST_NUMBER:.2g}")
+        return value
 
 
 Split = Literal["train", "valid", "test"]
